@@ -1,0 +1,34 @@
+# make demo     install, train on the built-in phantoms, print the report's path
+# make test     install, and run everything that must hold
+# make install  what both begin with
+PYTHON ?= python3
+BIN = .venv/bin
+# one thread a process: nbdev tests chapters side by side, and two processes with two threads each are seven times slower
+SLIM = OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: install demo test format clean
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml
+	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else 'Python 3.10 to 3.13 is wanted, and this is %d.%d: make install PYTHON=python3.12' % v)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/medimagegan train input.yaml
+
+test: install
+	$(BIN)/ruff check nbs medimagegan tests experiments image_generation.py
+	$(SLIM) nbdev_test --n_workers 2 --do_print
+	$(SLIM) python -m pytest -q --durations 8
+
+# notebooks -> package, and outputs without what a rerun would change
+format: install
+	$(SLIM) nbdev_export
+	$(SLIM) nbdev_clean
+	$(SLIM) nbdev_clean --fname experiments/experiment.ipynb
+
+clean:
+	rm -rf .venv runs experiments/runs build *.egg-info
