@@ -1,12 +1,13 @@
 # make demo     install, train on the built-in phantoms, print the report's path
 # make test     install, and run everything that must hold
 # make install  what both begin with
+# make format, make notebooks  for those who change a chapter
 PYTHON ?= python3
 BIN = .venv/bin
 # one thread a process: nbdev tests chapters side by side, and two processes with two threads each are seven times slower
 SLIM = OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: install demo test format clean
+.PHONY: install demo test format notebooks clean
 
 install: .venv/.installed
 
@@ -29,6 +30,12 @@ format: install
 	$(SLIM) nbdev_export
 	$(SLIM) nbdev_clean
 	$(SLIM) nbdev_clean --fname experiments/experiment.ipynb
+
+# every chapter run anew, with its outputs kept (progress lines left out: they would differ each time)
+notebooks: install
+	$(SLIM) nbdev_export
+	$(SLIM) TQDM_DISABLE=1 jupyter nbconvert --log-level ERROR --to notebook --execute --inplace nbs/*.ipynb
+	$(SLIM) nbdev_clean
 
 clean:
 	rm -rf .venv runs experiments/runs build *.egg-info

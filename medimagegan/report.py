@@ -127,10 +127,10 @@ _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True
 <style>
  body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
  h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd }
- table { border-collapse: collapse; font-size: .85rem } td, th { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid #eee }
+ table { border-collapse: collapse; font-size: .8rem } td, th { white-space: nowrap } td, th { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid #eee }
  tr.fakes { font-weight: 600; background: #f4f7fb } img { max-width: 100%; display: block } .note { color: #555; font-size: .9rem }
- .pair { display: flex; gap: 1.5rem; flex-wrap: wrap } figure { margin: .5rem 0 } figcaption { font-size: .85rem; color: #555 }
- .pixels { image-rendering: auto; min-width: 20rem } code { background: #f3f3f3; padding: .1rem .3rem; overflow-wrap: anywhere }
+ .pair { display: flex; gap: 1.5rem; flex-wrap: wrap } .pair figure { flex: 1 1 20rem } figure { margin: .5rem 0 } figcaption { font-size: .85rem; color: #555 }
+ .pixels { width: 100%; max-width: 34rem } code { background: #f3f3f3; padding: .1rem .3rem; overflow-wrap: anywhere }
 </style></head><body>
 <h1>{{ name }}</h1>
 <p>{{ cfg.arch }}{{ ' with Multi-Scale Gradient' if cfg.multi_scale }} at {{ cfg.image_size }} pixels,

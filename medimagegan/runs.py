@@ -97,17 +97,15 @@ def open_images(
 class _NotebookLine:
     "A file for `tqdm` whose text replaces itself in the notebook."
 
-    def __init__(self):
-        from IPython.display import TextDisplayObject, display
-
-        class Line(TextDisplayObject):
-            def __repr__(self):
-                return self.data
-        self.line, self.handle = Line, display(Line('…'), display_id=True)
+    handle = None
 
     def write(self, text: str) -> None:
-        if text.strip():
-            self.handle.update(self.line(text.strip()))
+        from IPython.display import display
+        line = {'text/plain': text.strip()}
+        if self.handle is None:
+            self.handle = display(line, raw=True, display_id=True)
+        elif text.strip():
+            self.handle.update(line, raw=True)
 
     def flush(self) -> None:
         pass

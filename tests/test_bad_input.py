@@ -1,0 +1,71 @@
+"""Folders as they come: what can be used is used, the rest is named."""
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL, flags
+from PIL import Image
+
+
+def picture(seed=0, size=(60, 48)):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (*size[::-1], 3), np.uint8))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / 'images'
+    made.mkdir()
+    return made
+
+
+def test_bad_files_are_named_and_the_rest_is_trained_on(medimagegan, folder, tmp_path):
+    for i in range(10):
+        picture(i).save(folder / f'{i}.png')
+    (folder / 'ümläut 病.png').write_bytes((folder / '0.png').read_bytes())
+    (folder / 'empty.jpg').touch()
+    (folder / 'cut.png').write_bytes((folder / '1.png').read_bytes()[:400])
+    (folder / 'loop').symlink_to(folder)
+    said = medimagegan('train', *flags(**{**SMALL, 'n_images': 13}, path='images', run='a')).stdout
+    assert 'note: 2 of 13 images cannot be read and are left out' in said
+    rejected = pd.read_csv(tmp_path / 'runs' / 'a' / 'rejected.csv')
+    assert dict(zip(rejected['file'], rejected['reason'], strict=True)).keys() == {'empty.jpg', 'cut.png'}
+    split = pd.read_csv(tmp_path / 'runs' / 'a' / 'split.csv')
+    assert len(split) == 11 and 'ümläut 病.png' in set(split['file'])
+    assert '2 files were left out' in (tmp_path / 'runs' / 'a' / 'report.html').read_text()
+
+
+@pytest.mark.parametrize('what', ['nothing', 'only broken', 'a file'])
+def test_no_usable_image_is_one_line(medimagegan, folder, tmp_path, what):
+    if what == 'only broken':
+        (folder / 'a.png').write_text('no picture')
+    if what == 'a file':
+        folder.rmdir()
+        folder.write_text('')
+    said = medimagegan('train', *flags(**SMALL, path='images'), code=2).stderr
+    assert said.startswith('medimagegan train: path: images') and said.count('\n') == 1
+    assert not (tmp_path / 'runs').exists()
+
+
+def test_one_image_and_a_batch_larger_than_the_set(medimagegan, folder):
+    picture().save(folder / 'only.png')
+    small = {k: v for k, v in SMALL.items() if k != 'n_images'}
+    said = medimagegan('train', *flags(**small, path='images', run='one')).stdout
+    assert '1 images to train on, 0 held out' in said and 'more than the 1 images' in said
+
+
+def test_lesions_are_never_parted(medimagegan, folder, tmp_path):
+    for i in range(30):
+        picture(i).save(folder / f'ISIC_{i:07d}.jpg')
+    rows = [f'ISIC_{i:07d},HAM_{i // 3},{"mel" if i < 9 else "nv"}' for i in range(30)]
+    (folder / 'metadata.csv').write_text('image_id,lesion_id,dx\n' + '\n'.join(rows) + '\nISIC_9999999,HAM_99,nv\n')
+    small = {k: v for k, v in SMALL.items() if k != 'n_images'}
+    said = medimagegan('train', *flags(**small, path='images', holdout=0.3, run='ham')).stdout
+    assert 'note: 1 left out, in the table, but no such file; the first: ISIC_9999999' in said
+    split = pd.read_csv(tmp_path / 'runs' / 'ham' / 'split.csv')
+    assert (split.groupby('group')['split'].nunique() == 1).all() and set(split['split']) == {'train', 'held out'}
+
+
+def test_an_out_that_is_a_file_is_one_line(medimagegan, tmp_path):
+    (tmp_path / 'taken').write_text('mine')
+    said = medimagegan('train', *flags(**SMALL, out='taken', run='a'), code=2).stderr
+    assert said == 'medimagegan train: out: taken is a file, and a folder is wanted\n'
+    assert (tmp_path / 'taken').read_text() == 'mine'

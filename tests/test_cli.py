@@ -1,0 +1,92 @@
+"""The command line as a person uses it: real processes, real folders."""
+import json
+import sys
+
+import pytest
+from conftest import ROOT, SMALL, command, flags
+from PIL import Image
+
+from medimagegan.config import describe_settings, load_config
+
+
+def test_train_then_sample_then_report(medimagegan, tmp_path):
+    first = medimagegan('train', *flags(**SMALL, run='a'))
+    folder = tmp_path / 'runs' / 'a'
+    assert 'runs/a/report.html' in first.stdout
+    assert set(json.loads((folder / 'scores.json').read_text())) >= {'PSNR', 'SSIM', 'MS-GMSD', 'MDSI', 'HaarPSI'}
+    before = {f: f.stat().st_mtime_ns for f in folder.rglob('*')}
+    assert 'already finished' in medimagegan('train', *flags(**SMALL, run='a')).stdout
+    assert 'already finished' in medimagegan('train', folder / 'config.yaml').stdout, 'the saved config alone names the run'
+    assert {f: f.stat().st_mtime_ns for f in folder.rglob('*')} == before
+
+    medimagegan('sample', folder, '--n', 3, '--out', 'pictures')
+    pictures = sorted((tmp_path / 'pictures').iterdir())
+    assert [p.name for p in pictures] == [f'seed0_0000{i}.png' for i in range(3)]
+    assert Image.open(pictures[0]).size == (32, 32)
+    assert 'not an empty folder' in medimagegan('sample', folder, '--out', 'pictures', code=2).stderr
+
+    page = (folder / 'report.html').read_bytes()
+    (folder / 'report.html').unlink()
+    medimagegan('report', 'runs/a')
+    assert (folder / 'report.html').read_bytes() == page
+
+
+def test_other_settings_in_a_folder_are_refused(medimagegan, tmp_path):
+    medimagegan('train', *flags(**SMALL, run='a'))
+    config = (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes()
+    refused = medimagegan('train', *flags(**SMALL, run='a', ttur=4), code=2).stderr.strip()
+    assert refused == 'medimagegan train: run: runs/a holds a run with ttur 1.0, and 4.0 is wanted now: give this one another `run` name'
+    assert (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes() == config
+
+
+def test_image_generation_is_the_same_door(tmp_path):
+    (tmp_path / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**SMALL, 'run': 'b', 'learning_rate': '2e-4'}.items()))
+    done = command(sys.executable, ROOT / 'image_generation.py', 'input.yaml', cwd=tmp_path)
+    assert 'runs/b/report.html' in done.stdout
+    assert load_config(tmp_path / 'runs' / 'b' / 'config.yaml').learning_rate == 2e-4
+
+
+def test_grey_images_go_the_whole_way(medimagegan, tmp_path):
+    (tmp_path / 'films').mkdir()
+    for i in range(12):
+        Image.linear_gradient('L').rotate(30 * i).resize((80, 60)).save(tmp_path / 'films' / f'{i}.png')
+    small = {**SMALL, 'n_images': 12, 'batch_size': 4}
+    medimagegan('train', *flags(**small, path='films', number_channels=1, run='grey', arch='SNGAN'))
+    medimagegan('sample', 'runs/grey', '--n', 1, '--out', 'one')
+    assert Image.open(tmp_path / 'one' / 'seed0_00000.png').mode == 'L'
+
+
+def test_phantoms_are_a_folder_that_can_be_trained_on(medimagegan, tmp_path):
+    medimagegan('phantoms', 'set', '--n', 30, '--image-size', 64)
+    assert len(list((tmp_path / 'set').rglob('*.png'))) == 30
+    assert (tmp_path / 'set' / 'metadata.csv').read_text().startswith('image,diagnosis,lesion_id,')
+    done = medimagegan('train', *flags(**{**SMALL, 'n_images': 30}, path='set', classes='nevus', holdout=0.5, run='c'))
+    assert '; nevus ' in done.stdout and 'melanoma' not in done.stdout
+    assert 'not an empty folder' in medimagegan('phantoms', 'set', code=2).stderr
+
+
+@pytest.mark.parametrize(('words', 'line'), [
+    (['train', '--lr', '1'], 'medimagegan train: unknown setting --lr'),
+    (['train', '--batch_siz', '8'], "medimagegan train: unknown setting --batch_siz; did you mean '--batch_size'?"),
+    (['train', 'none.yaml'], 'medimagegan train: none.yaml: cannot be read: No such file or directory'),
+    (['train', '--path', 'nowhere'], 'medimagegan train: path: nowhere: no such folder'),
+    (['train', '--n_gpu', '64'], 'medimagegan train: n_gpu: 64 asked for, 0 there: use 0 for the CPU, or leave it empty to take what is there'),
+    (['train', '--classes', 'melanom'], "medimagegan train: classes: 'melanom' is not among the phantoms: melanoma, nevus"),
+    (['train', '--arch', 'StyleGAN'], 'medimagegan train: arch: StyleGAN is not allowed: one of DCGAN, SNGAN'),
+    (['train', 'a.yaml', 'b.yaml'], "medimagegan train: 'b.yaml' is one word too many"),
+    (['sample', 'nowhere', '--out', 'x', '--n', '0'], 'medimagegan sample: --n 0 --seed 0: at least one image, and a seed of 0 or more, are wanted'),
+])
+def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(medimagegan, tmp_path, words, line):
+    if line.endswith('asked for, 0 there: use 0 for the CPU, or leave it empty to take what is there'):
+        torch = pytest.importorskip('torch')
+        if torch.cuda.is_available() or torch.backends.mps.is_available():
+            pytest.skip('there is a GPU')
+    said = medimagegan(*words, code=2)
+    assert said.stderr.strip().startswith(line) and said.stderr.count('\n') == 1, said.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_lists_every_setting(medimagegan):
+    said = medimagegan('train', '--help').stdout
+    for row in describe_settings():
+        assert f"--{row['name']}" in said

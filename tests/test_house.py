@@ -1,0 +1,137 @@
+"""The house in order: floors, export, clean notebooks, one source of settings."""
+import ast
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import ROOT, command
+
+from medimagegan.config import TrainConfig, describe_settings, load_config, parameters_cell
+
+CHAPTERS = sorted((ROOT / 'nbs').glob('[0-9][0-9]_*.ipynb'))
+NOTEBOOKS = [*CHAPTERS, ROOT / 'nbs' / 'tutorial.ipynb']
+EXPERIMENT = ROOT / 'experiments' / 'experiment.ipynb'
+
+
+def test_a_chapter_imports_only_earlier_chapters():
+    seen = []
+    for chapter in CHAPTERS:
+        module = chapter.stem[3:]
+        tree = ast.parse((ROOT / 'medimagegan' / f'{module}.py').read_text())
+        used = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module}
+        assert used <= set(seen), f'{module} imports {used - set(seen)}, which come later'
+        seen.append(module)
+    modules = {f.stem for f in (ROOT / 'medimagegan').glob('*.py') if not f.stem.startswith('_')}
+    assert modules == set(seen), 'every module has its chapter'
+
+
+@pytest.fixture
+def copy(tmp_path):
+    "The tracked parts of the checkout that nbdev reads, to be changed at will."
+    for name in ('nbs', 'medimagegan', 'experiments'):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns('runs', '__pycache__', '.ipynb_checkpoints', 'reports'))
+    for name in ('settings.ini', 'pyproject.toml', 'README.md'):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def nbdev(word, *words, cwd):
+    return command(Path(sys.executable).parent / word, *words, cwd=cwd)
+
+
+def test_the_package_is_what_the_notebooks_export(copy):
+    nbdev('nbdev_export', cwd=copy)
+    for file in sorted((ROOT / 'medimagegan').glob('*.py')):
+        assert (copy / 'medimagegan' / file.name).read_text() == file.read_text(), f'{file.name}: run `make format`'
+
+
+def test_notebooks_are_clean_and_the_parameters_tag_survives(copy):
+    nbdev('nbdev_clean', cwd=copy)
+    nbdev('nbdev_clean', '--fname', 'experiments/experiment.ipynb', cwd=copy)
+    for file in [*NOTEBOOKS, EXPERIMENT]:
+        assert (copy / file.relative_to(ROOT)).read_text() == file.read_text(), f'{file.name}: run `make format`'
+    tags = [cell['metadata'].get('tags') for cell in json.loads((copy / 'experiments' / 'experiment.ipynb').read_text())['cells']]
+    assert tags.count(['parameters']) == 1
+
+
+def test_the_tag_would_be_lost_without_our_setting(copy):
+    settings = (copy / 'settings.ini').read_text()
+    (copy / 'settings.ini').write_text(settings.replace('allowed_cell_metadata_keys = tags', ''))
+    nbdev('nbdev_clean', '--fname', 'experiments/experiment.ipynb', cwd=copy)
+    assert 'parameters' not in [t for c in json.loads((copy / 'experiments' / 'experiment.ipynb').read_text())['cells']
+                                for t in c['metadata'].get('tags', [])]
+
+
+def test_the_parameters_cell_is_the_first_code_cell_and_is_written_from_the_settings():
+    first = next(c for c in nbformat.read(EXPERIMENT, 4).cells if c.cell_type == 'code')
+    assert first.metadata.tags == ['parameters']
+    assert first.source == parameters_cell()
+    annotations = {ast.unparse(n.annotation) for n in ast.parse(first.source).body}
+    assert annotations <= {'str', 'int', 'float', 'bool', 'list'}
+
+
+def test_every_notebook_runs_on_the_plain_kernel_and_keeps_no_error():
+    for file in [*NOTEBOOKS, EXPERIMENT]:
+        nb = nbformat.read(file, 4)
+        assert nb.metadata.kernelspec.name == 'python3', file.name
+        outputs = [o for c in nb.cells for o in c.get('outputs', [])]
+        assert not [o for o in outputs if o.output_type == 'error' or o.get('name') == 'stderr'], file.name
+
+
+def test_the_experiment_notebook_is_committed_without_outputs():
+    assert not [o for c in nbformat.read(EXPERIMENT, 4).cells for o in c.get('outputs', [])]
+
+
+def test_chapters_keep_their_budgets():
+    for file in NOTEBOOKS:
+        nb = nbformat.read(file, 4)
+        assert len(nb.cells) <= 40 and file.stat().st_size <= 150_000, f'{file.name}: {len(nb.cells)} cells, {file.stat().st_size} bytes'
+
+
+def test_every_chapter_shows_a_picture_or_a_table():
+    for file in CHAPTERS:
+        kinds = {kind for c in nbformat.read(file, 4).cells for o in c.get('outputs', []) for kind in o.get('data', {})}
+        plain = file.stem[3:] in ('experiment', 'cli')  # what they show is a file, or a line of text
+        assert plain or kinds & {'image/png', 'image/jpeg', 'text/markdown'}, file.name
+
+
+def test_every_public_function_says_what_it_does():
+    for file in (ROOT / 'medimagegan').glob('*.py'):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith('_'):
+                assert ast.get_docstring(node), f'{file.name}: {node.name}'
+
+
+def test_the_readme_has_the_settings_table():
+    rows = [f"| `{r['name']}` | {r['type']} | {r['default']} | {r['range']} | {r['help']} |" for r in describe_settings()]
+    assert '\n'.join(rows) in (ROOT / 'README.md').read_text(), 'copy the rows that describe_settings() gives'
+
+
+def test_the_readme_maps_every_chapter():
+    readme = (ROOT / 'README.md').read_text()
+    for file in NOTEBOOKS:
+        assert f'nbs/{file.name}' in readme, file.name
+    for link in re.findall(r'\]\(([^)#]+?)\)', readme):
+        assert link.startswith('http') or (ROOT / link).exists(), f'README links to {link}, which is not there'
+
+
+def test_input_yaml_is_the_sixteen_published_settings():
+    names = re.findall(r'^(\w+):', (ROOT / 'input.yaml').read_text(), re.M)
+    assert names == [r['name'] for r in describe_settings()][:16]
+    cfg = load_config(ROOT / 'input.yaml')
+    assert isinstance(cfg, TrainConfig) and cfg.path == 'phantoms'
+
+
+def test_versions_agree():
+    from medimagegan import __version__
+    assert f'version = {__version__}' in (ROOT / 'settings.ini').read_text()
+    assert f'version: {__version__}' in (ROOT / 'CITATION.cff').read_text()
+
+
+def test_no_star_imports():
+    for file in [*(ROOT / 'medimagegan').glob('*.py'), *(ROOT / 'tests').glob('*.py')]:
+        assert not re.search(r'^from .* import \*', file.read_text(), re.M), file.name

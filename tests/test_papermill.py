@@ -1,0 +1,61 @@
+"""The notebook door: papermill by hand, and `medimagegan experiment`."""
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SMALL, command, flags
+
+
+@pytest.fixture
+def experiments(tmp_path):
+    shutil.copy(ROOT / 'experiments' / 'experiment.ipynb', tmp_path / 'experiment.ipynb')
+    return tmp_path
+
+
+def papermill(*words, cwd, code=0):
+    return command(Path(sys.executable).parent / 'papermill', 'experiment.ipynb', 'out.ipynb', '--no-progress-bar', *words, cwd=cwd, code=code)
+
+
+def parameters(**settings):
+    return [word for name, value in settings.items() for word in ('-p', name, value)]
+
+
+def test_three_doors_to_the_same_run(experiments, medimagegan):
+    papermill(*parameters(**SMALL, arch='SNGAN', run='notebook'), cwd=experiments)
+    medimagegan('train', *flags(**SMALL, arch='SNGAN', run='flags'))
+    (experiments / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**SMALL, 'arch': 'SNGAN', 'run': 'yaml'}.items()))
+    command(sys.executable, ROOT / 'image_generation.py', 'input.yaml', cwd=experiments)
+    runs = [experiments / 'runs' / name for name in ('notebook', 'flags', 'yaml')]
+    for name in ('generator.safetensors', 'history.csv', 'split.csv', 'scores.json'):
+        assert len({(run / name).read_bytes() for run in runs}) == 1, name
+    assert all((run / 'report.html').exists() for run in runs)
+    executed = json.loads((experiments / 'out.ipynb').read_text())
+    assert not [o for c in executed['cells'] for o in c.get('outputs', []) if o.get('name') == 'stderr'], 'quiet under papermill'
+
+
+def test_a_parameter_that_is_no_setting_stops_the_notebook(experiments):
+    said = papermill('-p', 'archh', 'SNGAN', cwd=experiments, code=1)
+    assert "SettingError: parameters: unknown setting 'archh'; did you mean 'arch'?" in said.stderr
+    assert not (experiments / 'runs').exists()
+
+
+def test_a_wrong_value_stops_the_notebook_with_the_same_line(experiments):
+    said = papermill('-p', 'image_size', '100', cwd=experiments, code=1)
+    assert 'parameters: image_size: 100 is not allowed: one of 32, 64, 128, 256, 512' in said.stderr
+    assert not (experiments / 'runs').exists()
+
+
+def test_experiment_keeps_the_executed_notebook_and_its_page(experiments, medimagegan):
+    medimagegan('experiment', *flags(**SMALL, run='kept'))
+    folder = experiments / 'runs' / 'kept'
+    page = (folder / 'experiment.html').read_text()
+    assert (folder / 'experiment.ipynb').exists() and (folder / 'report.html').exists()
+    assert 'src="http' not in page and 'url(http' not in page and 'href="http' not in page.replace('href="https://ipython.org', '')
+    assert page.count('data:image/') >= 5
+
+
+def test_papermill_can_list_the_parameters(experiments):
+    said = command(Path(sys.executable).parent / 'papermill', '--help-notebook', 'experiment.ipynb', cwd=experiments).stdout
+    assert 'ttur: float (default 1.0)' in said and "D's learning rate over G's" in said
