@@ -50,7 +50,7 @@ def arrow(
     "A metric's name with its direction, for the head of a table."
     return f"{name} {'↑' if METRICS[name].higher_is_better else '↓'}"
 
-# %% ../nbs/05_metrics.ipynb #c08
+# %% ../nbs/05_metrics.ipynb #c09
 def score_pairs(
     images: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]; at least 32 pixels
     others: Tensor,  # The same shape: the i-th belongs to the i-th
@@ -66,7 +66,7 @@ def score_pairs(
             values[name].append(metric.fn(a, b).reshape(-1))
     return {name: torch.cat(v) for name, v in values.items()}
 
-# %% ../nbs/05_metrics.ipynb #c15
+# %% ../nbs/05_metrics.ipynb #c16
 PAIRINGS = ('batch', 'nearest')
 
 
@@ -78,7 +78,7 @@ def pair_nearest(
     small = [F.adaptive_avg_pool2d(to_unit(x.cpu()), 32).flatten(1) for x in (images, reals)]
     return torch.cdist(*small).argmin(1)
 
-# %% ../nbs/05_metrics.ipynb #c18
+# %% ../nbs/05_metrics.ipynb #c19
 def mean_interval(
     values: Tensor,  # (N,)
     draws: int = 1000,  # Resamplings
@@ -89,7 +89,7 @@ def mean_interval(
     means = values[np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))].mean(1)
     return float(values.mean()), *(float(q) for q in np.quantile(means, [.025, .975]))
 
-# %% ../nbs/05_metrics.ipynb #c21
+# %% ../nbs/05_metrics.ipynb #c22
 CANDIDATES = ('fakes', 'other reals', 'mean image', 'noise')
 
 

@@ -60,18 +60,18 @@ def _stretch(cells: int, size: int) -> Tensor:  # (size, cells)
 
 
 def _texture(
-    rng: np.random.Generator,  # Draws the same numbers whatever the size
+    rng: np.random.Generator,  # Gives the texture a source of its own, so that left-out grids shift nothing
     size: int,  # Side, in pixels
     coarsest: int,  # Cells of the first grid
     finest: int,  # Cells of the last
     falloff: float = 0.6,  # Strength of each grid, relative to the one before
 ) -> Tensor:  # (size, size), about -1 to 1
     "Smooth random texture."
+    own = np.random.Generator(np.random.SFC64(rng.integers(2**63)))
     total, strength, cells = torch.zeros(size, size), 1.0, coarsest
-    while cells <= finest:
-        grid = torch.from_numpy(rng.uniform(-1, 1, (cells, cells)).astype(np.float32))
-        if cells <= size:
-            total += strength * (_stretch(cells, size) @ grid @ _stretch(cells, size).T)
+    while cells <= min(finest, size):
+        grid = torch.from_numpy(own.random((cells, cells), dtype=np.float32)) * 2 - 1
+        total += strength * (_stretch(cells, size) @ grid @ _stretch(cells, size).T)
         strength *= falloff
         cells *= 2
     return total

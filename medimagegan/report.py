@@ -127,9 +127,11 @@ _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True
 <style>
  body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
  h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd }
- table { border-collapse: collapse; font-size: .8rem } td, th { white-space: nowrap } td, th { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid #eee }
+ table { border-collapse: collapse; font-size: .8rem }
+ td, th { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid #eee; white-space: nowrap }
  tr.fakes { font-weight: 600; background: #f4f7fb } img { max-width: 100%; display: block } .note { color: #555; font-size: .9rem }
- .pair { display: flex; gap: 1.5rem; flex-wrap: wrap } .pair figure { flex: 1 1 20rem } figure { margin: .5rem 0 } figcaption { font-size: .85rem; color: #555 }
+ .pair { display: flex; gap: 1.5rem; flex-wrap: wrap } .pair figure { flex: 1 1 20rem }
+ figure { margin: .5rem 0 } figcaption { font-size: .85rem; color: #555 }
  .pixels { width: 100%; max-width: 34rem } code { background: #f3f3f3; padding: .1rem .3rem; overflow-wrap: anywhere }
 </style></head><body>
 <h1>{{ name }}</h1>
@@ -164,8 +166,9 @@ one training run (1 seed), so the interval says nothing of how another seed woul
 <b>MS-GMSD and MDSI are best at 0</b>.</p>
 <p class="note">What these numbers can show: they compare pairs of images, and a generated image has no original. <i>batch</i> pairs the
 i-th sample with the i-th real, which have nothing in common (the published protocol); <i>nearest</i> pairs each sample with
-the held-out image most like it. Read a row only beside <i>other reals</i>: closer to that row is better, <i>beyond it is not</i>. A generator that paints one
-average picture scores as <i>mean image</i>, which on some metrics beats real images. None of these numbers
+the held-out image most like it. Read a row only beside <i>other reals</i>: closer to that row is better,
+<i>beyond it is not</i>. A generator that
+paints one average picture scores as <i>mean image</i>, which on some metrics beats real images. None of these numbers
 is evidence of realism, of diversity, or that samples are not copies.</p>
 <h2>Settings</h2>
 {% if changed %}<table><tr><th>setting</th><th>here</th><th>default</th></tr>

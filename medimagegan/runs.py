@@ -27,7 +27,7 @@ except ImportError:  # Windows keeps no such account
 
 # %% ../nbs/08_runs.ipynb #c03
 from .config import SettingError, TrainConfig, load_config, name_run, replacing, save_config
-from .data import ImageSet, read_folder, split_holdout, tile
+from .data import ImageSet, n_batches, read_folder, split_holdout, tile
 from .metrics import METRICS, PAIRINGS, pair_nearest, score, score_pairs
 from .phantoms import phantoms
 from .training import GAN, init_gan, load_checkpoint, pick_device, sample, save_checkpoint, save_generator, train
@@ -116,10 +116,11 @@ def progress_bar(
     total: int | None = None,  # How many, where `iterable` does not know
     desc: str = '',  # What is being done
     unit: str = 'image',  # What is counted
+    initial: int = 0,  # How many were done before
 ) -> tqdm:
     "A `tqdm` that suits where it runs: a terminal, a notebook, or a log file (silent)."
     notebook = 'ipykernel' in sys.modules and sys.modules['ipykernel'].kernelapp.IPKernelApp.initialized()
-    options = dict(total=total, desc=desc, unit=unit, dynamic_ncols=not notebook)
+    options = dict(total=total, desc=desc, unit=unit, initial=initial, dynamic_ncols=not notebook)
     if notebook:
         return tqdm(iterable, file=_NotebookLine(), mininterval=1, ncols=100, **options)
     return tqdm(iterable, disable=not sys.stderr.isatty() or 'CI' in os.environ, **options)
@@ -270,20 +271,20 @@ def run(
     if cfg.batch_size > len(train_set):
         say(f'note: batch_size {cfg.batch_size} is more than the {len(train_set)} images: each step sees them all')
     every = max(1, cfg.num_epochs // 10) if cfg.score_every is None else cfg.score_every
+    batch, steps = min(cfg.batch_size, len(train_set)), n_batches(len(train_set), cfg.batch_size)
     saved = began = time.monotonic()
-    with progress_bar(total=cfg.num_epochs * len(train_set), desc='training') as bar:
-        bar.update(gan.epoch * len(train_set))
-        done = gan.epoch
+    done = gan.epoch
+    with progress_bar(total=cfg.num_epochs * steps * batch, desc='training', initial=gan.step * batch) as bar:
         for record in train(gan, train_set, cfg):
             _append(folder.path / 'history.csv', record)
-            bar.set_postfix({k: f'{record[k]:.2f}' for k in ('d_loss', 'g_loss', 'd_real', 'd_fake')}, refresh=False)
             bar.set_description(f"epoch {record['epoch']}/{cfg.num_epochs}", refresh=False)
+            bar.set_postfix({k: f'{record[k]:.2f}' for k in ('d_loss', 'g_loss', 'd_real', 'd_fake')}, refresh=False)
+            bar.update(gan.step * batch - bar.n)
             if gan.epoch == done:
                 continue
             done, seconds = gan.epoch, time.monotonic() - began
-            _append(folder.path / 'timing.csv', {'epoch': done, 'seconds': seconds, 'images_per_s': len(train_set) / seconds,
+            _append(folder.path / 'timing.csv', {'epoch': done, 'seconds': seconds, 'images_per_s': steps * batch / seconds,
                                                  'peak_mib': peak_memory(device), 'device': device.type})
-            bar.update(len(train_set))
             show = done == cfg.num_epochs or (every and done % every == 0)
             if show:
                 score_epoch(gan, cfg, folder, held if len(held) else train_set)

@@ -1,7 +1,7 @@
 """What is installed works without the tools that built it, and answers at once."""
 import sys
 
-from conftest import ROOT, command
+from conftest import ROOT, SMALL, command, flags
 
 WITHOUT_NBDEV = '''
 import sys
@@ -16,16 +16,15 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_trains_without_nbdev_and_fastcore(tmp_path):
-    command(sys.executable, '-c', WITHOUT_NBDEV, 'train', '--image_size', 32, '--gen_feature_maps', 4, '--dis_feature_maps', 4, '--n_images', 20,
-            '--num_epochs', 1, '--run', 'bare', cwd=tmp_path)
+    command(sys.executable, '-c', WITHOUT_NBDEV, 'train', *flags(**SMALL, run='bare'), cwd=tmp_path)
     assert (tmp_path / 'runs' / 'bare' / 'report.html').exists()
 
 
 def test_version_and_help_load_neither_torch_nor_pandas():
-    heavy = "import sys; from medimagegan import cli; cli.make_parser(); print([m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules])"
-    assert command(sys.executable, '-c', heavy, cwd=ROOT).stdout.strip() == '[]'
+    loaded = "import sys; from medimagegan import cli; cli.make_parser(); print({'torch', 'pandas', 'matplotlib'} & set(sys.modules))"
+    assert command(sys.executable, '-c', loaded, cwd=ROOT).stdout.strip() == 'set()'
 
 
 def test_every_module_imports():
     names = [f.stem for f in (ROOT / 'medimagegan').glob('*.py') if f.stem not in ('_modidx', '__init__')]
-    command(sys.executable, '-c', 'import importlib; [importlib.import_module("medimagegan." + n) for n in ' + repr(names) + ']', cwd=ROOT)
+    command(sys.executable, '-c', '\n'.join(f'import medimagegan.{name}' for name in names), cwd=ROOT)

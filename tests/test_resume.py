@@ -33,7 +33,8 @@ def test_killed_and_resumed_equals_straight(medimagegan, tmp_path, arch):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    process = subprocess.Popen([PROGRAM, 'train', *flags(**{**LONG, 'num_epochs': 500}, run='long')], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    words = [PROGRAM, 'train', *flags(**{**LONG, 'num_epochs': 500}, run='long')]
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / 'runs' / 'long' / 'checkpoint.pt').exists():
         time.sleep(.05)
         assert process.poll() is None
