@@ -30,7 +30,8 @@ def _turn(scales: list[Tensor], rand: Callable) -> list[Tensor]:
 
 def _shift(scales: list[Tensor], rand: Callable, most: float = 1 / 8) -> list[Tensor]:
     "Moved by up to an eighth of the side each way; what comes in is mid-grey. Matrix products: deterministic on a GPU too."
-    dy, dx = (rand() * 2 - 1) * most, (rand() * 2 - 1) * most
+    side = scales[0].shape[-1]  # whole pixels at full size: a half pixel would be a blur
+    dy, dx = (((rand() * 2 - 1) * most * side).round() / side for _ in range(2))
     shifted = []
     for x in scales:
         at = torch.arange(x.shape[-1], device=x.device)

@@ -72,7 +72,7 @@ def _train(args) -> None:
     from medimagegan.runs import run
     folder = run(cfg)
     page = folder.path / 'report.html'
-    if not page.exists():
+    if not page.exists() or page.stat().st_mtime < (folder.path / 'scores.json').stat().st_mtime:
         write_report(folder)
         print(score_table(folder).map(lambda cell: cell.split(' ')[0]).to_string())
     print(f'report: {page}')
@@ -86,8 +86,9 @@ def _experiment(args) -> None:
 
 
 def _sample(args) -> None:
-    if args.n < 1 or args.seed < 0:
+    if args.n < 1 or not 0 <= args.seed < 2**63:
         raise SettingError(f'--n {args.n} --seed {args.seed}: at least one image, and a seed of 0 or more, are wanted')
+    make_config({'n_gpu': args.n_gpu})
     file = Path(args.run)
     file = file / 'generator.safetensors' if file.is_dir() else file
     if not file.exists():
@@ -148,7 +149,13 @@ def main(
     except (FloatingPointError, OSError) as error:
         print(f'{name}: {error}', file=sys.stderr)
         return 1
+    except (MemoryError, RuntimeError) as error:
+        if 'memory' not in str(error).lower() and not isinstance(error, MemoryError):
+            raise
+        print(f'{name}: out of memory: a smaller batch_size, image_size or n_images needs less', file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print(f'\n{name}: stopped; the same command goes on from the last checkpoint', file=sys.stderr)
+        more = '; the same command goes on from the last checkpoint' if args.command in ('train', 'experiment') else ''
+        print(f'\n{name}: stopped{more}', file=sys.stderr)
         return 130
     return 0

@@ -63,11 +63,11 @@ class TrainConfig:
     out: str = setting('runs', 'Folder that holds the run folders')
     run: str | None = setting(None, 'Name of the run folder; empty: made from the settings')
     seed: int = setting(0, 'Seed of weights, latents, batch order and split', low=0, high=2**31 - 1)
-    n_gpu: int | None = setting(None, 'GPUs: 0 is the CPU, 1 is one GPU; empty: what is there', low=0)
-    num_epochs: int = setting(10, 'Passes over the training images', low=1)
+    n_gpu: int | None = setting(None, 'GPUs: 0 is the CPU, 1 is one GPU; empty: what is there', low=0, high=1024)
+    num_epochs: int = setting(10, 'Passes over the training images', low=1, high=1_000_000)
     learning_rate: float = setting(2e-4, "Adam's learning rate for the generator", above=0, high=1)
     beta_adam: float = setting(0.5, "Adam's beta1 for both networks", low=0, below=1)
-    batch_size: int = setting(16, 'Images a step', low=1)
+    batch_size: int = setting(16, 'Images a step', low=1, high=65_536)
     latent_vector: int = setting(100, 'Length of the latent vector z', low=1, high=4096)
     image_size: int = setting(64, 'Side of the square images, in pixels', choices=(32, 64, 128, 256, 512))
     loader_workers: int = setting(2, 'Threads that read images; 0 reads in the main thread', low=0, high=256)
@@ -77,11 +77,12 @@ class TrainConfig:
 
     classes: tuple[str, ...] = setting((), 'Train on these classes only (a, b); empty: all')
     labels: str | None = setting(None, 'CSV with the classes; empty: `metadata.csv` or `manifest.csv` in `path`, or sub-folders')
-    n_images: int | None = setting(None, 'Use so many images, a seeded choice; empty: all (phantoms: 2000)', low=1)
+    n_images: int | None = setting(None, 'Use so many images, a seeded choice; empty: all (phantoms: 2000)', low=1, high=10_000_000)
     holdout: float = setting(0.2, 'Share of images set aside for scoring, never trained on', low=0, high=0.9)
 
     max_feature_maps: int = setting(512, 'Most feature maps at any resolution', low=1, high=4096)
-    dis_norm: str = setting('auto', 'Batch norm in D; auto: for DCGAN only', choices=('auto', 'batch', 'none'))
+    dis_norm: str = setting(
+        'auto', 'Norm in D; auto: batch for DCGAN, none for SNGAN and under wgan-gp and relativistic', choices=('auto', 'batch', 'none'))
     multi_scale: bool = setting(False, 'Multi-Scale Gradient: G paints, and D sees, every scale')
     msg_combine: str = setting('simple', 'How D joins the image of a scale', choices=('simple', 'cat_lin'))
 
@@ -98,9 +99,9 @@ class TrainConfig:
     precision: str = setting(
         'auto', 'Numbers in the networks; auto: bf16 on a GPU that has it, else fp32', choices=('auto', 'fp32', 'bf16'))
 
-    log_every: int = setting(10, 'Steps between rows of history.csv, each their mean', low=1)
+    log_every: int = setting(10, 'Steps between rows of history.csv, each their mean', low=1, high=1_000_000)
     score_every: int | None = setting(
-        None, 'Epochs between sample sheets and scores; empty: a tenth of the run; 0: only at the end', low=0)
+        None, 'Epochs between sample sheets and scores; empty: a tenth of the run; 0: only at the end', low=0, high=1_000_000)
     score_images: int = setting(256, 'Fakes in the final scores, at most the held-out images', low=2, high=50_000)
 
     def __post_init__(self):
@@ -114,12 +115,18 @@ class TrainConfig:
                        or (m['above'] is not None and v <= m['above']) or (m['below'] is not None and v >= m['below']))
                 if bad:
                     raise SettingError(f'{f.name}: {v} is not allowed: {range_of(f)}{nearest_word(v, m["choices"])}')
-        if self.run is not None and (self.run in ('', '.', '..') or set(self.run) & set('/\\\0\n')):
-            raise SettingError(f'run: {self.run!r} is not allowed: the name of one folder, without slashes')
-        if not self.path.strip() or not self.out.strip():
-            raise SettingError(f"{'out' if self.path.strip() else 'path'}: empty: the name of a folder is wanted")
-        if self.label_smoothing and self.loss != 'bce':
-            raise SettingError(f'label_smoothing: {self.label_smoothing} needs loss: bce, and loss is {self.loss}')
+        for name in ('path', 'out', 'run', 'labels'):
+            text = getattr(self, name)
+            if text is not None and (not text.strip() or any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text)):
+                raise SettingError(f'{name}: {text!r} is not allowed: the name of a folder or file is wanted')
+        if self.run is not None and (self.run in ('.', '..') or set(self.run) & set('/\\') or len(self.run.encode()) > 200):
+            raise SettingError(f'run: {_short(self.run)} is not allowed: the name of one folder, without slashes, is wanted')
+        for name, idle, needed in (('label_smoothing', 0., 'loss: bce'), ('gp_weight', 10., 'loss: wgan-gp'),
+                                   ('msg_combine', 'simple', 'multi_scale: True'), ('labels', None, 'path: a folder')):
+            other, wanted = needed.split(': ')
+            here = getattr(self, other)
+            if getattr(self, name) != idle and (str(here) != wanted if other != 'path' else here == 'phantoms'):
+                raise SettingError(f'{name}: {getattr(self, name)} needs {needed}, and {other} is {here}')
 
 
 def nearest_word(
@@ -130,6 +137,11 @@ def nearest_word(
     by_folded = {str(w).lower(): w for w in words}
     near = difflib.get_close_matches(str(word).lower(), by_folded, n=1, cutoff=0.5)
     return f'; did you mean {str(by_folded[near[0]])!r}?' if near else ''
+
+
+def _short(value) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + '...'
 
 # %% ../nbs/00_config.ipynb #c15
 def _convert(value, kind):
@@ -142,6 +154,8 @@ def _convert(value, kind):
         if not isinstance(parts, (list, tuple)):
             raise TypeError
         parts = [_convert(part, get_args(kind)[0]).strip() for part in parts]
+        if not any(parts) and value not in ('', [], (), None):
+            raise ValueError
         return tuple(dict.fromkeys(part for part in parts if part))
     if kind is bool:
         return value if isinstance(value, bool) else {'true': True, 'false': False}[str(value).strip().lower()]
@@ -186,14 +200,12 @@ def make_config(
     except SettingError as error:
         raise SettingError(f'{prefix}{error}') from None
 
-
-def _short(value) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + '...'
-
 # %% ../nbs/00_config.ipynb #c19
 class _OneKeyLoader(yaml.SafeLoader):
-    "PyYAML's safe loader, which also refuses a key that stands twice."
+    "PyYAML's safe loader, which refuses a key that stands twice and leaves numbers and dates as text."
+
+    yaml_implicit_resolvers = {first: [(tag, form) for tag, form in found if tag.rsplit(':', 1)[1] not in ('int', 'float', 'timestamp')]
+                               for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 
     def construct_mapping(self, node, deep=False):
         names = [key.value for key, _ in node.value]
@@ -212,10 +224,10 @@ def load_config(
         values = yaml.load(Path(file).read_text(encoding='utf-8'), Loader=_OneKeyLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f'{file}: cannot be read: {getattr(error, "strerror", None) or "not UTF-8 text"}') from None
-    except yaml.YAMLError as error:
-        raise SettingError(f'{file}: not YAML: {" ".join(str(error).split())[:160]}') from None
     except SettingError as error:
         raise SettingError(f'{file}: {error}') from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingError(f'{file}: not YAML: {" ".join(str(error).split())[:160]}') from None
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -301,7 +313,7 @@ def notebook_config(
     names: dict,  # `globals()` of the notebook, straight after its parameters cell
 ) -> TrainConfig:
     "The settings that a notebook's parameters say. Any other plain value there is a parameter nobody reads: `SettingError`."
-    plain = (str, int, float, bool, list, tuple, dict, type(None))
+    plain, settings = (str, int, float, bool, list, tuple, dict, type(None)), {f.name for f in fields(TrainConfig)}
     skip = {'In', 'Out'}  # IPython's own
-    given = {k: v for k, v in names.items() if isinstance(v, plain) and not k.startswith('_') and k not in skip}
+    given = {k: v for k, v in names.items() if k in settings or (isinstance(v, plain) and not k.startswith('_') and k not in skip)}
     return make_config(given, where='parameters')

@@ -11,6 +11,7 @@ __all__ = ['SUFFIXES', 'MOST_PIXELS', 'to_8bit', 'read_image', 'ImageSet', 'to_s
 import csv
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -33,15 +34,20 @@ MOST_PIXELS = 80_000_000  # A decompression bomb, or a slide scan that does not 
 def to_8bit(
     image: Image.Image,  # Any mode that Pillow reads
     channels: int,  # 3 for RGB, 1 for grey
+    bits: int = 16,  # Of deep grey: 12 for some films
+    inverted: bool = False,  # Is 0 white in deep grey?
 ) -> Image.Image:  # Mode RGB or L
-    "The image as it looks, in 8 bits. 16 bits are scaled by a fixed 1/257; what is transparent is black. Raises `ValueError` for floats."
+    """The image as it looks, in 8 bits. Deep grey is scaled by its fixed range; what is transparent is black.
+
+    Raises `ValueError` for floats and 32-bit integers, whose range nobody knows."""
     if image.mode == 'F':
         raise ValueError('32-bit floats: their range is not known; save as 8 or 16 bits')
     if image.mode.startswith('I'):  # 16-bit grey, which Pillow would clip to white
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
+        values, white = np.asarray(image).astype(np.int64), 2**bits - 1
+        if values.min() < 0 or values.max() > white or bits > 16:
             raise ValueError('32-bit integers: their range is not known; save as 8 or 16 bits')
-        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+        values = white - values if inverted else values
+        image = Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8))
     if image.mode in ('RGBA', 'LA', 'PA', 'RGBa', 'La') or 'transparency' in image.info:
         image = image.convert('RGBA')
         image = Image.alpha_composite(Image.new('RGBA', image.size, (0, 0, 0, 255)), image)
@@ -61,15 +67,16 @@ def read_image(
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f'{width} × {height} pixels: more than {MOST_PIXELS:,}')
-            upright = to_8bit(ImageOps.exif_transpose(image), channels)
+            tags = getattr(image, 'tag_v2', {})  # of a TIFF: 258 is bits a sample, 262 is 0 where 0 is white
+            upright = to_8bit(ImageOps.exif_transpose(image), channels, tags.get(258, (16,))[0], tags.get(262) == 0)
     except Image.DecompressionBombError:
         raise ValueError(f'more than {MOST_PIXELS:,} pixels') from None
-    except (OSError, SyntaxError, EOFError, MemoryError) as error:
+    except Exception as error:  # whatever a decoder raises on broken bytes: one file must not end a run
         raise ValueError(_reason(error, file)) from None
     side = min(upright.size)
     left, top = (upright.width - side) / 2, (upright.height - side) / 2
     square = upright.resize((image_size, image_size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
-    return np.ascontiguousarray(np.asarray(square).reshape(image_size, image_size, channels).transpose(2, 0, 1))
+    return np.array(square).reshape(image_size, image_size, channels).transpose(2, 0, 1).copy()
 
 
 def _reason(error: Exception, file) -> str:
@@ -146,14 +153,18 @@ def read_labels(
     except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise SettingError(f'labels: {table} is not a table: {" ".join(str(error).split())[:120]}') from None
     found = {what: next((columns[n] for n in names if n in columns), None) for what, names in _NAMES.items()}
+    kinds = [columns[n] for n in _NAMES['class'] if n in columns]
     if found['file'] is None:
         raise SettingError(f"labels: {table} has no column of images: one of {', '.join(_NAMES['file'])} is wanted")
     text = rows.map(str.strip)
-    named = _one_hot(text, set(found.values())) if found['class'] is None else text[found['class']]
+    named = None if kinds else _one_hot(text, set(found.values()))
+    for column in kinds:  # a blank in the first is filled from the next
+        mine = text[column]
+        if column == columns.get('target'):
+            mine = mine.replace({'0': 'benign', '0.0': 'benign', '1': 'malignant', '1.0': 'malignant'})
+        named = mine if named is None else named.where(named != '', mine)
     if named is None:
         raise SettingError(f"labels: {table} has no classes: {', '.join(_NAMES['class'])}, or a column of 0 and 1 for each, is wanted")
-    if found['class'] is not None and columns.get('target') == found['class']:
-        named = named.replace({'0': 'benign', '0.0': 'benign', '1': 'malignant', '1.0': 'malignant'})
     blank = pd.Series('', index=text.index)
     lesion, patient = (text[found[what]] if found[what] is not None else blank for what in ('lesion', 'patient'))
     known = patient.where(patient != '').groupby(lesion.where(lesion != '')).transform('first')
@@ -162,13 +173,22 @@ def read_labels(
     return pd.DataFrame({'file': text[found['file']], 'class': named, 'group': group})
 
 
+_ONE_HOT = ('mel', 'nv', 'bcc', 'ak', 'akiec', 'bkl', 'df', 'vasc', 'scc', 'unk', 'melanoma', 'nevus', 'seborrheic_keratosis')
+
+
 def _one_hot(text: pd.DataFrame, taken: set) -> pd.Series | None:
-    "The name of the column that holds the 1; all 0 is `nevus`, as in ISIC 2017. None where the columns are no such table."
-    numbers = text.drop(columns=[c for c in taken if c is not None]).apply(pd.to_numeric, errors='coerce')
-    hot = numbers.loc[:, numbers.isin([0, 1]).all()]
-    if hot.shape[1] < 2 or (hot.sum(axis=1) > 1).any():
-        return None
-    return hot.idxmax(axis=1).where(hot.sum(axis=1) == 1, 'nevus')
+    """The name of the column that holds the 1, '' for a row that is no such row; None where the columns are no such table.
+
+    The archives' columns are known by name, and a row of 0 is `nevus` where no column is (ISIC 2017). Columns of other names
+    must be 0 and 1, with one 1 a row."""
+    known = [c for c in text.columns if str(c).strip().lower() in _ONE_HOT]
+    columns = known if len(known) > 1 else [c for c in text.columns if c not in taken]
+    numbers = text[columns].apply(pd.to_numeric, errors='coerce')
+    if len(known) < 2:
+        numbers = numbers.loc[:, numbers.isin([0, 1]).all()]
+        return numbers.idxmax(axis=1) if numbers.shape[1] > 1 and (numbers.sum(axis=1) == 1).all() else None
+    sums, rest = numbers.sum(axis=1), '' if {'nv', 'nevus'} & {c.strip().lower() for c in known} else 'nevus'
+    return numbers.fillna(0).idxmax(axis=1).where(sums == 1, rest).where(numbers.isin([0, 1]).all(axis=1) & (sums <= 1), '')
 
 # %% ../nbs/01_data.ipynb #c22
 def list_files(
@@ -199,7 +219,11 @@ def match_labels(
         if paths[-1] is None:
             lost.append((name, 'in the table without a class' if not kind else
                          'in the table, and several files have this name' if name in places else 'in the table, but no such file'))
-    rows = table.assign(path=paths).dropna(subset='path').drop_duplicates('path').sort_values('path')
+    rows = table.assign(path=paths).dropna(subset='path')
+    torn = rows.groupby('path')['class'].nunique()
+    lost += [(path, 'in the table with two classes') for path in torn.index[torn > 1]]
+    files = [f for f in files if torn.get(f, 1) == 1]
+    rows = rows[rows['path'].isin(files)].drop_duplicates('path').sort_values('path')
     lost += [(f, 'no row in the table') for f in files if f not in set(rows['path'])]
     return rows, lost
 
@@ -218,7 +242,10 @@ def read_folder(
     "All images of a folder. Bad files are left out and listed in `rejected`; `SettingError` where nothing is left."
     if not Path(path).is_dir():
         raise SettingError(f"path: {path} is not a folder" if Path(path).exists() else f'path: {path}: no such folder')
-    files = list_files(path)
+    files, unnamed = list_files(path), []
+    for file in [f for f in files if not f.isprintable()]:  # bytes that are no UTF-8, or control characters
+        files.remove(file)
+        unnamed.append((file.encode('utf-8', 'backslashreplace').decode(), 'its name cannot be written down; rename it'))
     table = labels or next((Path(path, name) for name in ('metadata.csv', 'manifest.csv') if Path(path, name).exists()), None)
     if table:
         rows, lost = match_labels(files, read_labels(table))
@@ -227,6 +254,7 @@ def read_folder(
         if '' in folders and any(folders):
             raise SettingError(f'path: {path} has images beside its sub-folders and in them: one or the other is wanted, or a metadata.csv')
         rows, lost = pd.DataFrame({'path': files, 'class': [f or 'images' for f in folders], 'group': ''}), []
+    lost += unnamed
     names = tuple(sorted(set(rows['class'])))
     if not names:
         raise SettingError(f'path: {path} has no image ({", ".join(SUFFIXES)})' + (f' that {table} names' if table else ''))
@@ -255,7 +283,8 @@ def _read_all(path, files, image_size, channels, workers, progress) -> tuple[Ten
             return read_image(Path(path, file), image_size, channels)
         except ValueError as error:
             return str(error)
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with ThreadPoolExecutor(max(1, workers)) as pool, warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Pillow's doubts about tags of files that can be read all the same
         for file, image in zip(files, progress(pool.map(read, files) if workers else map(read, files)), strict=True):
             if isinstance(image, str):
                 bad[file] = image

@@ -6,12 +6,15 @@
 __all__ = ['render_notebook', 'find_notebook', 'run_experiment']
 
 # %% ../nbs/10_experiment.ipynb #c02
+import shutil
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 # %% ../nbs/10_experiment.ipynb #c03
 from .config import SettingError, TrainConfig, name_run, replacing
 from .runs import RunFolder, check_folder
+from .training import pick_device
 
 # %% ../nbs/10_experiment.ipynb #c07
 def render_notebook(
@@ -29,7 +32,7 @@ def render_notebook(
 # %% ../nbs/10_experiment.ipynb #c09
 def find_notebook() -> Path:
     "`experiments/experiment.ipynb` of the checkout, wherever one stands in it. Raises `SettingError` outside."
-    places = (Path('experiments'), Path('.'), Path(__file__).resolve().parent.parent / 'experiments')
+    places = (Path('experiments'), Path(__file__).resolve().parent.parent / 'experiments', Path('.'))
     found = next((p / 'experiment.ipynb' for p in places if (p / 'experiment.ipynb').exists()), None)
     if found is None:
         raise SettingError('experiment.ipynb: not found here or in experiments/: run this in a checkout of the repository')
@@ -41,18 +44,28 @@ def run_experiment(
     notebook: str | Path | None = None,  # The experiment notebook; found, if left out
     progress: bool = False,  # Show papermill's bar of cells?
 ) -> RunFolder:  # With `experiment.ipynb` and `experiment.html`
-    "Execute the experiment notebook with these settings. Raises `SettingError` before it starts where the folder is wrong."
+    """Execute the experiment notebook with these settings.
+
+    Raises `SettingError` where they are wrong and `FloatingPointError` where training diverges, as `run` does."""
     import papermill
     cfg = name_run(cfg)
     folder = RunFolder(Path(cfg.out).resolve() / cfg.run)
     check_folder(folder, cfg)
+    pick_device(cfg.n_gpu)
     notebook = Path(notebook or find_notebook())
     if not notebook.exists():
         raise SettingError(f'{notebook}: no such notebook')
-    folder.path.mkdir(parents=True, exist_ok=True)
-    executed = folder.path / 'experiment.ipynb'
     parameters = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(cfg).items()}
-    papermill.execute_notebook(notebook, executed, parameters=parameters, progress_bar=progress, kernel_name='python3',
-                               extra_arguments=['--log-level=ERROR'])  # ipykernel warns of its own default transport
-    render_notebook(executed, folder.path / 'experiment.html')
+    with tempfile.TemporaryDirectory() as d:
+        executed = Path(d, 'experiment.ipynb')
+        try:
+            papermill.execute_notebook(notebook, executed, parameters=parameters, progress_bar=progress, kernel_name='python3',
+                                       extra_arguments=['--log-level=ERROR'])  # ipykernel warns of its own default transport
+        except papermill.PapermillExecutionError as error:
+            known = {'SettingError': SettingError, 'FloatingPointError': FloatingPointError}
+            raise known.get(error.ename, RuntimeError)(error.evalue) from None
+        finally:  # a notebook that failed says where; where nothing had begun, nothing is left
+            if folder.path.exists() and executed.exists():
+                shutil.copy(executed, folder.path / 'experiment.ipynb')
+    render_notebook(folder.path / 'experiment.ipynb', folder.path / 'experiment.html')
     return folder

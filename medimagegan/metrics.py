@@ -84,8 +84,12 @@ def mean_interval(
     draws: int = 1000,  # Resamplings
     seed: int = 0,  # Of the resampling
 ) -> tuple[float, float, float]:  # Mean, and the ends of its 95 % interval
-    "The mean with its bootstrap percentile interval (Efron 1979)."
+    """The mean with its bootstrap percentile interval (Efron 1979), `nan` for a single pair.
+
+    Pairs count as independent; under `nearest` they may share a partner, and the interval is then too narrow."""
     values = values.double().numpy()
+    if len(values) < 2:
+        return float(values.mean()), float('nan'), float('nan')
     means = values[np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))].mean(1)
     return float(values.mean()), *(float(q) for q in np.quantile(means, [.025, .975]))
 
@@ -98,12 +102,11 @@ def score(
     reals: Tensor,  # (M, C, H, W), uint8: the reference, held-out images
     others: Tensor,  # (K, C, H, W), uint8: reals that are not in the reference, for its row and the mean image
     seed: int = 0,  # Of the noise, and of the choice among `others`
-) -> pd.DataFrame:  # Rows: pairing, candidate, metric, value, low, high, n
-    "The five metrics of fakes and of the reference rows against held-out reals, at the same number of pairs."
+) -> pd.DataFrame:  # Rows: pairing, candidate, metric, value, low, high (empty for a single pair), n
+    "The five metrics of fakes and of the reference rows against held-out reals, at the same number of pairs where there are so many reals."
     n = min(len(fakes), len(reals))
     rng = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(others), generator=rng)
-    chosen = chosen.repeat(-(-n // max(1, len(chosen))))[:n]
+    chosen = torch.randperm(len(others), generator=rng)[:n]
     images = {'fakes': fakes[:n], 'other reals': others[chosen],
               'mean image': (to_unit(others).mean(0) * 2 - 1).expand(n, -1, -1, -1),
               'noise': torch.rand(reals[:n].shape, generator=rng) * 2 - 1}
@@ -111,8 +114,11 @@ def score(
     for pairing in PAIRINGS:
         for candidate in CANDIDATES:
             mine = images[candidate]
-            partners = reals[:n] if pairing == 'batch' else reals[pair_nearest(mine, reals)]
+            if candidate == 'mean image' and pairing == 'nearest':
+                mine = mine[:1]  # one image has one nearest real, however often it is painted
+            partners = reals[:len(mine)] if pairing == 'batch' else reals[pair_nearest(mine, reals)]
             for name, values in score_pairs(mine, partners).items():
                 value, low, high = mean_interval(values, seed=seed)
-                rows.append({'pairing': pairing, 'candidate': candidate, 'metric': name, 'value': value, 'low': low, 'high': high, 'n': n})
+                rows.append({'pairing': pairing, 'candidate': candidate, 'metric': name, 'value': value, 'low': low, 'high': high,
+                             'n': len(mine)})
     return pd.DataFrame(rows)

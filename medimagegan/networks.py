@@ -25,7 +25,7 @@ def feature_maps(
 def init_weights(
     layer: nn.Module,  # A convolution, linear layer, embedding or batch norm
 ) -> nn.Module:  # The same
-    "Weights from N(0, 0.02), batch norm's scales from N(1, 0.02), biases 0: as DCGAN does (Radford et al. 2016, section 4)."
+    "Weights from N(0, 0.02) (Radford et al. 2016, section 4); batch norm's scales from N(1, 0.02), biases 0 (PyTorch's DCGAN example)."
     if getattr(layer, 'weight', None) is not None:
         nn.init.normal_(layer.weight, 1. if isinstance(layer, nn.BatchNorm2d) else 0., 0.02)
     if getattr(layer, 'bias', None) is not None:

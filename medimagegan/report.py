@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 # %% ../nbs/09_report.ipynb #c03
-from .config import TrainConfig, replacing
+from .config import SettingError, TrainConfig, replacing
 from .metrics import CANDIDATES, METRICS, PAIRINGS, arrow
 from .runs import RunFolder
 
@@ -97,7 +97,7 @@ def score_table(
 ) -> pd.DataFrame:  # Rows: pairing and candidate; a column a metric, as text `value [low, high]`
     "The final scores as they are printed."
     rows = pd.DataFrame(folder.scores['rows'])
-    rows['text'] = [f'{r.value:.3g} [{r.low:.3g}, {r.high:.3g}]' for r in rows.itertuples()]
+    rows['text'] = [f'{r.value:.3g} [{r.low:.3g}, {r.high:.3g}]' if r.n > 1 else f'{r.value:.3g}' for r in rows.itertuples()]
     wide = rows.pivot(index=['pairing', 'candidate'], columns='metric', values='text')
     order = pd.MultiIndex.from_product([PAIRINGS, CANDIDATES], names=['pairing', 'images'])
     return wide.reindex(index=order, columns=list(METRICS)).rename(columns=arrow).rename_axis(columns=None)
@@ -193,13 +193,25 @@ def _data_url(picture: Image.Image | Figure | Path) -> str:
 def write_report(
     folder: RunFolder,  # Finished
 ) -> Path:  # `report.html` in it
-    "Draw the page of a run."
+    "Draw the page of a run. Raises `SettingError` where its files are damaged."
+    try:
+        page = _render(folder)
+    except SettingError:
+        raise
+    except (ValueError, KeyError, IndexError, OSError) as error:
+        raise SettingError(f'{folder.path}: damaged: {" ".join(str(error).split())[:120]}') from None
+    with replacing(folder.path / 'report.html') as new:
+        new.write_text(page, encoding='utf-8')
+    return folder.path / 'report.html'
+
+
+def _render(folder: RunFolder) -> str:
     cfg, split, size = folder.config, folder.split, folder.config.image_size
     over_time, epochs = samples_over_time(folder)
     train_set = split[split['split'] == 'train']
     rejected = folder.path / 'rejected.csv'
-    lost = f'{len(pd.read_csv(rejected))} files were left out, each with its reason in rejected.csv.' if rejected.exists() else ''
-    page = _PAGE.render(
+    lost = f'{len(pd.read_csv(rejected))} entries were left out, each with its reason in rejected.csv.' if rejected.exists() else ''
+    return _PAGE.render(
         name=cfg.run, cfg=cfg, n_train=len(train_set), n_held=len(split) - len(train_set), cost=describe_cost(folder),
         classes=', '.join(f'{n} {kind}' for kind, n in train_set['class'].value_counts().items()), rejected=lost,
         real=_data_url(cut_sheet(Image.open(folder.path / 'samples' / 'real.png'), size, 6)),
@@ -207,6 +219,3 @@ def write_report(
         over_time=_data_url(over_time), epochs=epochs, losses=_data_url(plot_losses(folder)), score_curves=_data_url(plot_scores(folder)),
         table=score_table(folder), scores=folder.scores, changed=changed_settings(cfg), n_curve=min(64, folder.scores['reference_size']),
         command=shlex.quote(str(folder.path / 'config.yaml')))
-    with replacing(folder.path / 'report.html') as new:
-        new.write_text(page, encoding='utf-8')
-    return folder.path / 'report.html'

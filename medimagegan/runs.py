@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHECKPOINT_SECONDS', 'RunFolder', 'open_images', 'progress_bar', 'check_folder', 'peak_memory', 'start_run',
-           'score_epoch', 'score_run', 'describe_images', 'run']
+           'choose_reference', 'score_epoch', 'score_run', 'describe_images', 'run']
 
 # %% ../nbs/08_runs.ipynb #c02
 import json
@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 try:
@@ -119,7 +120,8 @@ def progress_bar(
     initial: int = 0,  # How many were done before
 ) -> tqdm:
     "A `tqdm` that suits where it runs: a terminal, a notebook, or a log file (silent)."
-    notebook = 'ipykernel' in sys.modules and sys.modules['ipykernel'].kernelapp.IPKernelApp.initialized()
+    kernel = sys.modules.get('ipykernel.kernelapp')
+    notebook = kernel is not None and kernel.IPKernelApp.initialized()
     options = dict(total=total, desc=desc, unit=unit, initial=initial, dynamic_ncols=not notebook)
     if notebook:
         return tqdm(iterable, file=_NotebookLine(), mininterval=1, ncols=100, **options)
@@ -136,6 +138,9 @@ def check_folder(
     if blocked:
         raise SettingError(f'out: {blocked} is a file, and a folder is wanted')
     if not (at / 'config.yaml').exists():
+        strange = [f.name for f in at.iterdir() if f.suffix not in ('.ipynb', '.html', '.new')] if at.exists() else []
+        if strange:
+            raise SettingError(f'run: {at} is no run folder, and not empty: it has {strange[0]}: choose another `run` name')
         return
     there = folder.config
     for f in fields(TrainConfig):
@@ -162,10 +167,17 @@ def _append(file: Path, row: dict) -> None:
 
 def _cut_back(file: Path, column: str, last: int) -> None:
     "Drop the rows after the checkpoint, so that no step stands twice. Text stays text: a kept row does not change by a digit."
-    if file.exists():
-        rows = pd.read_csv(file, dtype=str, keep_default_na=False)
-        with replacing(file) as new:
-            rows[rows[column].astype(int) <= last].to_csv(new, index=False)
+    if not file.exists():
+        return
+    lines = file.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
+    head = lines[0].strip().split(',') if lines else [column]
+    if column not in head:
+        raise SettingError(f'{file}: damaged: it has no column {column}; remove it to go on without what it says')
+    cells = [line.strip().split(',') for line in lines[1:]]
+    kept = [line for line, row in zip(lines[1:], cells, strict=True)
+            if line.endswith('\n') and len(row) == len(head) and row[head.index(column)].isdigit() and int(row[head.index(column)]) <= last]
+    with replacing(file) as new:
+        new.write_text(''.join(lines[:1] + kept), encoding='utf-8')
 
 # %% ../nbs/08_runs.ipynb #c13
 def start_run(
@@ -174,15 +186,22 @@ def start_run(
     data: ImageSet,  # All images
     device: torch.device,  # Where to train
 ) -> tuple[GAN, ImageSet, ImageSet]:  # The state to go on from, images to train on, images held out
-    "Split the images, write what is known before the first step, and take up an earlier checkpoint."
+    """Split the images, write what is known before the first step, and take up an earlier checkpoint.
+
+    Raises `SettingError` where a checkpoint was trained on other images: some that are held out now may have been seen."""
     at = folder.path
-    (at / 'samples').mkdir(parents=True, exist_ok=True)
-    save_config(cfg, at / 'config.yaml')
     chosen, held = split_holdout(data, cfg.holdout, cfg.seed)
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[i] for i in data.labels], 'group': data.groups, 'split': 'train'})
     table.loc[held, 'split'] = 'held out'
+    if (at / 'checkpoint.pt').exists() and (at / 'split.csv').exists() and not folder.split.equals(table.astype(str)):
+        raise SettingError(f'path: {cfg.path} has other images than when {at} was begun ({len(folder.split)} then, {len(table)} now): '
+                           'those held out now may have been trained on; choose another `run` name')
+    at.mkdir(parents=True, exist_ok=True)
+    save_config(cfg, at / 'config.yaml')
+    (at / 'samples').mkdir(exist_ok=True)
     with replacing(at / 'split.csv') as new:
         table.to_csv(new, index=False)
+    (at / 'rejected.csv').unlink(missing_ok=True)
     if data.rejected:
         with replacing(at / 'rejected.csv') as new:
             pd.DataFrame(data.rejected, columns=['file', 'reason']).to_csv(new, index=False)
@@ -192,26 +211,40 @@ def start_run(
         Image.fromarray(tile(reals.images[some])).save(new, 'PNG')
     gan = init_gan(cfg, device)
     if (at / 'checkpoint.pt').exists():
-        load_checkpoint(gan, at / 'checkpoint.pt')
+        load_checkpoint(gan, cfg, at / 'checkpoint.pt')
     _cut_back(at / 'history.csv', 'step', gan.step)
     for file in ('timing.csv', 'score_history.csv'):
         _cut_back(at / file, 'epoch', gan.epoch)
     return gan, reals, data.subset(held)
 
 # %% ../nbs/08_runs.ipynb #c15
+def choose_reference(
+    train_set: ImageSet,  # What was trained on
+    held: ImageSet,  # What was held out; may be empty
+    seed: int,  # Of the order
+) -> tuple[Tensor, Tensor, str]:  # Images to score against, other reals, and what the first are
+    "The images of the scores, shuffled: they lie class by class in a folder, and the first of them would be one class."
+    rng = torch.Generator().manual_seed(seed)
+    reference, others = (part.images[torch.randperm(len(part), generator=rng)] for part in (held, train_set))
+    if len(held):
+        return reference, others, 'held-out images'
+    half = max(1, len(others) // 2)
+    return others[:half], others[-half:], 'training images (none held out), which rewards copies'
+
+
 def score_epoch(
     gan: GAN,  # At an epoch's end
     cfg: TrainConfig,  # The settings
     folder: RunFolder,  # Gets a sample sheet and rows in `score_history.csv`
-    reals: ImageSet,  # Reference
+    reference: Tensor,  # From `choose_reference`
 ) -> None:
     "Draw the same 64 latents as ever, and score them in both pairings."
     fakes = sample(gan.ema, 64, cfg.seed)
     with replacing(folder.path / 'samples' / f'epoch_{gan.epoch:05d}.png') as new:
         Image.fromarray(tile(fakes)).save(new, 'PNG')
-    n = min(len(fakes), len(reals))
+    n = min(len(fakes), len(reference))
     for pairing in PAIRINGS:
-        partners = reals.images[:n] if pairing == 'batch' else reals.images[pair_nearest(fakes[:n], reals.images)]
+        partners = reference[:n] if pairing == 'batch' else reference[pair_nearest(fakes[:n], reference)]
         means = {name: values.mean().item() for name, values in score_pairs(fakes[:n], partners).items()}
         _append(folder.path / 'score_history.csv', {'epoch': gan.epoch, 'pairing': pairing, **means})
 
@@ -220,23 +253,19 @@ def score_run(
     gan: GAN,  # Trained
     cfg: TrainConfig,  # The settings
     folder: RunFolder,  # Gets `scores.json`
-    train_set: ImageSet,  # For the reference rows
-    held: ImageSet,  # The reference; may be empty
+    reference: Tensor,  # From `choose_reference`, with the next two
+    others: Tensor,
+    described: str,
 ) -> None:
     "Write the final scores."
-    reference = 'held-out images'
-    if not len(held):
-        half = max(1, len(train_set) // 2)
-        reference = 'training images (holdout: 0), which rewards copies'
-        held, train_set = train_set.subset(range(half)), train_set.subset(range(len(train_set) - half, len(train_set)))
-    order = torch.randperm(len(held), generator=torch.Generator().manual_seed(cfg.seed))
-    n = min(cfg.score_images, len(held))
-    table = score(sample(gan.ema, n, cfg.seed), held.images[order], train_set.images, cfg.seed)
+    n = min(cfg.score_images, len(reference))
+    table = score(sample(gan.ema, n, cfg.seed), reference, others, cfg.seed)
     main = table[(table['pairing'] == 'batch') & (table['candidate'] == 'fakes')].set_index('metric')['value']
-    scores = {**{name: main[name] for name in METRICS}, 'pairing': 'batch', 'n': n, 'reference': reference, 'reference_size': len(held),
-              'seeds': 1, 'interval': '95 %, bootstrap over pairs', 'epoch': gan.epoch, 'rows': table.to_dict('records')}
+    rows = table.astype(object).where(table.notna(), None).to_dict('records')
+    scores = {**{name: main[name] for name in METRICS}, 'pairing': 'batch', 'n': n, 'reference': described,
+              'reference_size': len(reference), 'seeds': 1, 'interval': '95 %, bootstrap over pairs', 'epoch': gan.epoch, 'rows': rows}
     with replacing(folder.path / 'scores.json') as new:
-        new.write_text(json.dumps(scores, indent=1), encoding='utf-8')
+        new.write_text(json.dumps(scores, indent=1, allow_nan=False), encoding='utf-8')
 
 # %% ../nbs/08_runs.ipynb #c17
 CHECKPOINT_SECONDS = 60
@@ -268,8 +297,11 @@ def run(
         say(f'note: {note}')
     gan, train_set, held = start_run(cfg, folder, data, device)
     say(f'{folder.path}: {describe_images(train_set, held)}; on {device}' + (f'; goes on after epoch {gan.epoch}' if gan.epoch else ''))
+    if cfg.holdout and not len(held):
+        say('note: nothing could be held out: all images are of one group; scores will be against training images')
     if cfg.batch_size > len(train_set):
         say(f'note: batch_size {cfg.batch_size} is more than the {len(train_set)} images: each step sees them all')
+    reference, others, described = choose_reference(train_set, held, cfg.seed)
     every = max(1, cfg.num_epochs // 10) if cfg.score_every is None else cfg.score_every
     batch, steps = min(cfg.batch_size, len(train_set)), n_batches(len(train_set), cfg.batch_size)
     saved = began = time.monotonic()
@@ -287,12 +319,12 @@ def run(
                                                  'peak_mib': peak_memory(device), 'device': device.type})
             show = done == cfg.num_epochs or (every and done % every == 0)
             if show:
-                score_epoch(gan, cfg, folder, held if len(held) else train_set)
+                score_epoch(gan, cfg, folder, reference)
             if show or time.monotonic() - saved > CHECKPOINT_SECONDS:
                 save_checkpoint(gan, cfg, folder.path / 'checkpoint.pt')
                 saved = time.monotonic()
             began = time.monotonic()
     save_generator(gan.ema, cfg, folder.path / 'generator.safetensors')
     say('scoring')
-    score_run(gan, cfg, folder, train_set, held)
+    score_run(gan, cfg, folder, reference, others, described)
     return folder

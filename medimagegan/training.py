@@ -10,9 +10,11 @@ __all__ = ['pick_device', 'pick_dtype', 'GAN', 'make_generator', 'make_discrimin
 import copy
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -46,7 +48,8 @@ def pick_dtype(
 ) -> torch.dtype:
     "The numbers that the networks' layers compute in. On a CPU, `auto` is fp32: without native support bf16 is over twenty times slower."
     if precision == 'auto':
-        return torch.bfloat16 if device.type == 'cuda' and torch.cuda.is_bf16_supported() else torch.float32
+        native = device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float32
     return {'fp32': torch.float32, 'bf16': torch.bfloat16}[precision]
 
 # %% ../nbs/07_training.ipynb #c09
@@ -64,14 +67,21 @@ class GAN:
     epoch: int = 0  # Epochs done
 
 
+def _seed(seed: int, purpose: int) -> int:
+    "A seed of its own for each purpose: with one for all, the latents would repeat the numbers that the weights began as."
+    return int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0])
+
+
 def make_generator(cfg: TrainConfig) -> Generator:
     "The generator that the settings describe, with fresh weights."
     return Generator(cfg.image_size, cfg.latent_vector, cfg.number_channels, cfg.gen_feature_maps, cfg.max_feature_maps, cfg.multi_scale)
 
 
 def make_discriminator(cfg: TrainConfig) -> Discriminator:
-    "The discriminator that the settings describe: DCGAN has batch norm, SNGAN spectral norm instead, unless `dis_norm` says otherwise."
-    norm = cfg.dis_norm if cfg.dis_norm != 'auto' else 'batch' if cfg.arch == 'DCGAN' else 'none'
+    "The discriminator that the settings describe: DCGAN has batch norm, SNGAN spectral norm, unless `dis_norm` or the loss says otherwise."
+    norm = cfg.dis_norm
+    if norm == 'auto':  # batch norm would mix other images into the slope that these losses penalise
+        norm = 'batch' if cfg.arch == 'DCGAN' and cfg.loss not in ('wgan-gp', 'relativistic') else 'none'
     return Discriminator(cfg.image_size, cfg.number_channels, cfg.dis_feature_maps, cfg.max_feature_maps, norm, cfg.arch == 'SNGAN',
                          cfg.multi_scale, cfg.msg_combine)
 
@@ -80,16 +90,16 @@ def init_gan(
     cfg: TrainConfig,  # The settings of the run
     device: torch.device | str = 'cpu',  # Where it trains
 ) -> GAN:
-    "A run before its first step. Weights come from `cfg.seed` and leave torch's own random state as it was."
+    "A run before its first step. Weights come from `cfg.seed`; torch's own random state stays as it was."
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(cfg.seed)  # drawn on the CPU, so that a GPU starts from the same weights
+        torch.default_generator.manual_seed(_seed(cfg.seed, 4))  # on the CPU, so that a GPU starts from the same weights
         networks = [make_generator(cfg), make_discriminator(cfg)]
     g, d = (network.to(device, memory_format=torch.channels_last) for network in networks)
 
     def adam(network, rate):
         return torch.optim.Adam(network.parameters(), rate, betas=(cfg.beta_adam, cfg.beta2_adam), foreach=True)
     ema = copy.deepcopy(g).requires_grad_(False).eval()
-    rng = torch.Generator(device).manual_seed(cfg.seed)
+    rng = torch.Generator(device).manual_seed(_seed(cfg.seed, 5))
     return GAN(g, d, ema, adam(g, cfg.learning_rate), adam(d, cfg.learning_rate * cfg.ttur), rng)
 
 # %% ../nbs/07_training.ipynb #c12
@@ -98,7 +108,7 @@ def update_ema(
     ema: nn.Module,  # Changed in place
     model: nn.Module,  # The network being trained
     decay: float,  # Memory: 0 copies
-    step: int = 1_000_000_000,  # Steps done; the memory is no longer than a tenth of them
+    step: int = 1_000_000_000,  # Steps done; the memory is no longer than about a ninth of them
 ) -> None:
     "Move the average towards the network by `1 - decay`, more at the start."
     decay = min(decay, (1 + step) / (10 + step)) if decay else 0.
@@ -154,7 +164,13 @@ def train_step(
                'penalty': penalty}
     return {name: number.detach() for name, number in numbers.items()}
 
-# %% ../nbs/07_training.ipynb #c21
+# %% ../nbs/07_training.ipynb #c23
+def _all_finite(gan: GAN) -> bool:
+    "Losses are taken before the update; this looks at what the last one left."
+    weights = [p for network in (gan.generator, gan.discriminator, gan.ema) for p in network.parameters()]
+    return bool(torch.stack([w.isfinite().all() for w in weights]).all())
+
+
 def train(
     gan: GAN,  # Changed in place; goes on from its epoch
     data: ImageSet,  # What to train on
@@ -177,6 +193,8 @@ def train(
             names = list(kept[0])
             means = torch.stack([torch.stack([numbers[name] for name in names]) for numbers in kept]).float().mean(0).tolist()
             kept = []
+            if i == last and not _all_finite(gan):
+                raise FloatingPointError(f'a weight is no number after step {gan.step}, epoch {gan.epoch + 1}: the training diverged')
             gan.epoch += i == last
             record = {'epoch': gan.epoch + (i < last), 'step': gan.step, **dict(zip(names, means, strict=True))}
             bad = [name for name in names if not abs(record[name]) < float('inf')]
@@ -185,7 +203,7 @@ def train(
                                          ' a lower learning_rate, arch: SNGAN or r1_gamma steady it')
             yield record
 
-# %% ../nbs/07_training.ipynb #c24
+# %% ../nbs/07_training.ipynb #c26
 @torch.no_grad()
 def sample(
     generator: Generator,  # Usually `gan.ema`
@@ -202,11 +220,20 @@ def sample(
     generator.train(mode)
     return images.contiguous()
 
-# %% ../nbs/07_training.ipynb #c27
+# %% ../nbs/07_training.ipynb #c29
+@contextmanager
+def _writing(file) -> Iterator[None]:
+    "Both libraries have their own error for a full disk; this is `OSError`, as everywhere else."
+    try:
+        yield
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise OSError(f'{file}: cannot be written: {" ".join(str(error).split())[:120]}') from None
+
+
 def save_generator(generator: Generator, cfg: TrainConfig, file: str | Path) -> None:
     "Write a generator with the settings that rebuild it."
     weights = {name: t.detach().cpu().contiguous() for name, t in generator.state_dict().items()}
-    with replacing(file) as new:
+    with replacing(file) as new, _writing(file):
         safetensors.torch.save_file(weights, new, metadata={'config': settings_text(cfg)})
 
 
@@ -234,17 +261,22 @@ def _parts(gan: GAN) -> dict:
 def save_checkpoint(gan: GAN, cfg: TrainConfig, file: str | Path) -> None:
     "Write the whole state; the old file stays until the new one is complete."
     state = {name: part.state_dict() for name, part in _parts(gan).items()}
-    with replacing(file) as new:
-        torch.save({**state, 'rng': gan.rng.get_state(), 'step': gan.step, 'epoch': gan.epoch, 'config': settings_text(cfg)}, new)
+    with replacing(file) as new, _writing(file):
+        torch.save({**state, 'rng': gan.rng.get_state(), 'step': gan.step, 'epoch': gan.epoch,
+                    'device': gan.rng.device.type, 'config': settings_text(cfg)}, new)
 
 
-def load_checkpoint(gan: GAN, file: str | Path) -> None:
-    "Bring a freshly made GAN to where the checkpoint was written. Raises `SettingError` for a file that is none, or of other networks."
+def load_checkpoint(gan: GAN, cfg: TrainConfig, file: str | Path) -> None:
+    "Bring a freshly made GAN to where the checkpoint was written. Raises `SettingError` for a file that is none, or of other settings."
     try:
         state = torch.load(file, map_location='cpu', weights_only=True)
+        if state['config'] != settings_text(cfg):
+            raise ValueError('it was written under other settings')
+        if state['device'] != gan.rng.device.type:
+            raise ValueError(f"it was begun on {state['device']}, and this is {gan.rng.device.type}: set n_gpu, or another run name")
         for name, part in _parts(gan).items():
             part.load_state_dict(state[name])
         gan.rng.set_state(state['rng'])
         gan.step, gan.epoch = state['step'], state['epoch']
     except Exception as error:  # whatever an unpickler may raise on a stranger's bytes
-        raise SettingError(f'{file}: not a checkpoint of this run: {" ".join(str(error).split())[:120]}') from None
+        raise SettingError(f'{file}: not a checkpoint that can be gone on from: {" ".join(str(error).split())[:120]}') from None

@@ -51,7 +51,8 @@ def test_grey_images_go_the_whole_way(medimagegan, tmp_path):
     for i in range(12):
         Image.linear_gradient('L').rotate(30 * i).resize((80, 60)).save(tmp_path / 'films' / f'{i}.png')
     small = {**SMALL, 'n_images': 12, 'batch_size': 4}
-    medimagegan('train', *flags(**small, path='films', number_channels=1, run='grey', arch='SNGAN'))
+    done = medimagegan('train', *flags(**small, path='films', number_channels=1, run='grey', arch='SNGAN'))
+    assert done.stderr == '', 'no warning on the way'
     medimagegan('sample', 'runs/grey', '--n', 1, '--out', 'one')
     assert Image.open(tmp_path / 'one' / 'seed0_00000.png').mode == 'L'
 

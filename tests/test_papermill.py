@@ -58,6 +58,12 @@ def test_experiment_keeps_the_executed_notebook_and_its_page(experiments, medima
     assert page.count('data:image/') >= 5
 
 
+def test_an_experiment_on_nothing_is_one_line_and_leaves_nothing(experiments, medimagegan):
+    said = medimagegan('experiment', *flags(**SMALL, run='kept', path='nowhere'), code=2).stderr
+    assert said == 'medimagegan experiment: path: nowhere: no such folder\n'
+    assert not (experiments / 'runs').exists()
+
+
 def test_papermill_can_list_the_parameters(experiments):
     said = command(Path(sys.executable).parent / 'papermill', '--help-notebook', 'experiment.ipynb', cwd=experiments).stdout
     assert 'ttur: float (default 1.0)' in said and "D's learning rate over G's" in said
