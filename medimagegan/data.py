@@ -10,6 +10,7 @@ __all__ = ['SUFFIXES', 'MOST_PIXELS', 'to_8bit', 'read_image', 'ImageSet', 'to_s
 # %% ../nbs/01_data.ipynb #c02
 import csv
 import io
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from .config import SettingError, nearest_word
 
 # %% ../nbs/01_data.ipynb #c06
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.webp')
+logging.getLogger('PIL').addHandler(logging.NullHandler())  # what it logs of a broken file is said once, in `rejected`
 MOST_PIXELS = 80_000_000  # A decompression bomb, or a slide scan that does not belong here
 
 
