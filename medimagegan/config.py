@@ -64,7 +64,7 @@ class TrainConfig:
     run: str | None = setting(None, 'Name of the run folder; empty: made from the settings')
     seed: int = setting(0, 'Seed of weights, latents, batch order and split', low=0, high=2**31 - 1)
     n_gpu: int | None = setting(None, 'GPUs: 0 is the CPU, 1 is one GPU; empty: what is there', low=0, high=1024)
-    num_epochs: int = setting(10, 'Passes over the training images', low=1, high=1_000_000)
+    num_epochs: int = setting(5, 'Passes over the training images', low=1, high=1_000_000)
     learning_rate: float = setting(2e-4, "Adam's learning rate for the generator", above=0, high=1)
     beta_adam: float = setting(0.5, "Adam's beta1 for both networks", low=0, below=1)
     batch_size: int = setting(16, 'Images a step', low=1, high=65_536)
