@@ -23,7 +23,7 @@ demo: install
 test: install
 	$(BIN)/ruff check nbs medimagegan tests experiments image_generation.py
 	$(SLIM) nbdev_test --n_workers 2 --do_print
-	$(SLIM) python -m pytest -q --durations 8
+	$(SLIM) python -m pytest -q -n 2 --durations 8
 
 # notebooks -> package, and outputs without what a rerun would change
 format: install
