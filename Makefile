@@ -5,7 +5,8 @@
 PYTHON ?= python3
 BIN = .venv/bin
 # one thread a process: nbdev tests chapters side by side, and two processes with two threads each are seven times slower
-SLIM = OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH"
+# and one cache for all of them, so that the features of a set of phantoms are computed once
+SLIM = OMP_NUM_THREADS=1 MEDIMAGEGAN_CACHE="$(CURDIR)/.venv/cache" PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: install demo test format notebooks clean
 

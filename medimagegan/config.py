@@ -102,7 +102,14 @@ class TrainConfig:
     log_every: int = setting(10, 'Steps between rows of history.csv, each their mean', low=1, high=1_000_000)
     score_every: int | None = setting(
         None, 'Epochs between sample sheets and scores; empty: a tenth of the run; 0: only at the end', low=0, high=1_000_000)
-    score_images: int = setting(256, 'Fakes in the final scores, at most the held-out images', low=2, high=50_000)
+    score_images: int = setting(500, 'Fakes in the final scores, at most the held-out images', low=4, high=50_000)
+    curve_images: int = setting(128, 'Fakes in each score during training, at most the held-out images', low=4, high=50_000)
+    features: str = setting(
+        'efficientnet_lite0', 'Network of the scores: efficientnet_lite0, inception, dinov2, timm:MODEL, classifier:RUN')
+    reference: str = setting('heldout', 'Images to score against; train rewards copies', choices=('heldout', 'train'))
+    stop_on: tuple[str, ...] = setting(
+        (), 'End a run that is so three scores running (a, b)',
+        choices=('diverged', 'mode collapse', 'discriminator won'))
 
     def __post_init__(self):
         for f in fields(self):
@@ -121,6 +128,8 @@ class TrainConfig:
                 raise SettingError(f'{name}: {text!r} is not allowed: the name of a folder or file is wanted')
         if self.run is not None and (self.run in ('.', '..') or set(self.run) & set('/\\') or len(self.run.encode()) > 200):
             raise SettingError(f'run: {_short(self.run)} is not allowed: the name of one folder, without slashes, is wanted')
+        if not self.holdout and self.reference == 'heldout':
+            raise SettingError('holdout: 0 leaves nothing to score against: keep some images out, or set reference: train')
         for name, idle, needed in (('label_smoothing', 0., 'loss: bce'), ('gp_weight', 10., 'loss: wgan-gp'),
                                    ('msg_combine', 'simple', 'multi_scale: True'), ('labels', None, 'path: a folder')):
             other, wanted = needed.split(': ')

