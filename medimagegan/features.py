@@ -10,17 +10,21 @@ import hashlib
 import json
 import os
 import urllib.error
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
-import timm
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+with warnings.catch_warnings():
+    warnings.simplefilter('ignore')  # its downloader's progress bar asks for a widget library
+    import timm
 
 # %% ../nbs/08_features.ipynb #c03
 from .config import SettingError, nearest_word, replacing

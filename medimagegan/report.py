@@ -149,8 +149,8 @@ _PARTS = {'head': '''<!doctype html>
 <tr class="{{ 'fakes' if candidate == 'fakes' }}"><td>{{ candidate }}</td>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</table>
 <p class="note">{{ protocol.n_fake }} fakes against {{ protocol.n_real }} {{ protocol.reference }}, in the features of
-{{ protocol.backbone }} ({{ protocol.resize }}); {{ scores.interval }}; one set of fakes (1 seed), so an interval says nothing of how
-another training would do. <i>Other reals</i> is the floor: what real images get that the reference does not hold, at the same number of images.
+{{ protocol.backbone }} ({{ protocol.resize }}); {{ scores.interval }}; one set of fakes (1 seed), so an interval says
+nothing of how another training would do. <i>Other reals</i> is the floor: what real images get that the reference does not hold, at the same number of images.
 <i>Gap closed</i> is 1 there and 0 at noise. The Fréchet distance is too high at any finite number of images, for reals too: read it
 beside the floor, never alone.</p>
 {% if scores.diversity.kinds %}
@@ -216,8 +216,8 @@ is evidence of realism, of diversity, or that samples are not copies.</p>
 {{ 'Under ' ~ cfg.loss ~ ' logits are no log-odds: read the right side as an order only.' if cfg.loss != 'bce' }}</figcaption></figure>
 <figure><img alt="scores over time" src="{{ score_curves }}">
 <figcaption>Measures of {{ n_curve }} samples as training went, and the published metrics of up to 64 pairs; grey lines: what
-other real images get at the end. The least KD was at epoch {{ scores.best.epoch }}: that generator is <code>best.safetensors</code>, the last
-one <code>generator.safetensors</code>. Scoring took {{ '%.1f' % score_share }} % of the time of training.</figcaption></figure>
+other real images get at the end. The least KD was at epoch {{ scores.best.epoch }}: that generator is <code>best.safetensors</code>,
+the last one <code>generator.safetensors</code>. Scoring took {{ '%.1f' % score_share }} % of the time of training.</figcaption></figure>
 <h2>Settings</h2>
 {% if changed %}<table><tr><th>setting</th><th>here</th><th>default</th></tr>
 {% for key, (value, default) in changed.items() %}<tr><td>{{ key }}</td><td>{{ value }}</td><td>{{ default }}</td></tr>

@@ -201,7 +201,8 @@ def start_run(
     chosen, held = split_holdout(data, cfg.holdout, cfg.seed)
     few = min(len(held), len(chosen)) if held and cfg.reference == 'heldout' else len(chosen) // 2
     if few < 4:
-        raise SettingError(f'path: {cfg.path}: of {len(data)} images, {few} would be the reference of the scores: at least 4 are wanted')
+        raise SettingError(f'path: {cfg.path}: of {len(data)} images, {few} would be the reference of the scores: '
+                           'at least 4 are wanted: more images, a larger holdout, or reference: train')
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[i] for i in data.labels], 'group': data.groups, 'split': 'train'})
     table.loc[held, 'split'] = 'held out'
     if (at / 'checkpoint.pt').exists() and (at / 'split.csv').exists() and not folder.split.equals(table.astype(str)):

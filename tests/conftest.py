@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 40, 'num_epochs': 2, 'n_gpu': 0, 'batch_size': 8}
+SMALL = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 40, 'num_epochs': 2, 'n_gpu': 0, 'batch_size': 8,
+         'score_images': 8, 'curve_images': 4}
 
 
 def flags(**settings):

@@ -28,7 +28,7 @@ def test_bad_files_are_named_and_the_rest_is_trained_on(medimagegan, folder, tmp
     (folder / 'empty.jpg').touch()
     (folder / 'cut.png').write_bytes((folder / '1.png').read_bytes()[:400])
     (folder / 'loop').symlink_to(folder)
-    said = medimagegan('train', *flags(**{**SMALL, 'n_images': 13}, path='images', run='a')).stdout
+    said = medimagegan('train', *flags(**{**SMALL, 'n_images': 13}, path='images', run='a', holdout=0.5)).stdout
     assert 'note: 2 of 13 images cannot be read and are left out' in said
     rejected = pd.read_csv(tmp_path / 'runs' / 'a' / 'rejected.csv')
     assert dict(zip(rejected['file'], rejected['reason'], strict=True)).keys() == {'empty.jpg', 'cut.png'}
@@ -49,11 +49,15 @@ def test_no_usable_image_is_one_line(medimagegan, folder, tmp_path, what):
     assert not (tmp_path / 'runs').exists()
 
 
-def test_one_image_and_a_batch_larger_than_the_set(medimagegan, folder):
-    picture().save(folder / 'only.png')
+def test_too_few_images_to_score_against_are_refused_before_anything_is_written(medimagegan, folder, tmp_path):
+    for i in range(9):
+        picture(i).save(folder / f'{i}.png')
     small = {k: v for k, v in SMALL.items() if k != 'n_images'}
-    said = medimagegan('train', *flags(**small, path='images', run='one')).stdout
-    assert '1 images to train on, 0 held out' in said and 'more than the 1 images' in said
+    said = medimagegan('train', *flags(**small, path='images'), code=2).stderr
+    assert 'of 9 images, 2 would be the reference' in said and said.count('\n') == 1
+    assert not (tmp_path / 'runs').exists()
+    said = medimagegan('train', *flags(**{**small, 'batch_size': 100}, path='images', run='all', reference='train', holdout=0)).stdout
+    assert '9 images to train on, 0 held out' in said and 'more than the 9 images' in said
 
 
 def test_lesions_are_never_parted(medimagegan, folder, tmp_path):

@@ -48,9 +48,9 @@ def test_image_generation_is_the_same_door(tmp_path):
 
 def test_grey_images_go_the_whole_way(medimagegan, tmp_path):
     (tmp_path / 'films').mkdir()
-    for i in range(12):
-        Image.linear_gradient('L').rotate(30 * i).resize((80, 60)).save(tmp_path / 'films' / f'{i}.png')
-    small = {**SMALL, 'n_images': 12, 'batch_size': 4}
+    for i in range(24):
+        Image.linear_gradient('L').rotate(15 * i).resize((80, 60)).save(tmp_path / 'films' / f'{i}.png')
+    small = {**SMALL, 'n_images': 24, 'batch_size': 4}
     done = medimagegan('train', *flags(**small, path='films', number_channels=1, run='grey', arch='SNGAN'))
     assert done.stderr == '', 'no warning on the way'
     medimagegan('sample', 'runs/grey', '--n', 1, '--out', 'one')

@@ -10,7 +10,7 @@ import pytest
 from conftest import SMALL, flags
 
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
-LONG = {**SMALL, 'num_epochs': 12, 'score_every': 1, 'n_images': 60}
+LONG = {**SMALL, 'num_epochs': 12, 'score_every': 1, 'n_images': 60, 'score_images': 4}
 
 
 @pytest.mark.parametrize('arch', ['DCGAN', 'SNGAN'])
@@ -28,7 +28,7 @@ def test_killed_and_resumed_equals_straight(medimagegan, tmp_path, arch):
     assert kills == 2
     assert not (killed / 'scores.json').exists()
     assert 'goes on after epoch' in medimagegan('train', *flags(**LONG, arch=arch, run='killed')).stdout
-    for name in ('generator.safetensors', 'history.csv', 'score_history.csv', 'samples/epoch_00012.png', 'scores.json'):
+    for name in ('generator.safetensors', 'best.safetensors', 'history.csv', 'score_history.csv', 'samples/epoch_00012.png', 'scores.json'):
         assert (killed / name).read_bytes() == (tmp_path / 'runs' / 'straight' / name).read_bytes(), name
 
 
