@@ -150,7 +150,8 @@ _PARTS = {'head': '''<!doctype html>
 {% endfor %}</table>
 <p class="note">{{ protocol.n_fake }} fakes against {{ protocol.n_real }} {{ protocol.reference }}, in the features of
 {{ protocol.backbone }} ({{ protocol.resize }}); {{ scores.interval }}; one set of fakes (1 seed), so an interval says
-nothing of how another training would do. <i>Other reals</i> is the floor: what real images get that the reference does not hold, at the same number of images.
+nothing of how another training would do. <i>Other reals</i> is the floor: what real images get that the reference does not hold, at the
+same number of images.
 <i>Gap closed</i> is 1 there and 0 at noise. The Fréchet distance is too high at any finite number of images, for reals too: read it
 beside the floor, never alone.</p>
 {% if scores.diversity.kinds %}

@@ -1,7 +1,9 @@
-"""What the tests share: the checkout's root, and a real process of the command line."""
+"""What the tests share: the checkout's root, and real processes of the command line."""
+import multiprocessing
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -9,23 +11,64 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 40, 'num_epochs': 2, 'n_gpu': 0, 'batch_size': 8,
          'score_images': 8, 'curve_images': 4}
+# Importing torch and torchvision takes longer than most tests: one server process has done it, and each command is forked from it
+SERVER = multiprocessing.get_context('forkserver')
+SERVER.set_forkserver_preload(['medimagegan.experiment', 'medimagegan.folders', 'papermill'])
 
 
 def flags(**settings):
     return [word for name, value in settings.items() for word in (f'--{name}', str(value))]
 
 
+def check(words, code, done, out, err):
+    assert done == code, f'exit {done}\n{out}\n{err}'
+    return subprocess.CompletedProcess(words, done, out, err)
+
+
 def command(*words, cwd, code=0, **env):
     "Run a program; its exit code must be `code`. Gives the finished process with its text."
     done = subprocess.run([str(w) for w in words], cwd=cwd, capture_output=True, text=True, timeout=300,
                           env={**os.environ, 'OMP_NUM_THREADS': '1', **env})
-    assert done.returncode == code, f'exit {done.returncode}\n{done.stdout}\n{done.stderr}'
-    return done
+    return check(words, code, done.returncode, done.stdout, done.stderr)
+
+
+def serve(words, cwd, out, err):
+    "In the forked process: the program's `main`, with its text in files."
+    from medimagegan.cli import main
+    os.chdir(cwd)
+    for fd, file in ((1, out), (2, err)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), fd)
+    sys.stdout, sys.stderr = (os.fdopen(fd, 'w', encoding='utf-8', closefd=False) for fd in (1, 2))
+    code = 1
+    try:
+        code = main(words)
+    except SystemExit as stop:
+        code = stop.code or 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @pytest.fixture
-def medimagegan(tmp_path):
-    "The installed command, in a folder of its own."
+def medimagegan(tmp_path, tmp_path_factory):
+    "The command, in a process and a folder of its own."
     def call(*words, code=0, cwd=tmp_path):
-        return command(Path(sys.executable).parent / 'medimagegan', *words, cwd=cwd, code=code)
+        said = tmp_path_factory.mktemp('said')
+        words = [str(word) for word in words]
+        process = SERVER.Process(target=serve, args=(words, cwd, said / 'out', said / 'err'))
+        process.start()
+        process.join(300)
+        assert not process.is_alive(), f'{words} hangs'
+        out, err = ((said / name).read_text() for name in ('out', 'err'))
+        return check(words, code, process.exitcode, out, err)
+    return call
+
+
+@pytest.fixture
+def installed(tmp_path):
+    "The installed command, started as a user starts it."
+    def call(*words, code=0, cwd=tmp_path, **env):
+        return command(Path(sys.executable).parent / 'medimagegan', *words, cwd=cwd, code=code, **env)
     return call

@@ -9,8 +9,8 @@ from PIL import Image
 from medimagegan.config import describe_settings, load_config
 
 
-def test_train_then_sample_then_report(medimagegan, tmp_path):
-    first = medimagegan('train', *flags(**SMALL, run='a'))
+def test_train_then_sample_then_report(installed, medimagegan, tmp_path):
+    first = installed('train', *flags(**SMALL, run='a'))
     folder = tmp_path / 'runs' / 'a'
     assert 'runs/a/report.html' in first.stdout
     assert set(json.loads((folder / 'scores.json').read_text())) >= {'PSNR', 'SSIM', 'MS-GMSD', 'MDSI', 'HaarPSI'}

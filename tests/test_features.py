@@ -1,6 +1,4 @@
 """The packaged weights are what they claim to be, and what cannot be downloaded is said in one line."""
-import os
-
 import pytest
 import torch
 from conftest import SMALL, flags
@@ -27,16 +25,10 @@ def test_features_do_not_depend_on_the_chunk_and_one_resize_serves_all_sizes():
 
 
 @pytest.mark.parametrize('name', ['inception', 'dinov2', 'timm:resnet18'])
-def test_a_download_that_fails_is_one_line_and_leaves_nothing(medimagegan, tmp_path, name):
+def test_a_download_that_fails_is_one_line_and_leaves_nothing(installed, tmp_path, name):
     offline = {k: 'http://127.0.0.1:9' for k in ('https_proxy', 'http_proxy', 'HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY')}
     offline |= {'HF_HUB_OFFLINE': '1', 'HF_HOME': str(tmp_path / 'hf'), 'TORCH_HOME': str(tmp_path / 'torch')}
-    kept = {k: os.environ.get(k) for k in offline}
-    os.environ.update(offline)
-    try:
-        done = medimagegan('train', *flags(**SMALL, features=name), code=2)
-    finally:
-        for k, v in kept.items():
-            os.environ.pop(k) if v is None else os.environ.update({k: v})
+    done = installed('train', *flags(**SMALL, features=name), code=2, **offline)
     said = [line for line in done.stderr.splitlines() if not line.startswith('Downloading')]  # what torch says when it begins
     assert len(said) == 1 and 'could not be downloaded' in said[0] and 'efficientnet_lite0' in said[0]
     assert not (tmp_path / 'runs').exists()
