@@ -127,10 +127,17 @@ def _report(args) -> None:
 
 
 def _score(args) -> None:
-    if args.n < 4 or args.seed < 0 or (args.image_size and not 32 <= args.image_size <= 512):
+    if args.n < 4 or not 0 <= args.seed < 2**63 or (args.image_size is not None and not 32 <= args.image_size <= 512):
         raise SettingError(f'--n {args.n} --seed {args.seed} --image-size {args.image_size}: 4 or more, 0 or more, 32 to 512 are wanted')
     if args.out and not args.out.endswith('.json'):
         raise SettingError(f'--out {args.out}: a name that ends in .json is wanted')
+    if args.out:
+        above = next(p for p in Path(args.out).absolute().parents if p.exists())
+        if Path(args.out).is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
+            raise SettingError(f'--out {args.out}: cannot be written there')
+    for name in filter(None, (args.fakes, args.reals, args.reference, args.out)):
+        if not name.isprintable():
+            raise SettingError(f'{name!r}: a name that can be written down is wanted; rename it')
     make_config({'n_gpu': args.n_gpu})
     from medimagegan.evaluation import summary
     from medimagegan.folders import score_folders, write_scores
@@ -141,9 +148,12 @@ def _score(args) -> None:
     for what, n in scores['unreadable'].items():
         if n:
             print(f'note: {n} files of {what} could not be read and were left out')
+    if scores['trained_on_too']:
+        print(f"note: {scores['trained_on_too']} images of {args.reference} are in {args.reals} too and were left out")
+    page = write_scores(scores, pictures, args.out) if args.out else None
     print(summary(scores))
-    if args.out:
-        print(f'page: {write_scores(scores, pictures, args.out)}')
+    if page:
+        print(f'page: {page}')
 
 
 def _phantoms(args) -> None:

@@ -121,6 +121,8 @@ def find_copies(
     """Shares of near fakes and of copies with their intervals, AuthPct, C_T, and the nearest training image of each fake.
 
     Real images that are near-duplicates of training images (a tenth of the usual distance) are left out of the calibration and counted."""
+    if held is not None and not (find_nearest(held, train).ratio > .1).any():
+        held = None  # all of them are in the training set: they say nothing of how near other images lie
     if held is None:
         own = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:2000]
         real, held_points = find_nearest(train[own], train, own), thumbnails(train[own])
@@ -138,7 +140,8 @@ def find_copies(
     regions = [(points @ centres.T).argmax(1) for points in (thumbnails(fakes), held_points)]
     summary = {
         'near': share_interval(int((mine.distance < near).sum()), len(fakes)), 'near_below': near,
-        'copies': share_interval(int(copied.sum()), len(fakes)), 'copies_below': ratio, 'by_chance': .01,
+        'copies': share_interval(int(copied.sum()), len(fakes)), 'copies_below': ratio,
+        'by_chance': (1 + int((real.ratio < ratio).sum())) / (1 + len(real.ratio)),
         'copied_images': len(mine.index[copied].unique()), 'auth_pct': 100 * authentic.double().mean().item(),
         'c_t': copy_test(mine.distance, real.distance, *regions), 'n_fake': len(fakes), 'n_train': len(train), 'n_real': len(real.index),
         'calibrated_on': 'training images without themselves' if held is None else 'held-out images',

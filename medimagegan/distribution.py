@@ -76,7 +76,8 @@ def _distances(ff: Tensor, rr: Tensor, fr: Tensor) -> tuple[Tensor, Tensor, Tens
 
 
 def _neighbours(ff: Tensor, rr: Tensor, fr: Tensor, k: int) -> dict[str, float]:
-    reach_f, reach_r = (d.kthvalue(min(k + 1, len(d)), dim=1).values for d in (ff, rr))  # the nearest is the image itself
+    k = min(k, len(ff) - 1, len(rr) - 1)
+    reach_f, reach_r = (d.kthvalue(k + 1, dim=1).values for d in (ff, rr))  # the nearest is the image itself
     among = fr < reach_r
     return {'precision': among.any(1).double().mean().item(), 'recall': (fr < reach_f[:, None]).any(0).double().mean().item(),
             'density': among.sum(1).double().mean().item() / k, 'coverage': (fr.amin(0) < reach_r).double().mean().item()}
@@ -139,6 +140,7 @@ def gap_closed(
     value: float,  # Of the fakes
     floor: float,  # Of other real images, at the same N
     noise: float,  # Of noise
-) -> float:  # 1 at the floor, 0 at noise; `nan` where the two are equal
+    higher_is_better: bool = False,
+) -> float:  # 1 at the floor, 0 at noise; `nan` where noise is no worse than the floor: there is no gap then
     "How much of the way from noise to real images the fakes have come."
-    return (noise - value) / (noise - floor) if noise != floor else float('nan')
+    return (noise - value) / (noise - floor) if noise != floor and (noise < floor) == higher_is_better else float('nan')

@@ -18,7 +18,7 @@ from torch import Tensor
 # %% ../nbs/12_evaluation.ipynb #c03
 from .copies import copy_sheet, find_copies, find_twins, nearest_pairs
 from .data import ImageSet, to_bytes
-from .distribution import compare, gap_closed, measure_name
+from .distribution import MEASURES, compare, gap_closed, measure_name
 from .features import Features, extract
 from .metrics import CANDIDATES, METRICS, score, stand_ins
 from .verdict import judge
@@ -107,7 +107,8 @@ def measure(
     fakes = fakes[:n]
     seen = extract(yardstick.features, fakes, cache=False) if seen is None else seen
     values = compare(seen, yardstick.seen['reference'], intervals, seed=seed)
-    gaps = {name: gap_closed(values[name][0], yardstick.rows['other reals'][name][0], yardstick.rows['noise'][name][0]) for name in values}
+    floor, noise = yardstick.rows['other reals'], yardstick.rows['noise']
+    gaps = {name: gap_closed(values[name][0], floor[name][0], noise[name][0], MEASURES[name].higher_is_better) for name in values}
     return {'values': values, 'gap_closed': gaps, 'diversity': _spread(seen) / max(1e-9, _spread(yardstick.seen['reference'])),
             'twins': find_twins(fakes, yardstick.reference.images)}
 
@@ -157,14 +158,18 @@ def evaluate(
     history: pd.DataFrame | None = None,  # Losses, for the verdict
     curve: pd.DataFrame | None = None,  # Scores against epochs, for the verdict
     seed: int = 0,  # Of noise and intervals
+    names: tuple[str, ...] = (),  # What the fakes are called; left out: their numbers
     progress: Callable = iter,  # Wraps the loop over fakes
 ) -> tuple[dict, np.ndarray]:  # What `scores.json` holds, and the sheet of the closest pairs
     "Measure fakes in every way that the house knows, and say what happened."
     n, backbone = len(yardstick), yardstick.features.name
-    fakes = (fakes if fakes.dtype == torch.uint8 else to_bytes(fakes))[:n]
+    everything = fakes if fakes.dtype == torch.uint8 else to_bytes(fakes)  # copies are sought among all
+    fakes = everything[:n]
     seen = extract(yardstick.features, fakes, progress=progress)
     found = measure(yardstick, fakes, seed=seed, seen=seen)
-    copies, nearest = find_copies(fakes, train.images, held.images if held is not None and len(held) >= 20 else None, seed)
+    alike = yardstick.rows['other reals']['precision'][0] > .1  # else the reference is of another kind, and calibrates nothing
+    calibrates = held is not None and len(held) >= 20 and alike
+    copies, nearest = find_copies(everything, train.images, held.images if calibrates else None, seed)
     protocol = {'n_real': n, 'n_fake': n, 'reference': yardstick.described}
     metrics = {measure_name(name, backbone): {'value': value, 'low': low, 'high': high, 'gap_closed': found['gap_closed'][name], **protocol,
                                               'backbone': backbone, 'resize': yardstick.features.resize}
@@ -180,14 +185,17 @@ def evaluate(
         else:
             rows[row['candidate']][row['metric']] = one
     verdict = judge({**in_short(yardstick, found), 'copies': copies}, history, curve)
-    closest = [{'fake': i, 'train': train.files[nearest.index[i]], 'distance': nearest.distance[i].item(), 'ratio': nearest.ratio[i].item()}
-               for i in nearest_pairs(nearest)]
+    def pair(i):
+        return {'fake': names[i] if names else i, 'train': train.files[nearest.index[i]], 'distance': nearest.distance[i].item(),
+                'ratio': nearest.ratio[i].item()}
+    closest = [pair(i) for i in nearest_pairs(nearest)]
+    found_copies = [pair(i) for i in nearest_pairs(nearest, len(everything)) if nearest.ratio[i] < copies['copies_below']]
     scores = {**{name: metrics[name]['value'] for name in METRICS}, 'pairing': 'batch', 'n': few, 'reference': yardstick.described,
               'interval': '95 %: halves of both sets (measures), bootstrap over pairs (the five), Wilson (shares)', 'seeds': 1,
               'metrics': metrics, 'reference_rows': rows, 'rows': pairs.to_dict('records'),
               'diversity': {'features': found['diversity'], 'twins': found['twins'], 'kinds': kinds_painted(yardstick, seen)},
-              'copies': {**copies, 'closest': closest}, 'verdict': verdict._asdict()}
-    return _plain(scores), copy_sheet(fakes, train.images, nearest)
+              'copies': {**copies, 'closest': closest, 'found': found_copies}, 'image_size': fakes.shape[-1], 'verdict': verdict._asdict()}
+    return _plain(scores), copy_sheet(everything, train.images, nearest)
 
 
 def _plain(value):
@@ -214,17 +222,20 @@ def measure_table(
     rows = {'fakes': scores['metrics'], **scores['reference_rows']}
     table = pd.DataFrame({candidate: {f"{name} {arrows.get(name.split('(')[0], '↑')}": text(rows[candidate][name]) for name in names}
                           for candidate in CANDIDATES}).T
-    table.loc['gap closed'] = [f"{scores['metrics'][name]['gap_closed']:.2f}" for name in names]
+    gaps = [scores['metrics'][name]['gap_closed'] for name in names]
+    table.loc['gap closed'] = ['–' if gap is None else f'{gap:.2f}' for gap in gaps]
     return table.rename_axis('images')
 
 def describe_copies(
     copies: dict,  # `scores['copies']`
 ) -> str:
     "What was found, in a sentence."
-    return ('{:.1%} [{:.1%}, {:.1%}] of {} fakes are copies of {} of the {} training images (chance: 1 %), {:.1%} are nearer than the '
+    return ('{:.1%} [{:.1%}, {:.1%}] of {} fakes are copies of {} of the {} training images (chance: {:.0%}), {:.1%} are nearer than the '
             'first percentile of real images; AuthPct {:.0f}, C_T {:.1f}; judged by {}').format(
-                *copies['copies'], copies['n_fake'], copies['copied_images'], copies['n_train'], copies['near'][0], copies['auth_pct'],
-                copies['c_t'] if copies['c_t'] is not None else float('nan'), copies['calibrated_on'])
+                *copies['copies'], copies['n_fake'], copies['copied_images'], copies['n_train'], copies['by_chance'], copies['near'][0],
+                copies['auth_pct'],
+                copies['c_t'] if copies['c_t'] is not None else float('nan'), copies['calibrated_on']) + (
+                    f", without {copies['real_duplicates']} that are in the training set" if copies['real_duplicates'] else '')
 
 
 def summary(
@@ -233,6 +244,7 @@ def summary(
     "What a terminal shows: the measures without their intervals, copies, the verdict and its reasons."
     one = next(iter(scores['metrics'].values()))
     table = measure_table(scores).map(lambda cell: cell.split(' ')[0])
-    protocol = f"{one['n_fake']} fakes against {one['n_real']} {one['reference']}; {one['backbone']}, {one['resize']}"
+    protocol = (f"{one['n_fake']} fakes against {one['n_real']} {one['reference']}, at {scores['image_size']} pixels; "
+                f"{one['backbone']}, {one['resize']}")
     return '\n'.join([table.to_string(), protocol, 'copies: ' + describe_copies(scores['copies']),
                       f"verdict: {scores['verdict']['value']}", *(f'  {reason}' for reason in scores['verdict']['reasons'])])

@@ -16,6 +16,7 @@ from PIL import Image
 
 # %% ../nbs/15_folders.ipynb #c03
 from .config import SettingError, replacing
+from .copies import find_nearest
 from .data import list_files, read_folder, tile
 from .evaluation import choose_reference, evaluate, make_yardstick
 from .features import load_features
@@ -61,6 +62,14 @@ def score_folders(
         return data.subset(torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))), len(data.rejected)
     sets, lost = zip(read(fakes, n), read(reals), read(reference) if reference else (None, 0), strict=True)
     drawn, train, held = sets
+    known = 0
+    if held:
+        own = find_nearest(held.images, train.images).ratio > .1 if len(train) > 1 else torch.ones(len(held), dtype=torch.bool)
+        known = int((~own).sum())
+        held = held.subset(own.nonzero().flatten())
+        if len(held) < 4:
+            raise SettingError(f'{reference}: {known} of its {known + len(held)} images are in {reals} too: images that were not '
+                               'trained on are wanted, or no reference')
     against, others, words = choose_reference(train, held if held else train.subset([]), seed)
     words = f'images of {reference}' if held else f'images of a seeded half of {reals}, on which it was trained: copies are rewarded'
     few = min(len(drawn), len(against), len(others))
@@ -68,8 +77,9 @@ def score_folders(
         raise SettingError(f'{fakes}: {len(drawn)} fakes, {len(against)} images to measure against and {len(others)} others: '
                            'at least 4 of each are wanted')
     yardstick = make_yardstick(against, others, words, extractor, min(n, few), seed, lambda chunks: progress('reference', chunks))
-    scores, closest = evaluate(drawn.images, yardstick, train, held, seed=seed, progress=lambda chunks: progress('fakes', chunks))
-    scores |= {'fakes': str(fakes), 'reals': str(reals), 'image_size': size,
+    scores, closest = evaluate(drawn.images, yardstick, train, held, seed=seed, names=drawn.files,
+                               progress=lambda chunks: progress('fakes', chunks))
+    scores |= {'fakes': str(fakes), 'reals': str(reals), 'trained_on_too': known,
                'unreadable': dict(zip(('fakes', 'reals', 'reference'), lost, strict=True))}
     return scores, {'real': tile(against.images[:48]), 'fake': tile(drawn.images[:48]), 'closest': closest}
 

@@ -248,7 +248,7 @@ def write_report(
         page = _render(folder)
     except SettingError:
         raise
-    except (ValueError, KeyError, IndexError, OSError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
         raise SettingError(f'{folder.path}: damaged: {" ".join(str(error).split())[:120]}') from None
     with replacing(folder.path / 'report.html') as new:
         new.write_text(page, encoding='utf-8')

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['CHECKPOINT_SECONDS', 'RunFolder', 'open_images', 'progress_bar', 'check_folder', 'peak_memory', 'start_run',
-           'open_yardstick', 'plan_scores', 'save_sheet', 'score_epoch', 'score_run', 'describe_images', 'run']
+           'open_yardstick', 'plan_scores', 'save_sheet', 'score_epoch', 'find_hopeless', 'score_run',
+           'describe_images', 'run']
 
 # %% ../nbs/13_runs.ipynb #c02
 import json
@@ -64,11 +65,6 @@ class RunFolder:
     def score_history(self) -> pd.DataFrame:
         "A row a score as training went: `epoch, images_seen, n`, the measures of n fakes, the five published metrics, the verdict so far."
         return pd.read_csv(self.path / 'score_history.csv')
-
-    @property
-    def verdicts(self) -> list[str]:
-        "The verdict at each score until now."
-        return list(self.score_history['verdict']) if (self.path / 'score_history.csv').exists() else []
 
     @property
     def scores(self) -> dict:
@@ -293,6 +289,14 @@ def score_epoch(
                                                 'verdict': verdict.value})
 
 
+def find_hopeless(cfg: TrainConfig, folder: RunFolder) -> str:
+    "The word of `stop_on` that ends this run, '' to go on; from the scores alone, so that a resumed run stops where a straight one does."
+    if not (folder.path / 'score_history.csv').exists():
+        return ''
+    rows = folder.score_history
+    return hopeless(cfg.stop_on, list(rows['verdict']), rows['epoch'].max() / cfg.num_epochs) if len(rows) else ''
+
+
 def score_run(
     gan: GAN,  # Trained
     cfg: TrainConfig,  # The settings
@@ -304,7 +308,7 @@ def score_run(
     "Measure the final generator in every way, and write the scores."
     fakes = sample(gan.ema, len(yardstick), cfg.seed)
     scores, sheet = evaluate(fakes, yardstick, train_set, held, folder.history, folder.score_history, cfg.seed,
-                             lambda chunks: progress_bar(chunks, desc='scoring', unit='chunk'))
+                             progress=lambda chunks: progress_bar(chunks, desc='scoring', unit='chunk'))
     curve = folder.score_history
     best = curve.loc[curve['KD'].idxmin()]
     scores |= {'epoch': gan.epoch, 'stopped': gan.epoch < cfg.num_epochs,
@@ -355,7 +359,7 @@ def run(
     sheets, scores = plan_scores(cfg, steps * batch)
     saved = began = time.monotonic()
     done = gan.epoch
-    stopped = hopeless(cfg.stop_on, folder.verdicts, done / cfg.num_epochs)
+    stopped = find_hopeless(cfg, folder)
     with progress_bar(total=cfg.num_epochs * steps * batch, desc='training', initial=gan.step * batch) as bar:
         for record in () if stopped else train(gan, train_set, cfg):
             _append(folder.path / 'history.csv', record)
@@ -369,7 +373,7 @@ def run(
                 save_sheet(gan, cfg, folder)
             if done in scores:
                 score_epoch(gan, cfg, folder, short, gan.step * batch)
-                stopped = hopeless(cfg.stop_on, folder.verdicts, done / cfg.num_epochs)
+                stopped = find_hopeless(cfg, folder)
             _append(folder.path / 'timing.csv', {'epoch': done, 'seconds': seconds, 'images_per_s': steps * batch / seconds,
                                                  'peak_mib': peak_memory(device), 'device': device.type,
                                                  'score_seconds': time.monotonic() - began - seconds})

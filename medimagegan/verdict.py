@@ -34,9 +34,10 @@ LIMITS = {
     'twins': .5,  # share of fakes with a twin: above, the generator repeats itself
     'diversity': .5,  # mean distance between fakes over that between reals: below, they are all alike
     'coverage': .2,  # coverage over that of other reals: below, with good precision, few modes are painted
-    'copies': .05,  # lower end of the share of copies, five times what chance gives
+    'copies': .05,  # lower end of the share of copies: above, and ...
+    'copies, chance': 3,  # ... above so many times what chance gives
     'won': .9,  # mean D(x) − D(G(z)) in the last quarter of training
-    'better': .9,  # kernel distance over its best before the last quarter of the curve: below, it still improves
+    'better': .9,  # gap that is left, over the least before the last quarter of the curve: below, it still improves
     'fallen': .3,  # gap closed: so much below its best on the curve, which was above the limit of noise, the run fell back
     'real': .9,  # gap closed: above, and ...
     'real coverage': .5,  # ... with at least so much of the coverage of other reals, the fakes are near to real
@@ -70,12 +71,13 @@ def judge(
 
     if tail is not None and not tail[['d_loss', 'g_loss']].apply(lambda x: x.abs() < float('inf')).all(axis=None):
         return Verdict('diverged', ('a loss is no number',))
-    varied_copies = bool(copies) and copies['copies'][1] > LIMITS['copies'] and copies['copied_images'] > .1 * copies['n_fake']
+    copied = bool(copies) and copies['copies'][1] > max(LIMITS['copies'], LIMITS['copies, chance'] * copies['by_chance'])
+    varied_copies = copied and copies['copied_images'] > .1 * copies['n_fake']
     alike = n['twins'] > LIMITS['twins'] or (n['gap_closed'] > LIMITS['noise'] and n['diversity'] < LIMITS['diversity'])
     few = n['gap_closed'] > LIMITS['noise'] and covered < LIMITS['coverage'] and precise > .5
-    if copies and copies['copies'][1] > LIMITS['copies']:
-        says.append('{:.0%} [{:.0%}, {:.0%}] of the fakes are copies, of {} training images; chance gives 1 %'.format(
-            *copies['copies'], copies['copied_images']))
+    if copied:
+        says.append('{:.0%} [{:.0%}, {:.0%}] of the fakes are copies, of {} training images; chance gives {:.0%}'.format(
+            *copies['copies'], copies['copied_images'], copies['by_chance']))
     growing = bool(improving) and curve['diversity'].iloc[-1] > curve['diversity'].iloc[:-1].max() + .02
     if (alike or few) and not varied_copies and not growing:
         return Verdict('mode collapse', (variety, quality, *says))
@@ -99,7 +101,8 @@ def judge(
         more = 'no training curve was given: whether it still improves is not known' if curve is None else f'at its best it was {top:.2f}'
         return Verdict('far from real', (quality, f"precision {n['precision']:.2f} of {floor['precision']:.2f}", more))
     return Verdict('healthy', (quality, variety, *(() if not copies else (
-        '{:.1%} [{:.1%}, {:.1%}] of the fakes are as near to a training image as copies; chance gives 1 %'.format(*copies['copies']),))))
+        '{:.1%} [{:.1%}, {:.1%}] of the fakes are as near to a training image as copies; chance gives {:.0%}'.format(
+            *copies['copies'], copies['by_chance']),))))
 
 
 def hopeless(
