@@ -101,7 +101,7 @@ class TrainConfig:
 
     log_every: int = setting(10, 'Steps between rows of history.csv, each their mean', low=1, high=1_000_000)
     score_every: int | None = setting(
-        None, 'Epochs between sample sheets and scores; empty: a tenth of the run; 0: only at the end', low=0, high=1_000_000)
+        None, 'Epochs between sheets and scores; empty: tenths of the run, scored where cheap; 0: at the end', low=0, high=1_000_000)
     score_images: int = setting(500, 'Fakes in the final scores, at most the held-out images', low=4, high=50_000)
     curve_images: int = setting(128, 'Fakes in each score during training, at most the held-out images', low=4, high=50_000)
     features: str = setting(

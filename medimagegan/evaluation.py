@@ -213,17 +213,17 @@ def measure_table(
     scores: dict,  # From `evaluate`
 ) -> pd.DataFrame:  # Rows: candidates; columns: measures with their arrows; cells: text
     "The measures as they are printed, fakes above their reference rows."
-    names = [name for name in scores['metrics'] if name not in METRICS]
-    arrows = {'FD': '↓', 'KD': '↓', 'FID': '↓', 'KID': '↓'}
+    backbone = next(iter(scores['metrics'].values()))['backbone']
+    names = {measure_name(name, backbone): '↑' if about.higher_is_better else '↓' for name, about in MEASURES.items()}
 
     def text(cell):
         ends = '' if cell.get('low') is None else f" [{cell['low']:.3g}, {cell['high']:.3g}]"
         return f"{cell['value']:.3g}{ends}"
     rows = {'fakes': scores['metrics'], **scores['reference_rows']}
-    table = pd.DataFrame({candidate: {f"{name} {arrows.get(name.split('(')[0], '↑')}": text(rows[candidate][name]) for name in names}
+    table = pd.DataFrame({candidate: {f'{name} {arrow}': text(rows[candidate][name]) for name, arrow in names.items()}
                           for candidate in CANDIDATES}).T
     gaps = [scores['metrics'][name]['gap_closed'] for name in names]
-    table.loc['gap closed'] = ['–' if gap is None else f'{gap:.2f}' for gap in gaps]
+    table.loc['gap closed'] = ['–' if gap is None else f'{round(gap, 2) + 0.:.2f}' for gap in gaps]  # `+ 0.`: no minus before a zero
     return table.rename_axis('images')
 
 def describe_copies(

@@ -205,4 +205,6 @@ def extract(
 
 def _digest(features: Features, images: Tensor) -> str:
     about = f'{features.weights} {features.resize} {tuple(images.shape)} {images.dtype} '
-    return hashlib.sha256(about.encode() + images.contiguous().numpy().tobytes()).hexdigest()[:32]
+    digest = hashlib.sha256(about.encode())
+    digest.update(images.contiguous().numpy())
+    return digest.hexdigest()[:32]

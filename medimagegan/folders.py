@@ -16,7 +16,7 @@ from PIL import Image
 
 # %% ../nbs/15_folders.ipynb #c03
 from .config import SettingError, replacing
-from .copies import find_nearest
+from .copies import DUPLICATE, find_nearest
 from .data import list_files, read_folder, tile
 from .evaluation import choose_reference, evaluate, make_yardstick
 from .features import load_features
@@ -64,7 +64,7 @@ def score_folders(
     drawn, train, held = sets
     known = 0
     if held:
-        own = find_nearest(held.images, train.images).ratio > .1 if len(train) > 1 else torch.ones(len(held), dtype=torch.bool)
+        own = find_nearest(held.images, train.images).ratio >= DUPLICATE
         known = int((~own).sum())
         held = held.subset(own.nonzero().flatten())
         if len(held) < 4:

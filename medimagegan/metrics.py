@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # %% ../nbs/07_metrics.ipynb #c03
-from .data import to_bytes, to_unit
+from .data import to_unit
 
 # %% ../nbs/07_metrics.ipynb #c07
 class Metric(NamedTuple):
@@ -106,7 +106,7 @@ def stand_ins(
     "What fakes are compared with: other real images, one average image n times, and noise."
     rng = torch.Generator().manual_seed(seed)
     return {'other reals': others[torch.randperm(len(others), generator=rng)[:n]],
-            'mean image': to_bytes(to_unit(others).mean(0) * 2 - 1).expand(n, -1, -1, -1),
+            'mean image': (others.sum(0, dtype=torch.float64) / len(others)).round().to(torch.uint8).expand(n, -1, -1, -1),
             'noise': torch.randint(0, 256, (n, *others.shape[1:]), generator=rng, dtype=torch.uint8)}
 
 

@@ -134,6 +134,7 @@ _PARTS = {'head': '''<!doctype html>
  h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd }
  table { border-collapse: collapse; font-size: .8rem }
  td, th { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid #eee; white-space: nowrap }
+ .measures td, .measures th { white-space: normal; overflow-wrap: anywhere; vertical-align: top }
  tr.fakes { font-weight: 600; background: #f4f7fb } img { max-width: 100%; display: block } .note { color: #555; font-size: .9rem }
  .pair { display: flex; gap: 1.5rem; flex-wrap: wrap } .pair figure { flex: 1 1 20rem }
  figure { margin: .5rem 0 } figcaption { font-size: .85rem; color: #555 }
@@ -144,7 +145,7 @@ _PARTS = {'head': '''<!doctype html>
 ''', 'verdict': '''<p class="verdict {{ 'good' if scores.verdict.value == 'healthy' }}"><b>{{ scores.verdict.value }}</b>: {{ advice }}</p>
 <ul class="note">{% for reason in scores.verdict.reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
 ''', 'evaluation': '''<h2>Are they distributed as real images are?</h2>
-<table><tr><th>images</th>{% for column in measures.columns %}<th>{{ column }}</th>{% endfor %}</tr>
+<table class="measures"><tr><th>images</th>{% for column in measures.columns %}<th>{{ column }}</th>{% endfor %}</tr>
 {% for candidate, row in measures.iterrows() %}
 <tr class="{{ 'fakes' if candidate == 'fakes' }}"><td>{{ candidate }}</td>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</table>

@@ -239,18 +239,19 @@ def open_yardstick(
 
 
 def plan_scores(
-    cfg: TrainConfig,  # `num_epochs, score_every, curve_images, image_size`
+    cfg: TrainConfig,  # `num_epochs, score_every, curve_images, image_size` and both widths
     images: int,  # Real images shown in an epoch
 ) -> tuple[set[int], set[int]]:  # The epochs after which a sheet is drawn, and those of them after which it is scored too
     """When to look. Left to itself, each tenth of the run is drawn, and scored where enough was trained since the last score.
 
     Enough is such that scoring takes less than a tenth of the time: on a CPU, at 64 pixels and the default width, a fake costs
-    about as much to score as a real to train on, and training's cost goes with the pixels."""
+    about as much to score as a real to train on, and training's cost goes with the pixels and with both widths."""
     every = max(1, cfg.num_epochs // 10) if cfg.score_every is None else cfg.score_every
     sheets = {e for e in range(1, cfg.num_epochs + 1) if e == cfg.num_epochs or (every and e % every == 0)}
     if cfg.score_every is not None:
         return sheets, sheets
-    apart, scores = 12.5 * cfg.curve_images * (64 / cfg.image_size) ** 2, {0}
+    cost = (cfg.image_size / 64) ** 2 * cfg.gen_feature_maps * cfg.dis_feature_maps / 64**2  # of a real, over that of a fake
+    apart, scores = 12.5 * cfg.curve_images / cost, {0}
     for epoch in sorted(sheets):
         if (epoch - max(scores)) * images >= apart or epoch == cfg.num_epochs:
             scores.add(epoch)
