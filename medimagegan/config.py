@@ -63,7 +63,7 @@ class TrainConfig:
     out: str = setting('runs', 'Folder that holds the run folders')
     run: str | None = setting(None, 'Name of the run folder; empty: made from the settings')
     seed: int = setting(0, 'Seed of weights, latents, batch order and split', low=0, high=2**31 - 1)
-    n_gpu: int | None = setting(None, 'GPUs: 0 is the CPU, 1 is one GPU; empty: what is there', low=0, high=1024)
+    n_gpu: int | None = setting(None, 'GPUs: 0 is the CPU, more than 1 share each batch; empty: one, where there is one', low=0, high=1024)
     num_epochs: int = setting(5, 'Passes over the training images', low=1, high=1_000_000)
     learning_rate: float = setting(2e-4, "Adam's learning rate for the generator", above=0, high=1)
     beta_adam: float = setting(0.5, "Adam's beta1 for both networks", low=0, below=1)
@@ -97,7 +97,8 @@ class TrainConfig:
         (), 'What D sees of both reals and fakes (a, b); empty: as they are',
         choices=('flip', 'turn', 'shift', 'color', 'cutout'))
     precision: str = setting(
-        'auto', 'Numbers in the networks; auto: bf16 on a GPU that has it, else fp32', choices=('auto', 'fp32', 'bf16'))
+        'auto', 'Numbers in the layers; auto: bf16 where the device computes in it, else fp32', choices=('auto', 'fp32', 'bf16', 'fp16'))
+    capture: str = setting('auto', 'auto: on a GPU, the step runs as one CUDA graph; never: kernel by kernel', choices=('auto', 'never'))
 
     log_every: int = setting(10, 'Steps between rows of history.csv, each their mean', low=1, high=1_000_000)
     score_every: int | None = setting(
@@ -268,9 +269,10 @@ def save_config(cfg: TrainConfig, file: str | Path) -> None:
 # %% ../nbs/00_config.ipynb #c22
 def settings_text(
     cfg: TrainConfig,  # The settings of a run
-) -> str:  # Sorted JSON without the names of folders
+) -> str:  # Sorted JSON without the names of folders and the number of GPUs
     "What was trained, as text: equal for equal experiments."
-    return json.dumps({k: v for k, v in asdict(cfg).items() if k not in ('run', 'out', 'path', 'labels')}, sort_keys=True)
+    places = ('run', 'out', 'path', 'labels', 'n_gpu')
+    return json.dumps({k: v for k, v in asdict(cfg).items() if k not in places}, sort_keys=True)
 
 
 def name_run(

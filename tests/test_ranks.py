@@ -1,0 +1,108 @@
+"""Several processes train one run: real processes, started by torchrun, on the CPU."""
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import SMALL, command, flags
+from safetensors.torch import load_file
+
+from medimagegan.config import TrainConfig
+from medimagegan.data import ImageSet, split_holdout
+from medimagegan.phantoms import phantoms
+from medimagegan.step import init_gan
+from medimagegan.training import train
+
+STEPS = '''
+import sys
+import torch
+from medimagegan.config import TrainConfig
+from medimagegan.phantoms import phantoms
+from medimagegan.ranks import joined, rank
+from medimagegan.step import init_gan
+from medimagegan.training import train
+torch.set_num_threads(1)
+cfg = TrainConfig(**eval(sys.argv[1]))
+with joined(torch.device('cpu')):
+    gan = init_gan(cfg)
+    records = list(train(gan, phantoms(64, cfg.image_size), cfg))
+    torch.save({'generator': gan.generator.state_dict(), 'discriminator': gan.discriminator.state_dict(), 'ema': gan.ema.state_dict(),
+                'rng': gan.rng.get_state(), 'records': records}, f'{sys.argv[2]}/{rank()}.pt')
+'''
+
+
+def torchrun(n, *words, cwd, code=0):
+    return command(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', n, *words, cwd=cwd, code=code)
+
+
+@pytest.mark.parametrize('options', [
+    dict(arch='SNGAN', loss='hinge'), dict(arch='SNGAN', augment=('flip', 'turn', 'shift', 'color', 'cutout')),
+    dict(arch='DCGAN', multi_scale=True), dict(arch='DCGAN', loss='wgan-gp'), dict(arch='SNGAN', loss='relativistic')],
+    ids=lambda options: '-'.join(map(str, options.values()))[:40])
+def test_two_ranks_of_8_are_one_of_16(tmp_path, options):
+    settings = dict(image_size=32, gen_feature_maps=8, dis_feature_maps=8, batch_size=16, num_epochs=5, log_every=1, precision='fp32',
+                    **options)
+    cfg = TrainConfig(**settings)
+    torch.set_num_threads(1)
+    alone = init_gan(cfg)
+    records = pd.DataFrame(train(alone, phantoms(64, 32), cfg))
+    (tmp_path / 'steps.py').write_text(STEPS)
+    torchrun(2, 'steps.py', repr(settings), tmp_path, cwd=tmp_path)
+    ranks = [torch.load(tmp_path / f'{i}.pt') for i in range(2)]
+    for network in ('generator', 'discriminator', 'ema'):
+        for name, weight in ranks[0][network].items():
+            assert torch.equal(weight, ranks[1][network][name]), f'{network} {name}: the ranks differ'
+    assert torch.equal(ranks[0]['rng'], alone.rng.get_state())
+    # the first steps agree to rounding; later ones drift, since Adam's first steps are the sign of a gradient, however near 0
+    ours = pd.DataFrame(ranks[0]['records'])
+    for steps, tolerance in ((3, 2e-5), (20, 2e-3)):
+        for name in ('d_loss', 'g_loss', 'd_real', 'd_fake', 'penalty'):
+            apart = (ours[name] - records[name])[:steps].abs().max()
+            assert apart < tolerance * max(1, records[name].abs().max()), f'{name} after {steps} steps: {apart:.1e}'
+    start = init_gan(cfg)
+    for network in ('generator', 'discriminator'):
+        moved, apart = [], []
+        for name, weight in getattr(alone, network).named_parameters():
+            moved.append((weight - getattr(start, network).get_parameter(name)).abs().flatten())
+            apart.append((ranks[0][network][name] - weight).abs().flatten())
+        assert torch.cat(apart).mean() < .1 * torch.cat(moved).mean(), network
+
+
+def test_a_run_under_torchrun_goes_on_alone_and_back(tmp_path):
+    program = (sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '--no-python', '--',
+               Path(sys.executable).parent / 'medimagegan')
+    settings = {**SMALL, 'arch': 'SNGAN', 'out': 'runs', 'score_every': 1, 'log_every': 1, 'precision': 'fp32', 'n_images': 80}
+    said = command(*program, 'train', *flags(**settings, run='two'), cwd=tmp_path).stdout
+    assert said.count('report: ') == 1 and said.count('images to train on') == 1 and '2 × cpu' in said
+    command(Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings, run='one'), cwd=tmp_path)
+    histories = [pd.read_csv(tmp_path / 'runs' / name / 'history.csv') for name in ('one', 'two')]
+    assert list(histories[0]['step']) == list(histories[1]['step'])
+    assert (histories[0] - histories[1]).abs().to_numpy().max() < 1e-2
+    weights = [load_file(tmp_path / 'runs' / name / 'generator.safetensors') for name in ('one', 'two')]
+    for name, weight in weights[0].items():
+        assert (weight.float() - weights[1][name].float()).abs().mean() < 1e-3, name
+    # the checkpoint of the run on two ranks is taken up by one process: it was at its end, so it only scores again
+    (tmp_path / 'runs' / 'two' / 'scores.json').unlink()
+    before = (tmp_path / 'runs' / 'two' / 'generator.safetensors').read_bytes()
+    command(Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings, run='two'), cwd=tmp_path)
+    assert (tmp_path / 'runs' / 'two' / 'generator.safetensors').read_bytes() == before
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path):
+    settings = {**SMALL, 'batch_size': 7, 'out': 'runs', 'run': 'odd'}
+    said = command(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '--no-python', '--',
+                   Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings), cwd=tmp_path, code=1).stderr
+    assert said.count('batch_size: 7 images a step cannot be shared by 2 processes: a multiple of 2 is wanted') == 1
+    assert not (tmp_path / 'runs').exists()
+
+
+def test_rows_of_a_part_are_what_the_whole_holds():
+    data = phantoms(40, 32)
+    train_set = data.subset(split_holdout(data, .2)[0])
+    assert isinstance(train_set, ImageSet) and train_set.store is data.store  # no second copy in memory
+    assert torch.equal(torch.cat(list(train_set.split(7))), train_set.images)
+    twice = train_set.subset([3, 1]).subset([1])
+    assert twice.files == (train_set.files[1],) and torch.equal(twice.images[0], train_set[1:2][0])
+    assert replace(twice, rows=None, labels=data.labels).images is data.store
