@@ -194,7 +194,8 @@ def bench(
 
 # %% ../nbs/20_bench.ipynb #c16
 _COLUMNS = {'size': '{}', 'batch': '{}', 'variant': '{}', 'precision': '{}', 'ms_per_step': '{:.2f}', 'images_per_s': '{:.0f}',
-            'ratio': '{:.2f}', 'ratio_low': '{:.2f}', 'ratio_high': '{:.2f}', 'tflops': '{:.2f}', 'peak_share': '{:.0%}', 'memory_mib': '{:.0f}'}
+            'ratio': '{:.2f}', 'ratio_low': '{:.2f}', 'ratio_high': '{:.2f}', 'tflops': '{:.2f}', 'peak_share': '{:.0%}',
+            'memory_mib': '{:.0f}'}
 
 
 def bench_table(

@@ -87,3 +87,35 @@ def test_help_lists_every_setting(medimagegan):
     said = medimagegan('train', '--help').stdout
     for row in describe_settings():
         assert f"--{row['name']}" in said
+
+
+def test_bench_prints_a_table_and_writes_rows(medimagegan, tmp_path):
+    words = ('--sizes', '32', '--batches', '2,4', '--device', 'cpu', '--width', 4, '--seconds', .02, '--rounds', 2)
+    said = medimagegan('bench', *words, '--out', 'bench.json').stdout
+    rows = json.loads((tmp_path / 'bench.json').read_text())
+    assert [(row['batch'], row['variant']) for row in rows] == [(b, v) for b in (2, 4) for v in ('plain', 'eager', 'training')]
+    assert set(rows[0]) >= {'size', 'batch', 'variant', 'ms_per_step', 'images_per_s', 'ratio', 'tflops', 'peak_share', 'memory_mib'}
+    assert said.count('| 32 |') == 6 and Image.open(tmp_path / 'bench.png').width > 100
+    for words, reason in ((('--sizes', '48'), 'image_size: 48 is not allowed'), (('--batches', '4,x'), 'whole numbers with commas'),
+                          (('--out', 'rows.csv'), 'ends in .json'), (('--rounds', '0'), 'one round')):
+        assert reason in medimagegan('bench', '--device', 'cpu', *words, code=2).stderr
+
+
+def test_cache_shows_and_clears(installed, tmp_path):
+    def medimagegan(*words):
+        return installed(*words, MEDIMAGEGAN_CACHE=str(tmp_path / 'cache'), HOME=str(tmp_path / 'home')).stdout
+    assert '0.0 MiB' in medimagegan('cache')
+    medimagegan('phantoms', 'lesions', '--n', 40, '--image-size', 32)
+    small = flags(**{**SMALL, 'path': 'lesions'})
+    first = medimagegan('train', *small, '--run', 'a')
+    place = next((tmp_path / 'cache' / 'images').iterdir())
+    assert f'images: {place}, 0 MiB' in first
+    made = place.joinpath('images.bytes').stat().st_mtime_ns
+    medimagegan('train', *small, '--run', 'b')
+    assert place.joinpath('images.bytes').stat().st_mtime_ns == made, 'decoded once'
+    for name in ('generator.safetensors', 'scores.json', 'split.csv'):
+        assert len({(tmp_path / 'runs' / run / name).read_bytes() for run in 'ab'}) == 1, name
+    shown = medimagegan('cache')
+    assert f"{tmp_path / 'lesions'}, 32 px, 40 by seed 0, 40 images" in shown and 'features of ' in shown
+    assert 'MiB deleted' in medimagegan('cache', '--clear')
+    assert not (tmp_path / 'cache' / 'images').exists() and '0.0 MiB' in medimagegan('cache')

@@ -15,6 +15,7 @@ from medimagegan.config import TrainConfig, describe_settings, load_config, para
 CHAPTERS = sorted((ROOT / 'nbs').glob('[0-9][0-9]_*.ipynb'))
 NOTEBOOKS = [*CHAPTERS, ROOT / 'nbs' / 'tutorial.ipynb']
 EXPERIMENT = ROOT / 'experiments' / 'experiment.ipynb'
+BENCHMARK = ROOT / 'experiments' / 'benchmark.ipynb'
 
 
 def test_a_chapter_imports_only_earlier_chapters():
@@ -51,11 +52,12 @@ def test_the_package_is_what_the_notebooks_export(copy):
 
 def test_notebooks_are_clean_and_the_parameters_tag_survives(copy):
     nbdev('nbdev_clean', cwd=copy)
-    nbdev('nbdev_clean', '--fname', 'experiments/experiment.ipynb', cwd=copy)
-    for file in [*NOTEBOOKS, EXPERIMENT]:
+    for file in (EXPERIMENT, BENCHMARK):
+        nbdev('nbdev_clean', '--fname', f'experiments/{file.name}', cwd=copy)
+        tags = [cell['metadata'].get('tags') for cell in json.loads((copy / 'experiments' / file.name).read_text())['cells']]
+        assert tags.count(['parameters']) == 1
+    for file in [*NOTEBOOKS, EXPERIMENT, BENCHMARK]:
         assert (copy / file.relative_to(ROOT)).read_text() == file.read_text(), f'{file.name}: run `make format`'
-    tags = [cell['metadata'].get('tags') for cell in json.loads((copy / 'experiments' / 'experiment.ipynb').read_text())['cells']]
-    assert tags.count(['parameters']) == 1
 
 
 def test_the_tag_would_be_lost_without_our_setting(copy):
@@ -75,15 +77,16 @@ def test_the_parameters_cell_is_the_first_code_cell_and_is_written_from_the_sett
 
 
 def test_every_notebook_runs_on_the_plain_kernel_and_keeps_no_error():
-    for file in [*NOTEBOOKS, EXPERIMENT]:
+    for file in [*NOTEBOOKS, EXPERIMENT, BENCHMARK]:
         nb = nbformat.read(file, 4)
         assert nb.metadata.kernelspec.name == 'python3', file.name
         outputs = [o for c in nb.cells for o in c.get('outputs', [])]
         assert not [o for o in outputs if o.output_type == 'error' or o.get('name') == 'stderr'], file.name
 
 
-def test_the_experiment_notebook_is_committed_without_outputs():
-    assert not [o for c in nbformat.read(EXPERIMENT, 4).cells for o in c.get('outputs', [])]
+def test_notebooks_that_papermill_runs_are_committed_without_outputs():
+    for file in (EXPERIMENT, BENCHMARK):
+        assert not [o for c in nbformat.read(file, 4).cells for o in c.get('outputs', [])], file.name
 
 
 def test_chapters_keep_their_budgets():

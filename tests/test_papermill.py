@@ -67,3 +67,12 @@ def test_an_experiment_on_nothing_is_one_line_and_leaves_nothing(experiments, me
 def test_papermill_can_list_the_parameters(experiments):
     said = command(Path(sys.executable).parent / 'papermill', '--help-notebook', 'experiment.ipynb', cwd=experiments).stdout
     assert 'ttur: float (default 1.0)' in said and "D's learning rate over G's" in said
+
+
+def test_the_benchmark_notebook_renders_the_bench(tmp_path):
+    shutil.copy(ROOT / 'experiments' / 'benchmark.ipynb', tmp_path / 'benchmark.ipynb')
+    words = parameters(sizes=32, batches=4, device='cpu', width=4, seconds=.02, rounds=2, out='bench.json')
+    command(Path(sys.executable).parent / 'papermill', 'benchmark.ipynb', 'out.ipynb', '--no-progress-bar', *words, cwd=tmp_path)
+    outputs = json.dumps([c.get('outputs') for c in json.loads((tmp_path / 'out.ipynb').read_text())['cells']])
+    assert '| 32 | 4 | training |' in outputs and 'image/png' in outputs and '| 256 | 500 |' in outputs
+    assert len(json.loads((tmp_path / 'bench.json').read_text())) == 3
