@@ -205,7 +205,8 @@ def start_run(
                            'at least 4 are wanted: more images, a larger holdout, or reference: train')
     batch = min(cfg.batch_size, len(chosen))
     if batch % n_ranks():
-        raise SettingError(f'batch_size: {batch} images a step cannot be shared by {n_ranks()} processes: a multiple of {n_ranks()} is wanted')
+        raise SettingError(f'batch_size: {batch} images a step cannot be shared by {n_ranks()} processes: '
+                           f'a multiple of {n_ranks()} is wanted')
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[i] for i in data.labels], 'group': data.groups, 'split': 'train'})
     table.loc[held, 'split'] = 'held out'
     if (at / 'checkpoint.pt').exists() and (at / 'split.csv').exists() and not folder.split.equals(table.astype(str)):
