@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SettingError', 'setting', 'range_of', 'TrainConfig', 'nearest_word', 'make_config', 'load_config', 'replacing',
-           'save_config', 'settings_text', 'name_run', 'describe_settings', 'add_config_flags', 'parameters_cell',
-           'notebook_config']
+           'save_config', 'settings_text', 'settings_digest', 'name_run', 'describe_settings', 'add_config_flags',
+           'parameters_cell', 'notebook_config']
 
 # %% ../nbs/00_config.ipynb #c02
 import difflib
@@ -275,6 +275,13 @@ def settings_text(
     return json.dumps({k: v for k, v in asdict(cfg).items() if k not in places}, sort_keys=True)
 
 
+def settings_digest(
+    cfg: TrainConfig,  # The settings of a run
+) -> str:  # Six hexadecimal digits
+    "A short name for what is trained, and on which folder."
+    return hashlib.sha256(f'{cfg.path} {cfg.labels} {settings_text(cfg)}'.encode()).hexdigest()[:6]
+
+
 def name_run(
     cfg: TrainConfig,  # The settings, with or without a run name
 ) -> TrainConfig:  # The same, with a run name
@@ -282,8 +289,7 @@ def name_run(
     if cfg.run is not None:
         return cfg
     data = Path(cfg.path).name or 'images'
-    digest = hashlib.sha256(f'{cfg.path} {cfg.labels} {settings_text(cfg)}'.encode()).hexdigest()[:6]
-    return replace(cfg, run=f'{cfg.arch}-{cfg.image_size}-{data}-{digest}')
+    return replace(cfg, run=f'{cfg.arch}-{cfg.image_size}-{data}-{settings_digest(cfg)}')
 
 # %% ../nbs/00_config.ipynb #c25
 def describe_settings() -> list[dict]:
