@@ -9,6 +9,7 @@ __all__ = ['Suite', 'load_suite', 'plan', 'estimate_seconds', 'launch', 'open_cl
 # %% ../nbs/22_suites.ipynb #c02
 import ctypes
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -212,10 +213,11 @@ def open_client(
         where = made = SLURMCluster()  # queue, memory and time come from Dask's own configuration: ~/.config/dask/jobqueue.yaml
         made.scale(jobs=workers)
     else:
-        options = [{'nthreads': 1, 'env': {'CUDA_VISIBLE_DEVICES': str(i % gpus)} if gpus else {}} for i in range(workers)]
+        options = [{'nthreads': 1, 'silence_logs': logging.ERROR, 'env': {'CUDA_VISIBLE_DEVICES': str(i % gpus)} if gpus else {}}
+                   for i in range(workers)]
         spec = {i: {'cls': distributed.Nanny, 'options': one} for i, one in enumerate(options)}
         scheduling = {'cls': distributed.Scheduler, 'options': {'dashboard_address': ':0', 'host': '127.0.0.1'}}
-        where = made = distributed.SpecCluster(spec, scheduling, silence_logs='ERROR')
+        where = made = distributed.SpecCluster(spec, scheduling, silence_logs=logging.ERROR)
     try:
         client = distributed.Client(where, timeout=30)
     except (OSError, ValueError) as error:
