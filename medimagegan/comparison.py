@@ -148,9 +148,9 @@ def comparison_table(
     rows = []
     for arm in arms:
         scores = arm.scores()
-        cells = {title: _interval_text(scores[name]) for name, title in columns.items() if name in scores}
+        cells = {title: _interval_text(scores[name], name) for name, title in columns.items() if name in scores}
         words = scores['verdict'].value_counts()
-        rows.append({'arm': arm.name, 'seeds': len(scores), 'N': f"{scores['n'].max():.0f}", **cells,
+        rows.append({'arm': arm.name, 'seeds': str(len(scores)), 'N': f"{scores['n'].max():.0f}", **cells,
                      'verdicts': ', '.join(f'{n} × {word}' for word, n in words.items()),
                      'seconds a run': f"{scores['seconds'].mean():.0f}"})
     order = {arm.name: arm.scores()[yardstick].mean() * (-1 if YARDSTICKS[yardstick] else 1) for arm in arms}
@@ -162,8 +162,10 @@ def comparison_table(
     return pd.DataFrame(rows).fillna('').set_index('arm')
 
 
-def _interval_text(values) -> str:
+def _interval_text(values, name: str) -> str:
     mean, low, high = seed_interval(values)
+    if low == low and name in ('precision', 'recall', 'coverage', 'density', 'FD', 'diversity'):  # Student knows no bounds; these have them
+        low, high = max(0., low), min(1., high) if name in ('precision', 'recall', 'coverage') else high
     return f'{mean:.3g}' if low != low else f'{mean:.3g} [{low:.3g}, {high:.3g}]'
 
 
@@ -266,7 +268,7 @@ def _page(arms: list[Arm], name: str, title: str, question: str, yardstick: str,
     protocol = next(iter(whole.scores['metrics'].values())) if whole.finished else {}
     common = changed_settings(arms[0].runs[0].config)
     seeds = max(len(arm.runs) for arm in arms)
-    parts = [f'# {title}', question, f'**Answer.** {say(arms, yardstick)}', as_markdown(comparison_table(arms, yardstick))]
+    parts = [f'# {title}', question, f'**Answer.** {say(arms, yardstick)}', _caution(arms), as_markdown(comparison_table(arms, yardstick))]
     if len(apart):
         parts += [f'Each against *{arms[0].name}*, seed by seed, by {yardstick}:', as_markdown(apart)]
     parts += [f'![Losses and measures against epochs]({name}_curves.png)',
@@ -281,6 +283,12 @@ def _page(arms: list[Arm], name: str, title: str, question: str, yardstick: str,
                                                                                  if key != 'seed') + '.']
     parts += [f'```sh\n{command}\n```'] if command else []
     return '\n\n'.join(part for part in parts if part) + '\n'
+
+
+def _caution(arms: list[Arm]) -> str:
+    words = pd.concat([arm.scores()['verdict'] for arm in arms])
+    early = int((words == 'still improving').sum())
+    return f'{early} of {len(words)} runs were still improving when they ended: this is an answer for runs of this length.' if early else ''
 
 
 def _as_html(title: str, text: str, folder: Path) -> str:

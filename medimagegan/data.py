@@ -412,7 +412,7 @@ def keep_near(
     store = torch.empty(len(data), *data.store.shape[1:], dtype=torch.uint8, device=device)
     for i, chunk in enumerate(data.split(1024)):
         store[i * 1024:i * 1024 + len(chunk)] = chunk.to(device)
-    return replace(data, store=store, rows=None)
+    return replace(data, store=store, labels=data.labels.to(device), rows=None)
 
 
 def n_batches(n: int, batch_size: int) -> int:
