@@ -10,8 +10,10 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +95,7 @@ def map_images(
         found = _open(place)
         if found is None:
             found = _make(place, {'source': source, 'shape': shape}, make, lambda: stamp() == mark)
-        if place.exists():
+        with suppress(OSError):
             os.utime(place)  # when it was last of use
     except OSError as error:
         images, bad = _in_memory(make(), shape)
@@ -108,12 +110,12 @@ def _short(path: Path) -> str:
 
 
 def _make(place: Path, about: dict, make: Callable, unchanged: Callable[[], bool]) -> tuple[Tensor, dict]:
-    new = Path(f'{place}.{os.getpid()}.new')
+    new = Path(tempfile.mkdtemp(prefix=f'{place.name}.', suffix='.new', dir=place.parent))  # its owner's alone, and nobody else's name
     for old in place.parent.glob('*.new'):  # what a kill left behind
-        if time.time() - old.stat().st_mtime > 86_400:
-            shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > 86_400:
+                shutil.rmtree(old, ignore_errors=True)
     try:
-        new.mkdir(mode=0o700)
         _write(new, about, make())
         if unchanged():
             if _open(place) is None:

@@ -282,6 +282,14 @@ COMMANDS = {'train': _train, 'experiment': _experiment, 'sample': _sample, 'repo
             'cache': _cache, 'phantoms': _phantoms}
 
 
+def _complain(line: str) -> None:
+    if 'RANK' not in os.environ:
+        print(line, file=sys.stderr)
+        return
+    from medimagegan.ranks import complain
+    complain(line)
+
+
 def main(
     argv: list[str] | None = None,  # The words after the program's name; those of the process, if left out
 ) -> int:  # 0: done; 1: the training diverged or the disk failed; 2: a wrong setting or input; 130: stopped with Ctrl-C
@@ -293,11 +301,10 @@ def main(
     try:
         COMMANDS[args.command](args)
     except SettingError as error:
-        if int(os.environ.get('RANK', 0)) == 0:  # of several processes, one says it
-            print(f'{name}: {error}', file=sys.stderr)
+        _complain(f'{name}: {error}')
         return 2
     except (FloatingPointError, OSError) as error:
-        print(f'{name}: {error}', file=sys.stderr)
+        _complain(f'{name}: {error}')
         return 1
     except (MemoryError, RuntimeError) as error:
         if 'memory' not in str(error).lower() and not isinstance(error, MemoryError):

@@ -254,7 +254,7 @@ def write_comparison(
     with replacing(folder / f'{name}_curves.png') as new:
         plot_comparison(arms).savefig(new, format='png', metadata={'Software': None})
     with replacing(folder / f'{name}_samples.png') as new:
-        picture.save(new, 'PNG')
+        picture.quantize(256, dither=Image.Dither.NONE).save(new, 'PNG', optimize=True)  # a third of the bytes
     text = _page(arms, name, title, question, yardstick, command, lines)
     for suffix, body in (('md', text), ('html', _as_html(title, text, folder))):
         with replacing(folder / f'{name}.{suffix}') as new:

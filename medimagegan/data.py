@@ -9,6 +9,7 @@ __all__ = ['SUFFIXES', 'MOST_PIXELS', 'READER', 'to_8bit', 'read_image', 'ImageS
 
 # %% ../nbs/02_data.ipynb #c02
 import csv
+import errno
 import io
 import logging
 import os
@@ -297,7 +298,9 @@ def read_folder(
     if n_images and n_images < len(rows):
         rows = rows.iloc[np.sort(np.random.default_rng([seed, 1]).permutation(len(rows))[:n_images])]
     folder = Path(path).absolute()
-    source = f'{folder}, {image_size} px' + ''.join(f', {c}' for c in classes) + (f', {n_images} by seed {seed}' if n_images else '')
+    chosen = [str(Path(labels).absolute())] if labels else []
+    chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
+    source = ', '.join([str(folder), f'{image_size} px', *chosen])
     images, bad, where = _read_all(folder, list(rows['path']), source, image_size, channels, workers, progress)
     good = rows[[p not in bad for p in rows['path']]]
     if not len(good):
@@ -312,10 +315,15 @@ READER = 1  # Counts the ways in which a file came to look different; images kep
 
 def _read_all(folder, files, source, image_size, channels, workers, progress) -> tuple[Tensor, dict[str, str], str]:
     "The readable images, in order, the reason for each of the others, and where the images lie."
+    passing = []  # files that may be read another time: what is made without them is not kept
+
     def read(file):
         try:
             return read_image(folder / file, image_size, channels)
         except ValueError as error:
+            cause = error.__context__
+            if isinstance(cause, MemoryError) or getattr(cause, 'errno', None) not in (None, errno.ENOENT, errno.EACCES, errno.ELOOP):
+                passing.append(file)
             return str(error)
 
     def read_in_turn():
@@ -324,7 +332,7 @@ def _read_all(folder, files, source, image_size, channels, workers, progress) ->
             yield from progress(pool.map(read, files) if workers else map(read, files))
 
     def stamp():
-        return digest(READER, pillow_version, files, [_state(folder / file) for file in files])
+        return digest(READER, pillow_version, files, [_state(folder / file) for file in files], passing)
     images, bad, where = map_images(source, stamp, (channels, image_size, image_size), read_in_turn)
     return images, {files[i]: reason for i, reason in bad.items()}, where
 
@@ -380,14 +388,14 @@ def image_batches(
     part: tuple[int, int] = (0, 1),  # Of each batch: part i of n equal ones
 ) -> Iterator[tuple[Tensor, Tensor]]:  # ((N, C, size, size) uint8, (N,) labels)
     "One epoch of shuffled batches."
-    order = torch.from_numpy(np.random.default_rng([seed, 3, epoch]).permutation(len(data)))
+    order = torch.from_numpy(np.random.default_rng([seed, 3, epoch]).permutation(len(data))).to(data.store.device)
     far = torch.device(device).type != data.store.device.type
 
     def fetch(i: int) -> tuple[Tensor, Tensor]:
         chosen = order[i * batch_size:(i + 1) * batch_size]
         share = len(chosen) // part[1]
         chosen = chosen[part[0] * share:(part[0] + 1) * share]
-        batch = data[chosen], data.labels[chosen]
+        batch = data[chosen], data.labels[chosen.to(data.labels.device)]
         return tuple(t.pin_memory() for t in batch) if far and torch.cuda.is_available() else batch
     steps = range(n_batches(len(data), batch_size))
     if not far:

@@ -186,6 +186,11 @@ def one_look(
         norm.train(iterate)
     try:
         with parametrize.cached():
+            for m in filter(parametrize.is_parametrized, network.modules()):
+                for name in m.parametrizations:
+                    weight = next(m.parameters())
+                    with torch.autocast(weight.device.type, enabled=False):  # in full precision, whatever the layers compute in
+                        getattr(m, name)
             yield
     finally:
         for norm in norms:

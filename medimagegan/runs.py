@@ -31,13 +31,14 @@ except ImportError:  # Windows has neither
     fcntl = resource = None
 
 # %% ../nbs/16_runs.ipynb #c03
+from .cache import digest
 from .config import SettingError, TrainConfig, load_config, name_run, replacing, save_config
 from .data import ImageSet, n_batches, read_folder, split_holdout, tile, to_bytes
 from .evaluation import Yardstick, choose_reference, evaluate, in_short, make_yardstick, measure
 from .features import Features, load_features
 from .metrics import score_pairs
 from .phantoms import phantoms
-from .ranks import agree, first_process, joined, n_ranks, rank, wait_for_all
+from .ranks import agree, die_with_parent, first_process, joined, n_ranks, rank, wait_for_all
 from .step import DTYPES, GAN, init_gan, pick_device
 from .training import load_checkpoint, sample, save_checkpoint, save_generator, train
 from .verdict import hopeless, judge
@@ -368,13 +369,12 @@ def score_run(
 _ONE_RANK = '''
 import sys
 from medimagegan.config import SettingError, load_config
-from medimagegan.ranks import first_process
+from medimagegan.ranks import complain
 from medimagegan.runs import run
 try:
     run(load_config(sys.argv[1]), say=lambda line: print(line, flush=True))
 except (SettingError, FloatingPointError, OSError) as error:
-    if first_process():
-        print(error, flush=True)
+    complain(str(error))
     raise SystemExit(1)
 '''
 
@@ -385,7 +385,7 @@ def _start_ranks(cfg: TrainConfig, say: Callable) -> None:
         save_config(cfg, f'{d}/config.yaml')
         words = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(cfg.n_gpu), '--no-python']
         with subprocess.Popen([sys.executable, *words, sys.executable, '-c', _ONE_RANK, f'{d}/config.yaml'], stdout=subprocess.PIPE,
-                              text=True) as ranks:
+                              text=True, preexec_fn=die_with_parent) as ranks:
             try:
                 for line in ranks.stdout:
                     say(line.rstrip())
@@ -427,7 +427,7 @@ def run(
         say(f'{folder.path}: already finished, nothing to do')
         return folder
     device = pick_device(cfg.n_gpu)
-    if (cfg.n_gpu or 0) > 1 and 'WORLD_SIZE' not in os.environ:
+    if (cfg.n_gpu or 0) > 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1:
         _start_ranks(cfg, say)
         return folder
     features = load_features(cfg.features, device=device) if first_process() else None
@@ -439,6 +439,8 @@ def run(
         data = open_images(cfg, lambda images: progress_bar(images, desc='images'))
         if rank() == 0:
             wait_for_all()
+        if agree(digest(data.files, data.groups)) != digest(data.files, data.groups):
+            raise SettingError(f'path: {cfg.path}: the processes do not read the same images there')
         gan, train_set, held = start_run(cfg, folder, data, device)
         say = say if rank() == 0 else lambda line: None
         for note in _notes(cfg, data, train_set, held):
@@ -450,7 +452,7 @@ def run(
         if rank() == 0:
             _train_and_score(gan, cfg, folder, train_set, held, features, say)
         else:
-            _train_along(gan, cfg, train_set)
+            _train_along(gan, cfg, train_set, say)
         wait_for_all()
     return folder
 
@@ -464,10 +466,10 @@ def _notes(cfg: TrainConfig, data: ImageSet, train_set: ImageSet, held: ImageSet
     return notes
 
 
-def _train_along(gan: GAN, cfg: TrainConfig, train_set: ImageSet) -> None:
+def _train_along(gan: GAN, cfg: TrainConfig, train_set: ImageSet, say: Callable) -> None:
     "What every rank but the first does: take the steps, write nothing."
     done, stopped = gan.epoch, agree('')
-    for _ in () if stopped else train(gan, train_set, cfg):
+    for _ in () if stopped else train(gan, train_set, cfg, say):
         if gan.epoch > done:
             done, stopped = gan.epoch, agree('')
             if stopped:

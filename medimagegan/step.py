@@ -30,10 +30,10 @@ def pick_device(
 ) -> torch.device:
     "The device that `n_gpu` asks for; under `torchrun`, that of this process. Raises `SettingError` where there are not so many."
     there = torch.cuda.device_count() or int(torch.backends.mps.is_available())
-    mine = int(os.environ.get('LOCAL_RANK', 0)) if n_gpu != 0 else 0
-    if (n_gpu or 0) > there or (mine and mine >= there):
-        raise SettingError(f'n_gpu: {max(n_gpu or 0, mine + 1)} asked for, {there} there: use 0 for the CPU, or leave it empty to take '
-                           'what is there')
+    mine, processes = (int(os.environ.get(name, other)) for name, other in (('LOCAL_RANK', 0), ('LOCAL_WORLD_SIZE', 1)))
+    wanted = max(n_gpu or 0, processes if processes > 1 and n_gpu != 0 else 0)
+    if wanted > there:
+        raise SettingError(f'n_gpu: {wanted} asked for, {there} there: use 0 for the CPU, or leave it empty to take what is there')
     if n_gpu == 0 or not there:
         return torch.device('cpu')
     return torch.device('cuda', mine) if torch.cuda.is_available() else torch.device('mps')
@@ -219,19 +219,25 @@ class Captured:
         return self.numbers
 
     def _record(self, images: Tensor) -> None:
-        graph, scaler = torch.cuda.CUDAGraph(), copy.deepcopy(self.gan.scaler)
+        graph, scaler, drawn = torch.cuda.CUDAGraph(), copy.deepcopy(self.gan.scaler), self.gan.rng.get_state()
+        now = torch.cuda.current_stream(images.device)
         graph.register_generator_state(self.gan.rng)
         self.images = images.clone()
         try:
-            with torch.cuda.graph(graph, stream=self.stream):
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode='thread_local'):  # other threads pin batches meanwhile
                 self.numbers = self.step(self.images)
             self.graph = graph
         except RuntimeError as error:  # nothing was computed: Python's side of the step is put back, and it runs as it is
             self.say(f'note: the step cannot be recorded and runs kernel by kernel: {" ".join(str(error).split())[:120]}')
+            torch.cuda.set_stream(now)
             self.left, self.gan.scaler = -1, scaler
+            self.gan.rng = torch.Generator(images.device)  # the old one may still belong to the recording
+            self.gan.rng.set_state(drawn)
             self.gan.discriminator.requires_grad_(True)
             for optimizer in (self.gan.opt_g, self.gan.opt_d):
                 optimizer.zero_grad(set_to_none=True)
+                for name in ('grad_scale', 'found_inf'):
+                    vars(optimizer).pop(name, None)
 
 
 def make_step(

@@ -7,7 +7,6 @@ __all__ = ['Suite', 'load_suite', 'plan', 'estimate_seconds', 'launch', 'open_cl
            'write_suite_report', 'write_index', 'run_suite']
 
 # %% ../nbs/22_suites.ipynb #c02
-import ctypes
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -36,6 +36,7 @@ from medimagegan.config import (
     settings_digest,
     settings_text,
 )
+from .ranks import die_with_parent
 from .runs import RunFolder, progress_bar
 from .step import init_gan, make_step, pick_device
 
@@ -149,12 +150,6 @@ except (SettingError, FloatingPointError, OSError) as error:
 '''
 
 
-def _die_with_parent() -> None:
-    "In the child, before it becomes another program: end when the process that started it ends, however it does."
-    if sys.platform == 'linux':
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
 def launch(
     config: str,  # A run's settings, YAML
     notebook: str = '',  # The experiment notebook; found, if left out
@@ -169,8 +164,8 @@ def launch(
     if done:
         return done['status']
     env = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'TQDM_DISABLE': '1'}
-    process = subprocess.run([sys.executable, '-c', _EXPERIMENT, config, notebook], env=env, preexec_fn=_die_with_parent, text=True,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.run([sys.executable, '-c', _EXPERIMENT, config, notebook], env=env, text=True,
+                             preexec_fn=partial(die_with_parent, signal.SIGKILL), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = (process.stderr.strip().splitlines() or [''])[-1]
     if process.returncode == 2:
         raise SettingError(said.removeprefix('SettingError: '))

@@ -38,6 +38,12 @@ def processes(word):
     return found
 
 
+def children(folder, word):
+    "Processes with this word in their command that stand in the folder."
+    found = subprocess.run(['pgrep', '-f', word], capture_output=True, text=True).stdout.split()
+    return [p for p in map(int, found) if os.path.exists(f'/proc/{p}/cwd') and os.readlink(f'/proc/{p}/cwd') == str(folder)]
+
+
 def test_the_suites_of_the_study_are_all_there_and_sound():
     files = sorted((ROOT / 'experiments' / 'suites').glob('*.yaml'))
     assert {f.stem for f in files} == {'non_convergence', 'batch_size', 'epochs', 'spectral_norm', 'latent_size', 'ttur', 'msg',
@@ -86,13 +92,17 @@ def test_killed_drivers_workers_and_kernels_lose_nothing(suite, tmp_path):
         time.sleep(.2)
     before = {f: f.stat().st_mtime_ns for f in results()}
     driver = start()
-    time.sleep(8)
-    for word in ('spawn_main', 'ipykernel_launcher'):  # a worker, then a kernel
-        children = [p for p in map(int, subprocess.run(['pgrep', '-f', word], capture_output=True, text=True).stdout.split())
-                    if str(tmp_path) in (os.readlink(f'/proc/{p}/cwd') if os.path.exists(f'/proc/{p}/cwd') else '')]
-        if children and driver.poll() is None:
-            os.kill(children[0], signal.SIGKILL)
-            time.sleep(3)
+    killed = 0
+    for word in ('ipykernel_launcher', 'spawn_main'):  # a kernel, then a worker, each while a run is under way
+        begun = time.monotonic()
+        while not (kernels := children(tmp_path, 'ipykernel_launcher')) and driver.poll() is None and time.monotonic() - begun < 90:
+            time.sleep(.1)
+        victims = kernels if word == 'ipykernel_launcher' else children(tmp_path, word)
+        if victims and driver.poll() is None:
+            os.kill(victims[-1], signal.SIGKILL)
+            killed += 1
+            time.sleep(1)
+    assert killed == 2
     said = driver.communicate(timeout=300)[0]
     assert driver.returncode == 0, said
     assert len(results()) == 4 and all(f.stat().st_mtime_ns == was for f, was in before.items()), 'none is run twice'
@@ -115,11 +125,11 @@ def test_compare_reads_any_runs(medimagegan, tmp_path):
 
 
 def test_a_run_folder_belongs_to_one_process(medimagegan, tmp_path):
-    words = [PROGRAM, 'train', *flags(**{**SMALL, 'num_epochs': 400}, run='one')]
+    words = [PROGRAM, 'train', *flags(**{**SMALL, 'num_epochs': 100_000}, run='one')]
     first = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (tmp_path / 'runs' / 'one' / 'history.csv').exists():
         time.sleep(.05)
-    second = medimagegan('train', *flags(**{**SMALL, 'num_epochs': 400}, run='one'), code=2)
+    second = medimagegan('train', *flags(**{**SMALL, 'num_epochs': 100_000}, run='one'), code=2)
     assert 'another process is training in runs/one' in second.stderr
     first.kill()
     first.wait()
