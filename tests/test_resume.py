@@ -34,7 +34,8 @@ def test_killed_and_resumed_equals_straight(medimagegan, tmp_path, arch):
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     words = [PROGRAM, 'train', *flags(**{**LONG, 'num_epochs': 500}, run='long')]
-    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True,  # a shell's background jobs ignore Ctrl-C
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     while not (tmp_path / 'runs' / 'long' / 'checkpoint.pt').exists():
         time.sleep(.05)
         assert process.poll() is None
