@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 # %% ../nbs/20_bench.ipynb #c03
 from .config import SettingError, TrainConfig, make_config, replacing
 from .data import ImageSet
-from .step import DTYPES, init_gan, make_discriminator, make_generator, make_step
+from .step import DTYPES, init_gan, make_discriminator, make_generator, make_step, pick_dtype
 from .training import train
 
 # %% ../nbs/20_bench.ipynb #c06
@@ -161,7 +161,7 @@ def bench_one(
 
 
 def _precision(variant: str, cfg: TrainConfig, device: torch.device) -> str:
-    dtype = torch.float32 if variant == 'plain' else init_gan(replace(cfg, image_size=32, gen_feature_maps=1), device).dtype
+    dtype = torch.float32 if variant == 'plain' else pick_dtype(cfg.precision, device)
     return next(name for name, known in DTYPES.items() if known == dtype)
 
 

@@ -23,7 +23,7 @@ from scipy.stats import t as student
 
 # %% ../nbs/21_comparison.ipynb #c03
 from .config import SettingError, TrainConfig, replacing
-from .distribution import MEASURES
+from .distribution import MEASURES, measure_key
 from .report import HOUSE_STYLE, changed_settings
 from .runs import RunFolder
 
@@ -49,7 +49,7 @@ def _at_end(run: RunFolder) -> dict:
         return {'seed': run.config.seed, 'n': float('nan'), **dict.fromkeys(YARDSTICKS, float('nan')), 'copies': float('nan'),
                 'verdict': 'diverged', 'seconds': float('nan')}
     scores = run.scores
-    measures = {name.split('(')[0].replace('FID', 'FD').replace('KID', 'KD'): cell for name, cell in scores['metrics'].items()}
+    measures = {measure_key(name): cell for name, cell in scores['metrics'].items()}
     return {'seed': run.config.seed, 'n': measures['KD']['n_fake'], **{name: cell['value'] for name, cell in measures.items()},
             'gap_closed': measures['KD']['gap_closed'], 'diversity': scores['diversity']['features'],
             'copies': scores['copies']['copies'][0],
@@ -157,7 +157,7 @@ def comparison_table(
     rows.sort(key=lambda row: (order[row['arm']] != order[row['arm']], order[row['arm']]))  # those without a number last
     whole = next((one for arm in arms for one in arm.runs if one.finished), None)
     for name, cells in whole.scores['reference_rows'].items() if whole else ():
-        values = {key.split('(')[0].replace('FID', 'FD').replace('KID', 'KD'): cell['value'] for key, cell in cells.items()}
+        values = {measure_key(key): cell['value'] for key, cell in cells.items()}
         rows.append({'arm': name, **{title: f'{values[key]:.3g}' for key, title in columns.items() if key in values}})
     return pd.DataFrame(rows).fillna('').set_index('arm')
 

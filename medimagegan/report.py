@@ -22,6 +22,7 @@ from PIL import Image
 
 # %% ../nbs/17_report.ipynb #c03
 from .config import SettingError, TrainConfig, replacing
+from .distribution import measure_key
 from .evaluation import describe_copies, measure_table
 from .metrics import CANDIDATES, METRICS, PAIRINGS, arrow
 from .runs import RunFolder
@@ -60,7 +61,7 @@ def plot_scores(
              **{name: arrow(name) for name in METRICS}}
     floors = {'gap_closed': 1, 'diversity': 1}
     if scores:
-        floors |= {name.split('(')[0].replace('KID', 'KD'): cell['value'] for name, cell in scores['reference_rows']['other reals'].items()}
+        floors |= {measure_key(name): cell['value'] for name, cell in scores['reference_rows']['other reals'].items()}
     with plt.rc_context(HOUSE_STYLE), sns.color_palette('colorblind'):
         fig, axes = plt.subplots(2, 5, figsize=(10, 3.8), sharex=True)
         for ax, (name, title) in zip(axes.flat, names.items(), strict=True):

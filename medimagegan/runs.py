@@ -379,11 +379,11 @@ except (SettingError, FloatingPointError, OSError) as error:
 '''
 
 
-def _start_ranks(cfg: TrainConfig, say: Callable) -> None:
-    "Train on `cfg.n_gpu` GPUs of this machine. Raises `ChildProcessError` where one of the processes failed."
+def _start_ranks(cfg: TrainConfig, n: int, say: Callable) -> None:
+    "Train with n processes on this machine. Raises `ChildProcessError` where one of them failed."
     with tempfile.TemporaryDirectory() as d:
         save_config(cfg, f'{d}/config.yaml')
-        words = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(cfg.n_gpu), '--no-python']
+        words = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(n), '--no-python']
         with subprocess.Popen([sys.executable, *words, sys.executable, '-c', _ONE_RANK, f'{d}/config.yaml'], stdout=subprocess.PIPE,
                               text=True, preexec_fn=die_with_parent) as ranks:
             try:
@@ -393,7 +393,7 @@ def _start_ranks(cfg: TrainConfig, say: Callable) -> None:
                 ranks.terminate()
                 raise
     if ranks.returncode:
-        raise ChildProcessError(f'one of the {cfg.n_gpu} processes failed; what it said stands above')
+        raise ChildProcessError(f'one of the {n} processes failed; what it said stands above')
 
 # %% ../nbs/16_runs.ipynb #c19
 CHECKPOINT_SECONDS = 60
@@ -428,7 +428,7 @@ def run(
         return folder
     device = pick_device(cfg.n_gpu)
     if (cfg.n_gpu or 0) > 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1:
-        _start_ranks(cfg, say)
+        _start_ranks(cfg, cfg.n_gpu, say)
         return folder
     features = load_features(cfg.features, device=device) if first_process() else None
     with hold_folder(folder.path) if first_process() else nullcontext(), joined(device):
