@@ -384,8 +384,9 @@ def _start_ranks(cfg: TrainConfig, n: int, say: Callable) -> None:
     with tempfile.TemporaryDirectory() as d:
         save_config(cfg, f'{d}/config.yaml')
         words = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(n), '--no-python']
+        env = {'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1) // n)), **os.environ}  # each its share of the cores
         with subprocess.Popen([sys.executable, *words, sys.executable, '-c', _ONE_RANK, f'{d}/config.yaml'], stdout=subprocess.PIPE,
-                              text=True, preexec_fn=die_with_parent) as ranks:
+                              text=True, env=env, preexec_fn=die_with_parent) as ranks:
             try:
                 for line in ranks.stdout:
                     say(line.rstrip())
