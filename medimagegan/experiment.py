@@ -60,7 +60,7 @@ def run_experiment(
         executed = Path(d, 'experiment.ipynb')
         try:
             papermill.execute_notebook(notebook, executed, parameters=parameters, progress_bar=progress, kernel_name='python3',
-                                       extra_arguments=['--log-level=ERROR'])  # ipykernel warns of its own default transport
+                                       extra_arguments=['--log-level=CRITICAL'])  # ipykernel complains of its own transport and end
         except papermill.PapermillExecutionError as error:
             known = {'SettingError': SettingError, 'FloatingPointError': FloatingPointError}
             raise known.get(error.ename, RuntimeError)(error.evalue) from None
