@@ -124,7 +124,7 @@ def _experiment(args) -> None:
     cfg = _settings(args)
     from medimagegan.experiment import run_experiment
     folder = run_experiment(cfg, progress=sys.stderr.isatty())
-    print(f'notebook: {folder.path / "experiment.ipynb"}\npage: {folder.path / "experiment.html"}\nreport: {folder.path / "report.html"}')
+    print(f'notebook: {folder / "experiment.ipynb"}\npage: {folder / "experiment.html"}\nreport: {folder / "report.html"}')
 
 
 def _sample(args) -> None:

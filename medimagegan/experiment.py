@@ -6,15 +6,12 @@
 __all__ = ['render_notebook', 'find_notebook', 'run_experiment']
 
 # %% ../nbs/19_experiment.ipynb #c02
-import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 # %% ../nbs/19_experiment.ipynb #c03
 from .config import SettingError, TrainConfig, name_run, replacing
-from .runs import RunFolder, check_folder
-from .step import pick_device
 
 # %% ../nbs/19_experiment.ipynb #c07
 def render_notebook(
@@ -43,15 +40,13 @@ def run_experiment(
     cfg: TrainConfig,  # The settings; without a run name, one is made from them
     notebook: str | Path | None = None,  # The experiment notebook; found, if left out
     progress: bool = False,  # Show papermill's bar of cells?
-) -> RunFolder:  # With `experiment.ipynb` and `experiment.html`
+) -> Path:  # The run folder, with `experiment.ipynb` and `experiment.html`
     """Execute the experiment notebook with these settings.
 
     Raises `SettingError` where they are wrong and `FloatingPointError` where training diverges, as `run` does."""
     import papermill
     cfg = name_run(cfg)
-    folder = RunFolder(Path(cfg.out).resolve() / cfg.run)
-    check_folder(folder, cfg)
-    pick_device(cfg.n_gpu)
+    folder, refused = Path(cfg.out).resolve() / cfg.run, False
     notebook = Path(notebook or find_notebook())
     if not notebook.exists():
         raise SettingError(f'{notebook}: no such notebook')
@@ -62,10 +57,11 @@ def run_experiment(
             papermill.execute_notebook(notebook, executed, parameters=parameters, progress_bar=progress, kernel_name='python3',
                                        extra_arguments=['--log-level=CRITICAL'])  # ipykernel complains of its own transport and end
         except papermill.PapermillExecutionError as error:
-            known = {'SettingError': SettingError, 'FloatingPointError': FloatingPointError}
+            known, refused = {'SettingError': SettingError, 'FloatingPointError': FloatingPointError}, error.ename == 'SettingError'
             raise known.get(error.ename, RuntimeError)(error.evalue) from None
         finally:  # a notebook that failed says where; where nothing had begun, nothing is left
-            if folder.path.exists() and executed.exists():
-                shutil.copy(executed, folder.path / 'experiment.ipynb')
-    render_notebook(folder.path / 'experiment.ipynb', folder.path / 'experiment.html')
+            if folder.exists() and executed.exists() and not refused:
+                with replacing(folder / 'experiment.ipynb') as new:
+                    new.write_bytes(executed.read_bytes())
+    render_notebook(folder / 'experiment.ipynb', folder / 'experiment.html')
     return folder

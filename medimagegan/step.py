@@ -133,11 +133,16 @@ def update_ema(
             kept.lerp_(new, share)
 
 # %% ../nbs/08_step.ipynb #c16
-def _descend(gan: GAN, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def _descend(gan: GAN, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    "Take the step. Gives the length of the gradient, 0 where fp16 skips it."
     optimizer.zero_grad(set_to_none=True)
     gan.scaler.scale(loss).backward()
     average_gradients(network)
+    length = torch.nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+    if gan.scaler.is_enabled():
+        length = torch.where(length.isfinite(), length / gan.scaler.scale(torch.ones((), device=length.device)), 0.)
     gan.scaler.step(optimizer)
+    return length
 
 
 def train_step(
@@ -149,7 +154,10 @@ def train_step(
     gp_weight: float = 10.,  # Weight of the gradient penalty, where the loss has it
     ema_decay: float = 0.999,  # Memory of the averaged generator
 ) -> dict[str, Tensor]:  # Numbers, still on the device
-    "One update of D, then of G. `d_real` and `d_fake` are D(x) and D(G(z)): the mean sigmoid of the logits, before D's update."
+    """One update of D, then of G.
+
+    `d_real` and `d_fake` are D(x) and D(G(z)): the mean sigmoid of the logits, before D's update; `d_grad` and `g_grad` are the lengths
+    of the gradients, penalties included."""
     g, d = gan.generator, gan.discriminator
     r1, r2, gp = r1_gamma > 0, r1_gamma > 0 and 'r2' in loss.penalties, gp_weight > 0 and 'gp' in loss.penalties
     precision = torch.autocast(real.device.type, gan.dtype, enabled=gan.dtype != torch.float32)
@@ -169,7 +177,7 @@ def train_step(
             penalty = penalty + r1_gamma / 2 * r1_penalty(shown, fake_logits)
         if gp:
             penalty = penalty + gp_weight * gradient_penalty(d, augment(reals, gan.rng), augment(shown, gan.rng), gan.rng)
-    _descend(gan, d, gan.opt_d, d_loss + penalty)
+    d_grad = _descend(gan, d, gan.opt_d, d_loss + penalty)
 
     d.requires_grad_(False)
     with precision, one_look(d, iterate=False):
@@ -177,14 +185,14 @@ def train_step(
             with torch.no_grad():
                 against = d(augment(reals, gan.rng)).float()
         g_loss = loss.generator(d(augment(fakes, gan.rng)).float(), against if loss.uses_reals else real_logits.detach())
-    _descend(gan, g, gan.opt_g, g_loss)
+    g_grad = _descend(gan, g, gan.opt_g, g_loss)
     d.requires_grad_(True)
 
     gan.scaler.update()
     update_ema(gan.ema, g, ema_decay, gan.steps)
     gan.steps += 1
     numbers = {'d_loss': d_loss, 'g_loss': g_loss, 'd_real': real_logits.sigmoid().mean(), 'd_fake': fake_logits.sigmoid().mean(),
-               'penalty': penalty}
+               'penalty': penalty, 'd_grad': d_grad, 'g_grad': g_grad}
     return {name: number.detach() for name, number in numbers.items()}
 
 # %% ../nbs/08_step.ipynb #c28

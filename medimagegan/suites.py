@@ -24,7 +24,7 @@ import torch
 import yaml
 
 # %% ../nbs/22_suites.ipynb #c03
-from .comparison import YARDSTICKS, Arm, say, write_comparison
+from .comparison import YARDSTICKS, Arm, answer, write_comparison
 from medimagegan.config import (
     SettingError,
     TrainConfig,
@@ -280,7 +280,7 @@ def write_suite_report(
     if not arms:
         raise SettingError(f'{suite.file}: no run is done: there is nothing to report')
     report = write_comparison(arms, folder, suite.name, suite.title, suite.question, suite.yardstick, command)
-    about = {'title': suite.title, 'question': suite.question, 'answer': say(arms, suite.yardstick)}
+    about = {'title': suite.title, 'question': suite.question, 'answer': answer(arms, suite.yardstick)}
     with replacing(report.with_suffix('.json')) as new:
         new.write_text(json.dumps(about, indent=1), encoding='utf-8')
     return report
