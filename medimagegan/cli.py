@@ -45,6 +45,8 @@ def make_parser() -> argparse.ArgumentParser:
                        ('experiment', 'the same as an executed notebook (experiments/experiment.ipynb, through papermill) with its HTML')):
         made = command(name, help)
         made.add_argument('file', nargs='?', metavar='input.yaml', help='settings; flags go over it, defaults under it')
+        if name == 'train':
+            made.add_argument('--force', action='store_true', help='go on with a run under other settings or images, or on another device')
         add_config_flags(made)
     made = command('sample', 'draw images from a finished run, as PNG')
     made.add_argument('run', metavar='RUN', help='a run folder, or a generator.safetensors')
@@ -101,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _settings(args: argparse.Namespace):
     "The settings of `train` and `experiment`: the file, and the flags over it."
     base = load_config(args.file) if args.file else None
-    return make_config({k: v for k, v in vars(args).items() if k not in ('command', 'parser', 'file')}, base)
+    return make_config({k: v for k, v in vars(args).items() if k not in ('command', 'parser', 'file', 'force')}, base)
 
 
 def _train(args) -> None:
@@ -110,7 +112,7 @@ def _train(args) -> None:
     from medimagegan.ranks import first_process
     from medimagegan.report import write_report
     from medimagegan.runs import run
-    folder = run(cfg, lambda line: print(line, flush=True))
+    folder = run(cfg, lambda line: print(line, flush=True), args.force)
     if not first_process():
         return
     page = folder.path / 'report.html'
@@ -292,7 +294,7 @@ def _complain(line: str) -> None:
 
 def main(
     argv: list[str] | None = None,  # The words after the program's name; those of the process, if left out
-) -> int:  # 0: done; 1: the training diverged or the disk failed; 2: a wrong setting or input; 130: stopped with Ctrl-C
+) -> int:  # 0: done; 1: training or disk failed; 2: a wrong setting or input; 124: max_time is over; 130, 138, 143: a signal
     "The program. What was wrong is said in one line."
     args, unknown = make_parser().parse_known_args(argv)
     if unknown:
@@ -306,13 +308,11 @@ def main(
     except (FloatingPointError, OSError) as error:
         _complain(f'{name}: {error}')
         return 1
-    except (MemoryError, RuntimeError) as error:
-        if 'memory' not in str(error).lower() and not isinstance(error, MemoryError):
-            raise
-        print(f'{name}: out of memory: a smaller batch_size, image_size or n_images needs less', file=sys.stderr)
+    except MemoryError as error:
+        _complain(f"{name}: {str(error) or 'out of memory: fewer or smaller images need less'}")
         return 1
-    except KeyboardInterrupt:
-        more = '; the same command goes on from the last checkpoint' if args.command in ('train', 'experiment') else ''
-        print(f'\n{name}: stopped{more}', file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        more = '; the same command goes on' if args.command in ('train', 'experiment', 'suite') else ''
+        _complain(f"{name}: {str(stop) or 'stopped'}{more}")
+        return getattr(stop, 'code', 130)
     return 0

@@ -15,7 +15,7 @@ import math
 import os
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import get_args, get_origin
@@ -111,6 +111,10 @@ class TrainConfig:
     stop_on: tuple[str, ...] = setting(
         (), 'End a run that is so three scores running (a, b)',
         choices=('diverged', 'mode collapse', 'discriminator won'))
+    rollback: float = setting(
+        0.0, 'A number went bad: go back once to the last checkpoint, with both learning rates times this; 0: stop', low=0, below=1)
+    max_time: float = setting(0.0, 'Minutes after which the run saves itself and stops, to go on another time; 0: none', low=0)
+    deterministic: bool = setting(False, 'On a GPU, only operations that give the same bits each time; the CPU always does')
 
     def __post_init__(self):
         for f in fields(self):
@@ -245,6 +249,16 @@ def load_config(
     return make_config(values, base, where=str(file))
 
 
+def _flush_folder(folder: Path) -> None:
+    "Names are written to the disk too: without it, a power cut may bring the old file back."
+    with suppress(OSError):  # Windows opens no folders
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
 @contextmanager
 def replacing(
     file: str | Path,  # The file to write
@@ -256,6 +270,7 @@ def replacing(
         with open(new, 'rb+') as f:
             os.fsync(f.fileno())
         os.replace(new, file)
+        _flush_folder(Path(file).parent)
     finally:
         new.unlink(missing_ok=True)
 
@@ -269,9 +284,9 @@ def save_config(cfg: TrainConfig, file: str | Path) -> None:
 # %% ../nbs/00_config.ipynb #c22
 def settings_text(
     cfg: TrainConfig,  # The settings of a run
-) -> str:  # Sorted JSON without the names of folders and the number of GPUs
+) -> str:  # Sorted JSON without folders, the number of GPUs and the time allowed
     "What was trained, as text: equal for equal experiments."
-    places = ('run', 'out', 'path', 'labels', 'n_gpu')
+    places = ('run', 'out', 'path', 'labels', 'n_gpu', 'max_time')
     return json.dumps({k: v for k, v in asdict(cfg).items() if k not in places}, sort_keys=True)
 
 

@@ -386,8 +386,9 @@ def image_batches(
     epoch: int,  # From 0
     device: torch.device | str = 'cpu',  # Where the batches are wanted
     part: tuple[int, int] = (0, 1),  # Of each batch: part i of n equal ones
+    start: int = 0,  # Batches to leave out, which were seen before
 ) -> Iterator[tuple[Tensor, Tensor]]:  # ((N, C, size, size) uint8, (N,) labels)
-    "One epoch of shuffled batches."
+    "One epoch of shuffled batches, or what is left of it."
     order = torch.from_numpy(np.random.default_rng([seed, 3, epoch]).permutation(len(data))).to(data.store.device)
     far = torch.device(device).type != data.store.device.type
 
@@ -397,7 +398,7 @@ def image_batches(
         chosen = chosen[part[0] * share:(part[0] + 1) * share]
         batch = data[chosen], data.labels[chosen.to(data.labels.device)]
         return tuple(t.pin_memory() for t in batch) if far and torch.cuda.is_available() else batch
-    steps = range(n_batches(len(data), batch_size))
+    steps = range(start, n_batches(len(data), batch_size))
     if not far:
         yield from map(fetch, steps)
         return
@@ -405,7 +406,7 @@ def image_batches(
         ahead = deque(pool.submit(fetch, i) for i in steps[:2])
         for i in steps:
             batch = ahead.popleft().result()
-            if i + 2 < len(steps):
+            if i + 2 < steps.stop:
                 ahead.append(pool.submit(fetch, i + 2))
             yield tuple(t.to(device, non_blocking=True) for t in batch)
 

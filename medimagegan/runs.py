@@ -8,6 +8,7 @@ __all__ = ['CHECKPOINT_SECONDS', 'RunFolder', 'open_images', 'progress_bar', 'ch
            'describe_device', 'describe_images', 'run']
 
 # %% ../nbs/16_runs.ipynb #c02
+import hashlib
 import json
 import os
 import subprocess
@@ -40,7 +41,17 @@ from .metrics import score_pairs
 from .phantoms import phantoms
 from .ranks import agree, die_with_parent, first_process, joined, n_ranks, rank, wait_for_all
 from .step import DTYPES, GAN, init_gan, pick_device
-from .training import load_checkpoint, sample, save_checkpoint, save_generator, train
+from medimagegan.training import (
+    Interrupted,
+    Stop,
+    checkpoints,
+    listen,
+    load_checkpoint,
+    sample,
+    save_checkpoint,
+    save_generator,
+    train_steps,
+)
 from .verdict import hopeless, judge
 
 # %% ../nbs/16_runs.ipynb #c06
@@ -60,7 +71,7 @@ class RunFolder:
 
     @property
     def history(self) -> pd.DataFrame:
-        "Losses: `epoch, step, d_loss, g_loss, d_real, d_fake, penalty`, each row the mean of the last `log_every` steps."
+        "Of each step: `epoch, step, d_loss, g_loss, d_real, d_fake, penalty, d_grad, g_grad`; a row is the mean of the last `log_every`."
         return pd.read_csv(self.path / 'history.csv')
 
     @property
@@ -87,6 +98,11 @@ class RunFolder:
     def sheets(self) -> dict[int, Path]:
         "Epoch to the picture of its samples; the same latents in each."
         return {int(f.stem.split('_')[1]): f for f in sorted(self.path.glob('samples/epoch_*.png'))}
+
+    @property
+    def checkpoint(self) -> Path:
+        "The newest checkpoint; the one before it lies beside it."
+        return self.path / 'checkpoint.pt'
 
     @property
     def finished(self) -> bool:
@@ -141,7 +157,8 @@ def progress_bar(
 def check_folder(
     folder: RunFolder,  # New, or from an earlier call
     cfg: TrainConfig,  # What is wanted now
-) -> None:
+    force: bool = False,  # Go on under other settings?
+) -> bool:  # Does it hold a run with other settings, which is gone on with all the same?
     "Raise `SettingError` where the folder holds a run with other settings, or cannot be a folder."
     at = folder.path
     blocked = next((p for p in (at, *at.parents) if p.exists() and not p.is_dir()), None)
@@ -151,12 +168,15 @@ def check_folder(
         strange = [f.name for f in at.iterdir() if f.suffix not in ('.ipynb', '.html', '.new')] if at.exists() else []
         if strange:
             raise SettingError(f'run: {at} is no run folder, and not empty: it has {strange[0]}: choose another `run` name')
-        return
+        return False
     there = folder.config
     for f in fields(TrainConfig):
         was, now = getattr(there, f.name), getattr(cfg, f.name)
-        if f.name not in ('out', 'run', 'n_gpu') and was != now:
+        if f.name not in ('out', 'run', 'n_gpu', 'max_time') and was != now:
+            if force:
+                return True
             raise SettingError(f'run: {at} holds a run with {f.name} {was}, and {now} is wanted now: give this one another `run` name')
+    return False
 
 
 @contextmanager
@@ -204,6 +224,20 @@ def _append(file: Path, row: dict) -> None:
         f.write(','.join(f'{v:.6g}' if isinstance(v, float) else str(v) for v in row.values()) + '\n')
 
 
+_LOGS = {'history.csv': 'step', 'score_history.csv': 'epoch', 'timing.csv': 'epoch'}  # What says of a row when it was written
+
+
+def _count_rows(at: Path) -> dict[str, int]:
+    "Rows of each log, which are on the disk when this returns."
+    counted = {}
+    for name in _LOGS:
+        if (at / name).exists():
+            with open(at / name, 'rb') as f:
+                os.fsync(f.fileno())
+                counted[name] = sum(1 for _ in f) - 1
+    return counted
+
+
 def _cut_back(file: Path, column: str, last: int) -> None:
     "Drop the rows after the checkpoint, so that no step stands twice. Text stays text: a kept row does not change by a digit."
     if not file.exists():
@@ -215,6 +249,8 @@ def _cut_back(file: Path, column: str, last: int) -> None:
     cells = [line.strip().split(',') for line in lines[1:]]
     kept = [line for line, row in zip(lines[1:], cells, strict=True)
             if line.endswith('\n') and len(row) == len(head) and row[head.index(column)].isdigit() and int(row[head.index(column)]) <= last]
+    if lines[:1] + kept == lines:
+        return
     with replacing(file) as new:
         new.write_text(''.join(lines[:1] + kept), encoding='utf-8')
 
@@ -224,6 +260,8 @@ def start_run(
     folder: RunFolder,  # Checked
     data: ImageSet,  # All images
     device: torch.device,  # Where to train
+    force: bool = False,  # Go on with other settings or images?
+    say: Callable = print,  # Gets a line for each thing that differs
 ) -> tuple[GAN, ImageSet, ImageSet]:  # The state to go on from, images to train on, images held out
     """Split the images, write what is known before the first step, and take up an earlier checkpoint.
 
@@ -241,19 +279,33 @@ def start_run(
                            f'a multiple of {n_ranks()} is wanted')
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[i] for i in data.labels], 'group': data.groups, 'split': 'train'})
     table.loc[held, 'split'] = 'held out'
-    if (at / 'checkpoint.pt').exists() and (at / 'split.csv').exists() and not folder.split.equals(table.astype(str)):
+    begun = bool(checkpoints(folder.checkpoint))
+    if begun and not force and (at / 'split.csv').exists() and not folder.split.equals(table.astype(str)):
         raise SettingError(f'path: {cfg.path} has other images than when {at} was begun ({len(folder.split)} then, {len(table)} now): '
                            'those held out now may have been trained on; choose another `run` name')
     reals, gan = data.subset(chosen), init_gan(cfg, device)
-    if (at / 'checkpoint.pt').exists():
-        load_checkpoint(gan, cfg, at / 'checkpoint.pt')
+    about = load_checkpoint(gan, cfg, folder.checkpoint, force, say if rank() == 0 else lambda line: None) if begun else {'differs': []}
+    known = (about.get('images'), _content(reals))
+    if known[0] not in (None, known[1]):
+        if not force:
+            raise SettingError(f'path: images of {cfg.path} have changed since {at} was begun, under the same names: '
+                               'choose another `run` name')
+        about['differs'].append(('images', *known))
     if rank() == 0:
-        _write_start(cfg, folder, gan, table, data, reals)
+        _write_start(cfg, folder, gan, table, data, reals, about)
     wait_for_all()
     return gan, reals, data.subset(held)
 
 
-def _write_start(cfg: TrainConfig, folder: RunFolder, gan: GAN, split: pd.DataFrame, data: ImageSet, reals: ImageSet) -> None:
+def _content(images: ImageSet) -> str:
+    "A digest of the pixels."
+    digest = hashlib.blake2b(digest_size=16)
+    for part in images.split(256):
+        digest.update(part.cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _write_start(cfg: TrainConfig, folder: RunFolder, gan: GAN, split: pd.DataFrame, data: ImageSet, reals: ImageSet, about: dict) -> None:
     at = folder.path
     at.mkdir(parents=True, exist_ok=True)
     save_config(cfg, at / 'config.yaml')
@@ -371,9 +423,12 @@ import sys
 from medimagegan.config import SettingError, load_config
 from medimagegan.ranks import complain
 from medimagegan.runs import run
+from medimagegan.training import Interrupted
 try:
     run(load_config(sys.argv[1]), say=lambda line: print(line, flush=True))
-except (SettingError, FloatingPointError, OSError) as error:
+except Interrupted as stop:
+    raise SystemExit(stop.code)
+except (SettingError, FloatingPointError, MemoryError, OSError) as error:
     complain(str(error))
     raise SystemExit(1)
 '''
@@ -381,6 +436,7 @@ except (SettingError, FloatingPointError, OSError) as error:
 
 def _start_ranks(cfg: TrainConfig, n: int, say: Callable) -> None:
     "Train with n processes on this machine. Raises `ChildProcessError` where one of them failed."
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as d:
         save_config(cfg, f'{d}/config.yaml')
         words = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(n), '--no-python']
@@ -393,6 +449,8 @@ def _start_ranks(cfg: TrainConfig, n: int, say: Callable) -> None:
             except BaseException:
                 ranks.terminate()
                 raise
+    if ranks.returncode and cfg.max_time and time.monotonic() - began > cfg.max_time * 60:
+        raise Interrupted(f'max_time: {cfg.max_time:g} minutes are over', 124)
     if ranks.returncode:
         raise ChildProcessError(f'one of the {n} processes failed; what it said stands above')
 
@@ -412,50 +470,80 @@ def describe_images(train_set: ImageSet, held: ImageSet) -> str:
     return f'{len(train_set)} images to train on, {len(held)} held out; {kinds}'
 
 
+def _make_deterministic(device: torch.device) -> None:
+    "Only operations that give the same bits each time. Raises `RuntimeError` later, where there is none for what is asked."
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # read when CUDA starts
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def _explain_memory(error: Exception, cfg: TrainConfig, device: torch.device) -> MemoryError | None:
+    "What to try where memory ran out; None for any other error."
+    if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and 'allocate memory' not in str(error):
+        return None
+    tries = [f'batch_size: {cfg.batch_size // 2}'] if cfg.batch_size > 1 else []
+    tries += ['precision: bf16'] if cfg.precision == 'fp32' else []
+    tries += [f'image_size: {cfg.image_size // 2}'] if cfg.image_size > 32 else []
+    return MemoryError(f'out of memory on {device.type} at image_size {cfg.image_size}, batch_size {cfg.batch_size}, precision '
+                       f'{cfg.precision}: try {" or ".join(tries) or "smaller feature maps"}; the same command goes on')
+
+
 def run(
     cfg: TrainConfig,  # The settings; without a run name, one is made from them
     say: Callable = print,  # Gets a line now and then
+    force: bool = False,  # Go on with a run under other settings or images, or on another device?
 ) -> RunFolder:
     """Train, release and score; go on where an earlier call stopped; do nothing where one finished.
 
     With `n_gpu` above 1, as many processes are started; under `torchrun`, this is one of them.
     Raises `SettingError` before anything is written where a setting or the folder is wrong, `FloatingPointError` where
-    training diverges, `ChildProcessError` where one of several processes failed."""
-    cfg = name_run(cfg)
+    training diverges, `MemoryError` where there is too little, `ChildProcessError` where one of several processes failed, and
+    `Interrupted` where a signal or `max_time` ended it: the state is saved then, and the same call goes on."""
+    cfg, began = name_run(cfg), time.monotonic()
     folder = RunFolder(Path(cfg.out) / cfg.run)
-    check_folder(folder, cfg)
-    if folder.finished:
+    changed = check_folder(folder, cfg, force)
+    if folder.finished and not changed:
         say(f'{folder.path}: already finished, nothing to do')
         return folder
+    if cfg.deterministic:
+        _make_deterministic(pick_device(cfg.n_gpu))
     device = pick_device(cfg.n_gpu)
-    if (cfg.n_gpu or 0) > 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1:
-        _start_ranks(cfg, cfg.n_gpu, say)
-        return folder
-    features = load_features(cfg.features, device=device) if first_process() else None
-    with hold_folder(folder.path) if first_process() else nullcontext(), joined(device):
-        if folder.finished:  # by another process, while this one waited
+    with listen() as stop:
+        if (cfg.n_gpu or 0) > 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1:
+            _start_ranks(cfg, cfg.n_gpu, say)
             return folder
-        if rank() > 0:
-            wait_for_all()  # the first decodes the images, the others find them in the cache
-        data = open_images(cfg, lambda images: progress_bar(images, desc='images'))
-        if rank() == 0:
-            wait_for_all()
-        if agree(digest(data.files, data.groups)) != digest(data.files, data.groups):
-            raise SettingError(f'path: {cfg.path}: the processes do not read the same images there')
-        gan, train_set, held = start_run(cfg, folder, data, device)
-        say = say if rank() == 0 else lambda line: None
-        for note in _notes(cfg, data, train_set, held):
-            say(f'note: {note}')
-        say(f'{folder.path}: {describe_images(train_set, held)}; on {describe_device(gan)}'
-            + (f'; goes on after epoch {gan.epoch}' if gan.epoch else ''))
-        if cfg.path != 'phantoms':
-            say(f'images: {data.where}')
-        if rank() == 0:
-            _train_and_score(gan, cfg, folder, train_set, held, features, say)
-        else:
-            _train_along(gan, cfg, train_set, say)
-        wait_for_all()
+        features = load_features(cfg.features, device=device) if first_process() else None
+        with hold_folder(folder.path) if first_process() else nullcontext(), joined(device):
+            if folder.finished and not changed:  # by another process, while this one waited
+                return folder
+            try:
+                _run(cfg, folder, device, features, say if rank() == 0 else lambda line: None, force, stop, began)
+            except (MemoryError, RuntimeError) as error:
+                raise _explain_memory(error, cfg, device) or error from None
     return folder
+
+
+def _run(cfg: TrainConfig, folder: RunFolder, device: torch.device, features: Features | None, say: Callable, force: bool, stop: Stop,
+         began: float) -> None:
+    if rank() > 0:
+        wait_for_all()  # the first decodes the images, the others find them in the cache
+    data = open_images(cfg, lambda images: progress_bar(images, desc='images'))
+    if rank() == 0:
+        wait_for_all()
+    if agree(digest(data.files, data.groups)) != digest(data.files, data.groups):
+        raise SettingError(f'path: {cfg.path}: the processes do not read the same images there')
+    gan, train_set, held = start_run(cfg, folder, data, device, force, say)
+    for note in _notes(cfg, data, train_set, held):
+        say(f'note: {note}')
+    say(f'{folder.path}: {describe_images(train_set, held)}; on {describe_device(gan)}'
+        + (f'; goes on after epoch {gan.epoch}{f" and {gan.batch} steps" if gan.batch else ""}' if gan.step else ''))
+    if cfg.path != 'phantoms':
+        say(f'images: {data.where}')
+    if rank() == 0:
+        _train_and_score(gan, cfg, folder, train_set, held, features, say, stop, began)
+    else:
+        _train_along(gan, cfg, train_set, stop)
+    wait_for_all()
 
 
 def _notes(cfg: TrainConfig, data: ImageSet, train_set: ImageSet, held: ImageSet) -> list[str]:
@@ -467,50 +555,109 @@ def _notes(cfg: TrainConfig, data: ImageSet, train_set: ImageSet, held: ImageSet
     return notes
 
 
-def _train_along(gan: GAN, cfg: TrainConfig, train_set: ImageSet, say: Callable) -> None:
+def _train_along(gan: GAN, cfg: TrainConfig, train_set: ImageSet, stop: Stop) -> None:
     "What every rank but the first does: take the steps, write nothing."
-    done, stopped = gan.epoch, agree('')
-    for _ in () if stopped else train(gan, train_set, cfg, say):
-        if gan.epoch > done:
-            done, stopped = gan.epoch, agree('')
-            if stopped:
+    with stop.holding():
+        ended = agree('')
+        for record in () if ended else train_steps(gan, train_set, cfg):
+            if record and not gan.batch:
+                ended = agree('')
+            if record and (why := agree(None)):
+                raise Interrupted(*why)
+            if ended:
                 break
 
 
 def _train_and_score(gan: GAN, cfg: TrainConfig, folder: RunFolder, train_set: ImageSet, held: ImageSet, features: Features,
-                     say: Callable) -> None:
-    device = gan.steps.device
-    yardstick = open_yardstick(cfg, train_set, held, features)
+                     say: Callable, stop: Stop, began: float) -> None:
+    yardstick, images = open_yardstick(cfg, train_set, held, features), _content(train_set)
     short = yardstick.first(cfg.curve_images)
-    batch, steps = min(cfg.batch_size, len(train_set)), n_batches(len(train_set), cfg.batch_size)
-    sheets, scores = plan_scores(cfg, steps * batch)
-    done, stopped = gan.epoch, agree(find_hopeless(cfg, folder))
-    with progress_bar(total=cfg.num_epochs * steps * batch, desc='training', initial=gan.step * batch) as bar:
-        saved = began = time.monotonic()
-        for record in () if stopped else train(gan, train_set, cfg, say):
-            _append(folder.path / 'history.csv', record)
-            bar.set_description(f"epoch {record['epoch']}/{cfg.num_epochs}", refresh=False)
-            bar.set_postfix({k: f'{record[k]:.2f}' for k in ('d_loss', 'g_loss', 'd_real', 'd_fake')}, refresh=False)
-            bar.update(record['step'] * batch - bar.n)
-            if gan.epoch == done:
-                continue
-            done, seconds = gan.epoch, time.monotonic() - began
-            if done in sheets:
-                save_sheet(gan, cfg, folder)
-            if done in scores:
-                score_epoch(gan, cfg, folder, short, gan.step * batch)
-            stopped = agree(find_hopeless(cfg, folder))
-            _append(folder.path / 'timing.csv', {'epoch': done, 'seconds': seconds, 'images_per_s': steps * batch / seconds,
-                                                 'peak_mib': peak_memory(device), 'device': device.type,
-                                                 'score_seconds': time.monotonic() - began - seconds})
-            if done in sheets or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                save_checkpoint(gan, cfg, folder.path / 'checkpoint.pt')
-                saved = time.monotonic()
-            if stopped:
-                break
-            began = time.monotonic()
-    if stopped:
-        say(f'stopped after epoch {done} of {cfg.num_epochs}: {stopped}')
+
+    def keep() -> None:
+        "Save the state, the logs first: the checkpoint says how many rows they have."
+        save_checkpoint(gan, cfg, folder.checkpoint, {'rows': _count_rows(folder.path), 'images': images})
+    ended = None
+    while ended is None:
+        try:
+            ended = _train(gan, cfg, folder, train_set, short, say, stop, began, keep)
+        except FloatingPointError as error:
+            if not cfg.rollback or gan.rolled_back or not checkpoints(folder.checkpoint):
+                raise
+            _roll_back(gan, cfg, folder, say, error)
+            keep()
+    if ended:
+        say(f'stopped after epoch {gan.epoch} of {cfg.num_epochs}: {ended}')
     save_generator(gan.ema, cfg, folder.path / 'generator.safetensors')
     say('scoring')
     score_run(gan, cfg, folder, yardstick, train_set, held)
+
+
+def _train(gan: GAN, cfg: TrainConfig, folder: RunFolder, train_set: ImageSet, short: Yardstick, say: Callable, stop: Stop, began: float,
+           keep: Callable) -> str:  # Why it ended early, '' where it did not
+    batch, steps = min(cfg.batch_size, len(train_set)), n_batches(len(train_set), cfg.batch_size)
+    sheets, scores = plan_scores(cfg, steps * batch)
+
+    def look() -> str:
+        "What is due after an epoch. It takes long, may be interrupted, and is then done again."
+        begun, file = time.monotonic(), folder.path / 'timing.csv'
+        for name in ('score_history.csv', 'timing.csv'):
+            _cut_back(folder.path / name, 'epoch', gan.epoch - 1)
+        with stop.holding(False):
+            if gan.epoch in sheets:
+                save_sheet(gan, cfg, folder)
+            if gan.epoch in scores:
+                score_epoch(gan, cfg, folder, short, gan.step * batch)
+        _append(file, {'epoch': gan.epoch, 'seconds': gan.seconds, 'images_per_s': steps * batch / max(gan.seconds, 1e-9),
+                       'peak_mib': peak_memory(gan.steps.device), 'device': gan.steps.device.type,
+                       'score_seconds': time.monotonic() - begun})
+        gan.seconds = 0.
+        return find_hopeless(cfg, folder)
+
+    def is_due() -> bool:
+        done = folder.timing['epoch'].max() if (folder.path / 'timing.csv').exists() and len(folder.timing) else 0
+        return gan.epoch > 0 and not gan.batch and done < gan.epoch
+
+    with progress_bar(total=cfg.num_epochs * steps * batch, desc='training', initial=gan.step * batch) as bar, stop.holding():
+        try:
+            ended = agree(look() if is_due() else find_hopeless(cfg, folder))
+            saved = last = time.monotonic()
+            for record in () if ended else train_steps(gan, train_set, cfg, say):
+                gan.seconds += time.monotonic() - last
+                if record:
+                    _append(folder.path / 'history.csv', record)
+                    bar.set_description(f"epoch {record['epoch']}/{cfg.num_epochs}", refresh=False)
+                    bar.set_postfix({k: f'{record[k]:.2f}' for k in ('d_loss', 'g_loss', 'd_real', 'd_fake')}, refresh=False)
+                    bar.update(record['step'] * batch - bar.n)
+                if record and not gan.batch:
+                    ended = agree(look())
+                if (record and not gan.batch and gan.epoch in sheets) or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    keep()
+                    saved = time.monotonic()
+                if cfg.max_time and time.monotonic() - began > cfg.max_time * 60 and not stop.asked:
+                    stop.asked = Interrupted(f'max_time: {cfg.max_time:g} minutes are over', 124)
+                if n_ranks() == 1:
+                    stop.check()
+                elif record and (why := agree(stop.asked and (str(stop.asked), stop.asked.code))):
+                    raise Interrupted(*why)
+                if ended:
+                    break
+                last = time.monotonic()
+        except Interrupted:
+            keep()
+            raise
+    return ended
+
+
+def _roll_back(gan: GAN, cfg: TrainConfig, folder: RunFolder, say: Callable, error: FloatingPointError) -> None:
+    "To the last checkpoint, with lower rates."
+    bad = gan.step
+    load_checkpoint(gan, cfg, folder.checkpoint, say=say)
+    gan.rolled_back = bad
+    for optimizer in (gan.opt_g, gan.opt_d):
+        for group in optimizer.param_groups:
+            group['lr'] *= cfg.rollback
+    for name, column in _LOGS.items():
+        _cut_back(folder.path / name, column, gan.step if column == 'step' else gan.epoch)
+    row = {'step': gan.step, 'what': 'rolled back', 'was': f'step {bad}', 'now': f'rates × {cfg.rollback:g}'}
+    _append(folder.path / 'resumes.csv', row)
+    say(f'note: {error}; back to step {gan.step}, with {cfg.rollback:g} times the learning rates')

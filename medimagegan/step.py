@@ -10,7 +10,7 @@ __all__ = ['DTYPES', 'WARM_UP', 'pick_device', 'pick_dtype', 'GAN', 'make_genera
 import copy
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -71,6 +71,10 @@ class GAN:
     dtype: torch.dtype  # Of the layers
     steps: Tensor  # (), int64, on the device: steps done
     epoch: int = 0  # Epochs done
+    batch: int = 0  # Batches done of the epoch that is under way
+    since: list[Tensor] = field(default_factory=list)  # The numbers of each step since the last record
+    seconds: float = 0.  # Spent in the epoch that is under way
+    rolled_back: int = 0  # The step at which a number went bad; 0: none did
 
     @property
     def step(self) -> int:

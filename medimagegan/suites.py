@@ -144,7 +144,7 @@ from medimagegan.config import SettingError, load_config
 from medimagegan.experiment import run_experiment
 try:
     run_experiment(load_config(sys.argv[1]), sys.argv[2] or None)
-except (SettingError, FloatingPointError, OSError) as error:
+except (SettingError, FloatingPointError, MemoryError, OSError) as error:
     print(f"{type(error).__name__}: {error}", file=sys.stderr)
     raise SystemExit({'SettingError': 2, 'FloatingPointError': 3}.get(type(error).__name__, 1))
 '''
