@@ -1,0 +1,317 @@
+"""Runs that are killed, starved, poisoned and repeated: `python tests/trial_runs.py [--full] [NAME ...]`.
+
+Each trial gives (what was tried, what was wrong or ''). The short form is a few of each; the full form is what the README's table says."""
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from conftest import ROOT, SERVER, flags, serve
+
+from medimagegan import runs, step
+from medimagegan.config import SettingError, TrainConfig, make_config
+from medimagegan.phantoms import phantoms
+from medimagegan.step import init_gan
+from medimagegan.training import checkpoints, load_checkpoint, save_checkpoint
+import contextlib
+
+TINY = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 60, 'num_epochs': 10, 'n_gpu': 0, 'batch_size': 4,
+        'score_images': 4, 'curve_images': 4, 'score_every': 5, 'log_every': 1, 'precision': 'fp32'}  # 120 steps
+KINDS = {'DCGAN': {}, 'SNGAN': {'arch': 'SNGAN', 'loss': 'hinge'}, 'MSG': {'multi_scale': True}, 'R1': {'arch': 'SNGAN', 'r1_gamma': 1}}
+EQUAL = ('generator.safetensors', 'best.safetensors', 'history.csv', 'score_history.csv')
+
+
+class Command:
+    "The program in a process of its own, forked from one that has imported torch; or papermill, with the plain engine or ours."
+
+    def __init__(self, words, cwd, door='train'):
+        self.said = Path(tempfile.mkdtemp(dir=cwd))
+        if door == 'train':
+            self.process = SERVER.Process(target=serve, args=(['train', *words], cwd, self.said / 'out', self.said / 'err'))
+            self.process.start()
+        else:
+            pairs = [word for name, value in zip(words[::2], words[1::2], strict=True) for word in ('-p', name.removeprefix('--'), value)]
+            call = [Path(sys.executable).parent / 'papermill', ROOT / 'experiments' / 'experiment.ipynb', self.said / 'out.ipynb', *pairs,
+                    '--no-progress-bar', '--log-level', 'CRITICAL', *(['--engine', 'medimagegan'] if door == 'engine' else [])]
+            self.process = subprocess.Popen(call, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def running(self):
+        return self.process.is_alive() if hasattr(self.process, 'is_alive') else self.process.poll() is None
+
+    def end(self, seconds=120):
+        "Its exit code; None where it does not end."
+        if hasattr(self.process, 'join'):
+            self.process.join(seconds)
+            return self.process.exitcode
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def error(self):
+        return (self.said / 'err').read_text()
+
+
+def steps_done(run):
+    "The last step that history.csv has."
+    try:
+        return int((run / 'history.csv').read_text().splitlines()[-1].split(',')[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def reach(command, run, wanted):
+    "Wait until the run has done so many steps. False where it ended before."
+    while steps_done(run) < wanted:
+        if not command.running():
+            return False
+        time.sleep(.002)
+    return True
+
+
+def saved_step(run, cfg):
+    gan = init_gan(cfg)
+    load_checkpoint(gan, cfg, run / 'checkpoint.pt', say=lambda line: None)
+    return gan.step
+
+
+def straight(work, kind):
+    "The run that nobody stops, made once."
+    run = work / 'runs' / f'{kind}-straight'
+    if not (run / 'scores.json').exists():
+        assert Command(flags(**TINY, **KINDS[kind], run=run.name), work).end() == 0
+    return run
+
+
+def compare(run, whole):
+    wrong = [name for name in EQUAL if (run / name).read_bytes() != (whole / name).read_bytes()]
+    return f'{", ".join(wrong)} differ from the run that nobody stopped' if wrong else ''
+
+
+def try_kills(work, full):
+    "SIGKILL at a random step, often twice; the same command goes on, and ends as one that was never killed."
+    rng = random.Random(1)
+    for i in range(30 if full else 2):
+        kind, door = list(KINDS)[i % 4], 'plain' if full and i % 4 == 3 or i % 5 == 4 else 'train'
+        run, whole, killed = work / 'runs' / f'{kind}-killed{i}', straight(work, kind), []
+        words = flags(**TINY, **KINDS[kind], run=run.name)
+        for at in sorted(rng.sample(range(1, 116), rng.choice((1, 2)))):
+            command = Command(words, work, door)
+            if reach(command, run, at):
+                victims = [command.process.pid]
+                if door != 'train':  # papermill, and the kernel, which has the folder's lock
+                    victims += children(command.process.pid)
+                for victim in victims:
+                    os.kill(victim, signal.SIGKILL)
+                killed.append(at)
+            command.end()
+        code = Command(words, work, door).end()
+        wrong = f'exit {code}' if code else 'was never killed' if not killed else compare(run, whole)
+        yield f'kill -9 {kind} through {door} at steps {killed}', wrong
+
+
+def children(pid):
+    found = subprocess.run(['pgrep', '-P', str(pid)], capture_output=True, text=True).stdout.split()
+    return [p for child in found for p in (int(child), *children(child))]
+
+
+def try_signals(work, full):
+    "A signal at a random step: at most one step is lost, the code is the usual one, within ten seconds, and the rest is exact."
+    rng = random.Random(2)
+    for i in range(20 if full else 3):
+        kind, name = list(KINDS)[i % 4], ('SIGTERM', 'SIGTERM', 'SIGINT', 'SIGUSR1')[i % 4]
+        door = 'engine' if i % 5 == 2 else 'train'
+        run, whole, at = work / 'runs' / f'{kind}-asked{i}', straight(work, kind), rng.randrange(1, 110)
+        command = Command(words := flags(**TINY, **KINDS[kind], run=run.name), work, door)
+        reached, begun = reach(command, run, at), time.monotonic()
+        os.kill(command.process.pid, getattr(signal, name))
+        code, seconds = command.end(), time.monotonic() - begun
+        done, saved = steps_done(run), saved_step(run, make_config({**TINY, **KINDS[kind]}))
+        usual = 128 + getattr(signal, name)
+        wrong = ('' if reached else 'ended too soon') or (f'exit {code}, not {usual}' if code != usual else '')
+        wrong = wrong or (f'took {seconds:.0f} s' if seconds > 10 else '')
+        wrong = wrong or ('' if 0 <= done - saved <= 1 else f'{done} done, {saved} saved')
+        if door == 'train' and not wrong and 'the same command goes on' not in command.error():
+            wrong = f'said {command.error()!r}'
+        wrong = wrong or (f'going on: exit {code}' if (code := Command(words, work).end()) else compare(run, whole))
+        yield f'{name} {kind} through {door} at step {at}', wrong
+
+
+def keep_saving(file, tell):
+    "In a process of its own: save without end."
+    cfg = TrainConfig(image_size=32, gen_feature_maps=16, dis_feature_maps=16, precision='fp32')
+    gan = init_gan(cfg)
+    for _ in range(100_000):
+        gan.steps += 1
+        try:
+            save_checkpoint(gan, cfg, file)
+        except OSError as error:
+            tell.write_text(str(error))
+            os._exit(7)
+
+
+def loads(file):
+    "What is wrong with the checkpoints there."
+    cfg = TrainConfig(image_size=32, gen_feature_maps=16, dis_feature_maps=16, precision='fp32')
+    said = []
+    try:
+        load_checkpoint(init_gan(cfg), cfg, file, say=said.append)
+    except SettingError as error:
+        return str(error)
+    return said[0] if said else ''
+
+
+def try_saves(work, full):
+    "SIGKILL at a random moment of saving: whatever lies there can be loaded, with nothing damaged to step over."
+    rng = random.Random(3)
+    for i in range(200 if full else 8):
+        folder = work / f'saving{i}'
+        folder.mkdir()
+        process = SERVER.Process(target=keep_saving, args=(folder / 'checkpoint.pt', folder / 'said'))
+        process.start()
+        while not checkpoints(folder / 'checkpoint.pt'):
+            time.sleep(.005)
+        time.sleep(rng.random() * .3)
+        process.kill()
+        process.join()
+        yield f'kill -9 while saving, {i}', loads(folder / 'checkpoint.pt')
+
+
+def mounted(folder, size):
+    folder.mkdir()
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}k', 'tmpfs', str(folder)], capture_output=True, text=True)
+    return done.returncode == 0
+
+
+def try_disks(work, full):
+    "A disk that fills up, and one that becomes read-only, while saving: an error in a line, and the last good checkpoint stays."
+    rng = random.Random(4)
+    for what in ('full', 'read-only'):
+        for i in range(20 if full else 2):
+            folder = work / f'{what}{i}'
+            if not mounted(folder, 40_000):
+                print('skipped: nothing can be mounted here')
+                return
+            try:
+                process = SERVER.Process(target=keep_saving, args=(folder / 'checkpoint.pt', work / f'said-{what}{i}'))
+                process.start()
+                while len(checkpoints(folder / 'checkpoint.pt')) < 2:
+                    time.sleep(.005)
+                time.sleep(rng.random() * .2)
+                if what == 'full':
+                    free = os.statvfs(folder)
+                    with open(folder / 'other', 'wb') as other, contextlib.suppress(OSError):  # filled, but for a part of a checkpoint
+                        other.write(bytes(max(0, free.f_bavail * free.f_bsize - rng.randrange(200_000))))
+                else:
+                    while subprocess.run(['mount', '-o', 'remount,ro', str(folder)], capture_output=True).returncode:
+                        time.sleep(.01)  # busy, while a file is open to be written
+                process.join(60)
+                said = (work / f'said-{what}{i}').read_text() if process.exitcode == 7 else ''
+                wrong = '' if said and '\n' not in said and 'checkpoint.pt' in said else f'exit {process.exitcode}, said {said!r}'
+                yield f'{what} disk while saving, {i}: {said}', wrong or loads(folder / 'checkpoint.pt')
+            finally:
+                if process.is_alive():
+                    process.kill()
+                subprocess.run(['umount', '-l', str(folder)], capture_output=True)
+
+
+def poison(where, at):
+    "What `runs` and `step` use, with a NaN at step `at` in the gradients of D or G, or in the images."
+    counted, real_init, real_signed = [0], step.init_gan, step.to_signed
+
+    def poisoned(cfg, device='cpu'):
+        gan = real_init(cfg, device)
+        if where != 'data':
+            first = next(getattr(gan, where).parameters())
+            first.register_hook(lambda grad: grad * float('nan') if gan.step == at - 1 else grad)
+        return gan
+
+    def signed(images):
+        counted[0] += 1
+        return real_signed(images) * (float('nan') if where == 'data' and counted[0] == at else 1)
+    return poisoned, signed
+
+
+def try_numbers(work, full):
+    "A NaN in the gradients of D, of G, or in the data at step k: the run stops within that step, names it, and no checkpoint is touched."
+    places = ('discriminator', 'generator', 'data')
+    for i, (where, kind, at) in enumerate([(w, k, s) for w in places for k in ('DCGAN', 'SNGAN') for s in (7, 64)][::1 if full else 5]):
+        run, cfg = work / 'runs' / f'{where}-{kind}-{at}', make_config({**TINY, **KINDS[kind], 'out': str(work / 'runs')})
+        (runs.init_gan, step.to_signed), before = poison(where, at), (runs.init_gan, step.to_signed)
+        try:
+            wrong = 'it went on'
+            runs.run(replace(cfg, run=run.name, score_every=2), say=lambda line: None)
+        except FloatingPointError as error:
+            wrong = '' if f'after step {at},' in str(error) and 'first in the ' in str(error) else str(error)
+        finally:
+            runs.init_gan, step.to_signed = before
+        if at > 24 and not wrong:  # one was saved at the 24th
+            kept = saved_step(run, replace(cfg, score_every=2))
+            wrong = '' if kept <= at - 1 else f'a checkpoint of step {kept}'
+        yield f'NaN in the {where} of {kind} at step {at}', wrong
+        if i == 0:  # asked to, it goes back once
+            (runs.init_gan, step.to_signed), before = poison(where, 64), (runs.init_gan, step.to_signed)
+            try:
+                folder = runs.run(replace(cfg, run=f'{run.name}-back', score_every=2, rollback=.5), say=lambda line: None)
+            except FloatingPointError:  # the hook of this trial strikes again at the same step
+                folder = runs.RunFolder(work / 'runs' / f'{run.name}-back')
+            finally:
+                runs.init_gan, step.to_signed = before
+            rows = pd.read_csv(folder.path / 'resumes.csv')
+            assert list(rows['what']) == ['rolled back'] and rows['was'][0] == 'step 64' and rows['step'][0] < 64
+
+
+def train_twice(folder, cfg, threads):
+    "In a process of its own."
+    torch.set_num_threads(threads)
+    runs.run(replace(cfg, out=str(folder)), say=lambda line: None)
+
+
+def try_seeds(work, full):
+    "The same seed twice gives the same bytes of samples and history."
+    for seed in range(5 if full else 1):
+        for kind in ('DCGAN', 'SNGAN'):
+            for threads in (1, 2) if full else (2,):
+                cfg = make_config({**TINY, **KINDS[kind], 'seed': seed, 'run': f'seed{seed}-{kind}-{threads}'})
+                for twin in 'ab':
+                    process = SERVER.Process(target=train_twice, args=(work / twin, cfg, threads))
+                    process.start()
+                    process.join()
+                pair = [work / twin / cfg.run for twin in 'ab']
+                names = (*EQUAL, 'samples/epoch_00010.png', 'scores.json')
+                wrong = [name for name in names if pair[0].joinpath(name).read_bytes() != pair[1].joinpath(name).read_bytes()]
+                yield f'seed {seed} of {kind} twice, {threads} threads', ' '.join(wrong)
+
+
+TRIALS = {'kills': try_kills, 'signals': try_signals, 'saves': try_saves, 'disks': try_disks, 'numbers': try_numbers, 'seeds': try_seeds}
+
+
+def trial(name, full=False):
+    "[(what was tried, what was wrong or '')]"
+    with tempfile.TemporaryDirectory() as d:
+        return list(TRIALS[name](Path(d), full))
+
+
+if __name__ == '__main__':
+    torch.set_num_threads(1)
+    os.environ['OMP_NUM_THREADS'] = '1'
+    phantoms(TINY['n_images'], TINY['image_size'])
+    chosen, told = [word for word in sys.argv[1:] if not word.startswith('-')], []
+    for name in chosen or TRIALS:
+        begun = time.monotonic()
+        mine = trial(name, '--full' in sys.argv)
+        told += mine
+        for what, wrong in mine:
+            if wrong:
+                print(f'{what}: {wrong}')
+        print(f'{name}: {len(mine)} tried, {sum(not wrong for _, wrong in mine)} held, {time.monotonic() - begun:.0f} s', flush=True)
+    held = sum(not wrong for _, wrong in told)
+    print(f'{len(told)} tried, {held} held')
+    sys.exit(held < len(told))

@@ -1,0 +1,124 @@
+"""A suite whose parts are killed at random: `python tests/trial_suites.py [--full]`.
+
+The full form is 30 runs and 10 kills, of workers, notebooks' drivers, kernels and the suite's own process, which is started again. Held is:
+each run has its result, was made by one process at a time and by nobody after it was done, and ten seconds after an end nothing is left."""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from conftest import ROOT, SMALL
+
+from medimagegan.suites import load_suite, plan
+
+PROGRAM = Path(sys.executable).parent / 'medimagegan'
+PARTS = {'worker': 'spawn_main', 'notebook': 'run_experiment', 'kernel': 'ipykernel_launcher'}
+
+
+def processes(folder, word=''):
+    "{pid: command line} of those that stand in the folder."
+    found = {}
+    for place in Path('/proc').glob('[0-9]*'):
+        try:
+            if os.readlink(place / 'cwd') == str(folder) and (line := (place / 'cmdline').read_bytes().decode(errors='replace')):
+                found |= {int(place.name): line} if word in line and int(place.name) != os.getpid() else {}
+        except OSError:
+            continue
+    return found
+
+
+def write_suite(work, runs):
+    "So many tiny runs, two seeds each, in a folder that looks like the checkout's."
+    file = work / 'experiments' / 'suites' / 'rates.yaml'
+    file.parent.mkdir(parents=True)
+    (work / 'experiments' / 'experiment.ipynb').write_bytes((ROOT / 'experiments' / 'experiment.ipynb').read_bytes())
+    arms = {f'rate {i}': {'learning_rate': (i + 1) * 1e-4} for i in range(runs // 2)}
+    text = {'title': 'Rates', 'question': 'Does the rate matter?', 'runs': arms, 'seeds': [0, 1],
+            'base': {**SMALL, 'score_every': 1, 'num_epochs': 6}}
+    file.write_text(json.dumps(text))
+    return file
+
+
+class Watch:
+    "The suite's own process, and what is seen of its runs meanwhile."
+
+    def __init__(self, work, file):
+        self.work, self.file, self.twice, self.driver = work, file, [], None
+
+    def start(self):
+        words = [PROGRAM, 'suite', self.file, '--workers', '2', '--out', self.work / 'runs']
+        self.driver = subprocess.Popen(words, cwd=self.work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def look(self):
+        "Is one run made by two processes?"
+        made = [line for line in processes(self.work, 'run_experiment').values()]
+        self.twice += [line for line in set(made) if made.count(line) > 1]
+
+    def left(self, seconds=10):
+        "What is there of it so long after its end."
+        begun = time.monotonic()
+        while (there := processes(self.work)) and time.monotonic() - begun < seconds:
+            time.sleep(.1)
+        return there
+
+
+def try_kills(work, runs=4, kills=3, seed=0):
+    "[what was wrong or ''], one a run."
+    rng, killed, left = random.Random(seed), [], []
+    watch = Watch(work, write_suite(work, runs))
+    planned = [Path(cfg.out) / cfg.run for _, cfg in plan(load_suite(watch.file), work / 'runs')]
+    done = lambda: {run: (run / 'result.json').stat().st_mtime_ns for run in planned if (run / 'result.json').exists()}  # noqa: E731
+    wanted = [('driver', *PARTS)[i % 4] for i in range(kills)]
+    rng.shuffle(wanted)
+    seen = {}
+    watch.start()
+    while watch.driver.poll() is None or wanted:
+        watch.look()
+        seen = {**done(), **seen}  # the first time counts
+        if watch.driver.poll() is not None:
+            if len(done()) == runs:
+                break
+            watch.start()
+        due = wanted and len(done()) >= (kills - len(wanted)) * (runs - 1) // kills
+        there = processes(watch.work, PARTS['kernel']) if due else {}
+        if there and any((run / 'history.csv').exists() and run not in done() for run in planned):
+            time.sleep(rng.random())
+            what = wanted[-1]
+            victims = [watch.driver.pid] if what == 'driver' else list(processes(watch.work, PARTS[what]))
+            if victims and watch.driver.poll() is None:
+                try:
+                    os.kill(rng.choice(victims), signal.SIGKILL)
+                except OSError:
+                    continue
+                killed.append(wanted.pop())
+                if what == 'driver':
+                    watch.driver.wait()
+                    left += watch.left().values()
+                    watch.start()
+        time.sleep(.05)
+    said = watch.driver.communicate()[0]
+    left += watch.left().values()
+    ended = done()
+    for run in planned:
+        steps = [row.split(',')[1] for row in (run / 'history.csv').read_text().splitlines()[1:]]
+        twice = len(steps) != len(set(steps)) or any(run.name in line for line in watch.twice)
+        faults = {f'no result: {said[-300:]}': run not in ended, 'made again': ended.get(run) != seen.get(run, ended.get(run)),
+                  'two writers': twice, 'no page': not (run / 'experiment.html').exists(), f'left behind: {left[:2]}': left,
+                  f'only {len(killed)} kills': len(killed) < kills}
+        yield '; '.join(fault for fault, found in faults.items() if found)
+
+
+if __name__ == '__main__':
+    os.environ['OMP_NUM_THREADS'] = '1'
+    with tempfile.TemporaryDirectory() as d:
+        full = '--full' in sys.argv
+        told = list(try_kills(Path(os.path.realpath(d)), *((30, 10) if full else (4, 3))))
+    for wrong in filter(None, told):
+        print(wrong)
+    print(f'{len(told)} tried, {told.count("")} held')
+    sys.exit(told.count('') < len(told))
