@@ -26,7 +26,7 @@ from .config import SettingError, TrainConfig, replacing
 from .distribution import MEASURES, measure_key
 from .report import HOUSE_STYLE, changed_settings
 from .runs import RunFolder
-from .verdict import FAILURES
+from .verdict import FAILURES, LIMITS
 
 # %% ../nbs/21_comparison.ipynb #c06
 YARDSTICKS = {**{name: measure.higher_is_better for name, measure in MEASURES.items()}, 'gap_closed': True, 'diversity': True}
@@ -156,15 +156,17 @@ def say(
 # %% ../nbs/21_comparison.ipynb #c09a
 def cures(
     arms: list[Arm],  # A family; the first is called by a word of `FAILURES`
-) -> pd.DataFrame:  # Rows, the provocation first: `arm, seeds, failed, other, says`; says: provoked, cured, in part, not cured
-    "In how many seeds the failure came, in how many another one, and what follows."
+) -> pd.DataFrame:  # Rows, the provocation first: `arm, seeds, failed, other, noise, says`; says: provoked, cured, in part, not cured
+    "In how many seeds the failure came, another one did, or nothing was painted; and what follows."
     rows, failure = [], arms[0].name
     for arm in arms:
-        words = list(arm.scores()['verdict'])
+        scores = arm.scores()
+        words = list(scores['verdict'])
         failed, other = words.count(failure), sum(word in FAILURES and word != failure for word in words)
-        left = failed + other
+        noise = int((~scores['verdict'].isin(FAILURES) & ~(scores['gap_closed'] >= LIMITS['noise'])).sum())
+        left = failed + other + noise
         says = 'provoked' if arm is arms[0] else 'cured' if not left else 'not cured' if left == len(words) else 'in part'
-        rows.append({'arm': arm.name, 'seeds': len(words), 'failed': failed, 'other': other, 'says': says})
+        rows.append({'arm': arm.name, 'seeds': len(words), 'failed': failed, 'other': other, 'noise': noise, 'says': says})
     return pd.DataFrame(rows)
 
 
@@ -176,8 +178,8 @@ def say_cures(
     first, rest = rows.iloc[0], rows.iloc[1:]
     parts = []
     for word in ('cured', 'in part', 'not cured'):
-        mine = [f"{r.arm.removeprefix(f'{first.arm} + ')} ({r.failed} of {r.seeds} left{f', {r.other} fail otherwise' if r.other else ''})"
-                for r in rest.itertuples() if r.says == word]
+        mine = [f"{r.arm.removeprefix(f'{first.arm} + ')} ({r.failed} of {r.seeds} left{f', {r.other} fail otherwise' if r.other else ''}"
+                f"{f', {r.noise} paint noise' if r.noise else ''})" for r in rest.itertuples() if r.says == word]
         if mine:
             parts.append(f"{'cured by' if word == 'cured' else word + ' by'} {', '.join(mine)}")
     came = f'*{first.arm}* came in {first.failed} of {first.seeds} seeds'

@@ -39,7 +39,7 @@ LIMITS = {
     'coverage': .2,  # coverage over that of other reals: below, with good precision, few modes are painted
     'copies': .05,  # lower end of the share of copies: above, and ...
     'copies, chance': 3,  # ... above so many times what chance gives
-    'won': .9,  # mean D(x) − D(G(z)) in the last quarter of training
+    'won': .1,  # D(G(z)) over D(x), in the last quarter of training: below, D tells every fake (label smoothing keeps D(x) from 1)
     'loss': 1000,  # mean size of a loss in the last quarter of training: above, it has no bound
     'swing': .2,  # gap closed or diversity: so far up or down is a swing, and ...
     'swings': 4,  # ... so many running, one the other way from the next, are an oscillation
@@ -93,9 +93,11 @@ def judge(
         return Verdict('diverged', ('a loss is no number',))
     if tail is not None and losses.mean().max() > LIMITS['loss']:
         return Verdict('diverged', (f'the losses are {losses.mean().max():.2g} in size, in the last quarter of training', quality))
-    apart = (tail['d_real'] - tail['d_fake']).mean() if tail is not None else 0.
-    won = Verdict('discriminator won', (f'D(x) − D(G(z)) is {apart:.2f} in the last quarter of training', quality))
-    if apart > LIMITS['won'] and n['gap_closed'] < LIMITS['noise']:
+    beliefs = tail[['d_real', 'd_fake']].mean() if tail is not None else pd.Series({'d_real': .5, 'd_fake': .5})
+    told = beliefs['d_fake'] < LIMITS['won'] * beliefs['d_real']
+    won = Verdict('discriminator won', ('D(x) is {d_real:.2f} and D(G(z)) {d_fake:.2f} in the last quarter of training'.format(**beliefs),
+                                        quality))
+    if told and n['gap_closed'] < LIMITS['noise']:
         return won
     copied = bool(copies) and copies['copies'][1] > max(LIMITS['copies'], LIMITS['copies, chance'] * copies['by_chance'])
     varied_copies = copied and copies['copied_images'] > .1 * copies['n_fake']
@@ -121,7 +123,7 @@ def judge(
         return Verdict('diverged', (f"gap closed was {best['gap_closed']:.2f} at epoch {best['epoch']:.0f}, and is {n['gap_closed']:.2f}: "
                                     'best.safetensors holds the earlier generator',))
     real = n['gap_closed'] >= LIMITS['real'] and covered >= LIMITS['real coverage']
-    if apart > LIMITS['won'] and not real:
+    if told and not real:
         return won
     if n['gap_closed'] < LIMITS['noise'] and curve is None:
         return Verdict('diverged', (quality, variety))
