@@ -6,20 +6,16 @@
 __all__ = ['render_notebook', 'Engine', 'find_notebook', 'run_experiment']
 
 # %% ../nbs/19_experiment.ipynb #c02
+import json
 import os
 import signal
 import sys
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 # %% ../nbs/19_experiment.ipynb #c03
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
-from papermill.iorw import write_ipynb
-from papermill.utils import merge_kwargs, remove_args
-
 from .config import SettingError, TrainConfig, name_run, replacing
 
 # %% ../nbs/19_experiment.ipynb #c07
@@ -36,60 +32,81 @@ def render_notebook(
     return Path(page)
 
 # %% ../nbs/19_experiment.ipynb #c07b
-class _Client(PapermillNotebookClient):
-    "Notes which signal papermill was given, and hands it to the kernel."
+class Engine:
+    "`papermill --engine medimagegan`. Papermill itself is imported when it runs: it imports this while it is being imported."
 
-    given = 0
+    @staticmethod
+    def nb_kernel_name(nb, name=None) -> str:
+        "As papermill finds it."
+        from papermill.utils import nb_kernel_name
+        return nb_kernel_name(nb, name)
 
-    def hand_on(self, signum: int, frame=None) -> None:
-        self.given = signum
-        process = getattr(getattr(self.km, 'provisioner', None), 'process', None)
-        if process is not None and process.poll() is None:
-            process.send_signal(signum)
+    @staticmethod
+    def nb_language(nb, language=None) -> str:
+        "As papermill finds it."
+        from papermill.utils import nb_language
+        return nb_language(nb, language)
 
-
-class Engine(NBClientEngine):
-    "`papermill --engine medimagegan`: the usual engine, with signals for the kernel and a notebook that does not lie about its end."
-
-    @classmethod
-    def execute_managed_notebook(cls, nb_man, kernel_name, log_output=False, start_timeout=60, execution_timeout=None, **kwargs):
-        "Execute the notebook; ends the process with 128 and the signal's number where one came."
-        more = merge_kwargs(remove_args(['input_path', 'timeout', 'startup_timeout'], **kwargs), timeout=execution_timeout,
-                            startup_timeout=start_timeout, kernel_name=kernel_name, log_output=log_output)
-        client = _Client(nb_man, **more)
-        client.create_kernel_manager()
-        client.km.transport = 'ipc' if os.name == 'posix' else client.km.transport
-        nb_man.save = lambda **_: _save_whole(nb_man)
-        names = [name for name in ('SIGTERM', 'SIGINT', 'SIGUSR1') if hasattr(signal, name)]
-        before = {name: signal.signal(getattr(signal, name), client.hand_on) for name in names}
+    @staticmethod
+    def execute_notebook(nb, kernel_name, output_path=None, progress_bar=True, log_output=False, autosave_cell_every=30, start_timeout=60,
+                         execution_timeout=None, **kwargs):
+        "The executed notebook. Ends the process with 128 and the signal's number where one came."
+        from papermill.engines import NotebookExecutionManager
+        from papermill.utils import remove_args
+        manager = NotebookExecutionManager(nb, output_path, log_output, progress_bar, autosave_cell_every)
+        manager.save = partial(_save_whole, manager)
+        more = remove_args(['input_path', 'timeout', 'startup_timeout'], **kwargs)
+        manager.notebook_start()
         try:
-            client.execute()
-        except BaseException:
-            nb_man.nb.metadata.papermill['exception'] = True
-            for cell in nb_man.nb.cells:
-                about = cell.metadata.get('papermill', {})
-                unfinished = cell.cell_type == 'code' and cell.get('execution_count') is None and cell.source.strip()
-                if about.get('status') == nb_man.RUNNING or (about.get('status') == nb_man.COMPLETED and unfinished):
-                    about['status'] = nb_man.FAILED
+            given = _execute(manager, kernel_name=kernel_name, timeout=execution_timeout, startup_timeout=start_timeout,
+                             log_output=log_output, **more)
+        except BaseException:  # a kernel that died leaves cells that say they are complete
+            manager.nb.metadata.papermill['exception'] = True
+            ran = [cell for cell in manager.nb.cells if cell.metadata.papermill['status'] == manager.COMPLETED]
+            if ran:
+                ran[-1].metadata.papermill['status'] = manager.FAILED
             raise
         finally:
-            for name, handler in before.items():
-                signal.signal(getattr(signal, name), handler)
-        if client.given:
-            raise SystemExit(128 + client.given)
+            manager.cleanup_pbar()
+            manager.notebook_complete()
+        if given:
+            raise SystemExit(128 + given)
+        return manager.nb
 
 
-def _save_whole(nb_man) -> None:
-    "As papermill saves, in one piece."
-    if nb_man.output_path and '://' not in str(nb_man.output_path):
-        with replacing(nb_man.output_path) as new:
-            write_ipynb(nb_man.nb, str(new))
-    elif nb_man.output_path:
-        write_ipynb(nb_man.nb, nb_man.output_path)
-    nb_man.last_save_time = nb_man.now()
+def _execute(manager, **options) -> int:  # The signal that came, 0 for none
+    "Run the cells, with signals for the kernel meanwhile, which is spoken to through files where there are sockets of that kind."
+    from papermill.clientwrap import PapermillNotebookClient
+    client, given = PapermillNotebookClient(manager, **options), []
+    client.create_kernel_manager()
+    if os.name == 'posix':
+        client.km.transport = 'ipc'
+
+    def hand_on(signum, frame) -> None:
+        given.append(signum)
+        process = getattr(client.km.provisioner, 'process', None)
+        if process is None or process.poll() is not None or len(given) > 2:  # nobody there, or it does not listen
+            raise SystemExit(128 + signum)
+        process.send_signal(signum)
+    names = [name for name in ('SIGTERM', 'SIGINT', 'SIGUSR1') if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), hand_on) for name in names}
+    try:
+        client.execute()
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+    return given[0] if given else 0
 
 
-papermill_engines.register('medimagegan', Engine)  # for this process; papermill's own finds it by its entry point
+def _save_whole(manager, **_) -> None:
+    "As papermill saves, in one piece where it is a file."
+    from papermill.iorw import write_ipynb
+    if manager.output_path and '://' not in str(manager.output_path):
+        with replacing(manager.output_path) as new:
+            new.write_text(json.dumps(manager.nb, indent=1, ensure_ascii=False, default=str) + '\n', encoding='utf-8')
+    elif manager.output_path:
+        write_ipynb(manager.nb, manager.output_path)
+    manager.last_save_time = manager.now()
 
 # %% ../nbs/19_experiment.ipynb #c09
 def find_notebook() -> Path:
@@ -110,7 +127,9 @@ def run_experiment(
 
     Raises `SettingError` where they are wrong and `FloatingPointError` where training diverges, as `run` does; ends the process
     with its code where a signal came or `max_time` is over."""
-    from papermill import execute_notebook  # which loads engines, this one among them
+    from papermill import PapermillExecutionError, execute_notebook
+    from papermill.engines import papermill_engines
+    papermill_engines.register('medimagegan', Engine)  # in a checkout that was not installed, too
     cfg = name_run(cfg)
     folder, refused = Path(cfg.out).resolve() / cfg.run, False
     notebook = Path(notebook or find_notebook())

@@ -200,6 +200,10 @@ is evidence of realism, of diversity, or that samples are not copies.</p>
 <p>{{ cfg.arch }}{{ ' with Multi-Scale Gradient' if cfg.multi_scale }} at {{ cfg.image_size }} pixels,
 {{ 'in colour' if cfg.number_channels == 3 else 'in grey' }}, trained on {{ n_train }} images of <code>{{ cfg.path }}</code>
 ({{ classes }}); {{ n_held }} were held out. {{ cost }}.{{ ' It was stopped early.' if scores.stopped }}</p>
+{% if resumes %}
+<p class="note">It was interrupted, and went on under other circumstances: it is not byte for byte what an uninterrupted run would be.
+{% for row in resumes %}From step {{ row.step }} on, {{ row.what }}: {{ row.was }}, then {{ row.now }}. {% endfor %}</p>
+{% endif %}
 {% if cfg.path == 'phantoms' %}
 <p class="note">Phantoms are drawn, not photographed: nothing here says anything about patients.</p>
 {% endif %}
@@ -290,7 +294,7 @@ def _render(folder: RunFolder) -> str:
         real=_data_url(cut_sheet(Image.open(folder.path / 'samples' / 'real.png'), size, 6)),
         fake=_data_url(cut_sheet(Image.open(folder.sheets[max(folder.sheets)]), size, 6)),
         over_time=_data_url(over_time), epochs=epochs, losses=_data_url(plot_losses(folder)), score_curves=_data_url(plot_scores(folder)),
-        changed=changed_settings(cfg), n_curve=scores['best']['n'],
+        changed=changed_settings(cfg), n_curve=scores['best']['n'], resumes=folder.resumes.to_dict('records'),
         score_share=100 * timing['score_seconds'].sum() / timing['seconds'].sum(),
         **evaluation_parts(scores, folder.path / 'closest.png'),
         command=shlex.quote(str(folder.path / 'config.yaml')))

@@ -100,6 +100,12 @@ class RunFolder:
         return {int(f.stem.split('_')[1]): f for f in sorted(self.path.glob('samples/epoch_*.png'))}
 
     @property
+    def resumes(self) -> pd.DataFrame:
+        "What was different when it went on: `step, what, was, now`; no rows where nothing was."
+        file = self.path / 'resumes.csv'
+        return pd.read_csv(file, dtype=str) if file.exists() else pd.DataFrame(columns=['step', 'what', 'was', 'now'])
+
+    @property
     def checkpoint(self) -> Path:
         "The newest checkpoint; the one before it lies beside it."
         return self.path / 'checkpoint.pt'

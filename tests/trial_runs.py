@@ -205,13 +205,14 @@ def try_disks(work, full):
                 while len(checkpoints(folder / 'checkpoint.pt')) < 2:
                     time.sleep(.005)
                 time.sleep(rng.random() * .2)
-                if what == 'full':
-                    free = os.statvfs(folder)
-                    with open(folder / 'other', 'wb') as other, contextlib.suppress(OSError):  # filled, but for a part of a checkpoint
-                        other.write(bytes(max(0, free.f_bavail * free.f_bsize - rng.randrange(200_000))))
-                else:
-                    while subprocess.run(['mount', '-o', 'remount,ro', str(folder)], capture_output=True).returncode:
-                        time.sleep(.01)  # busy, while a file is open to be written
+                begun = time.monotonic()
+                while process.is_alive() and time.monotonic() - begun < 30:
+                    if what == 'read-only':  # busy, while a file is open to be written
+                        subprocess.run(['mount', '-o', 'remount,ro', str(folder)], capture_output=True)
+                    else:
+                        with open(folder / 'other', 'ab') as other, contextlib.suppress(OSError):
+                            other.write(bytes(rng.randrange(1_000_000)))
+                    time.sleep(.01)
                 process.join(60)
                 said = (work / f'said-{what}{i}').read_text() if process.exitcode == 7 else ''
                 wrong = '' if said and '\n' not in said and 'checkpoint.pt' in said else f'exit {process.exitcode}, said {said!r}'

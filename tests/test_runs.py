@@ -1,0 +1,72 @@
+"""Runs that are stopped, starved and changed: the short form of the trials, and what they do not try."""
+import pandas as pd
+import pytest
+import trial_runs
+from conftest import SMALL, flags
+from PIL import Image
+
+
+@pytest.mark.parametrize('name', ['kills', 'signals', 'saves', 'disks', 'numbers'])
+def test_trial(name):
+    told = trial_runs.trial(name)
+    assert not [f'{what}: {wrong}' for what, wrong in told if wrong]
+    assert told or name == 'disks', 'nothing was tried'
+
+
+def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_path):
+    straight = medimagegan('train', *flags(**SMALL, run='straight'))
+    words = flags(**SMALL, run='short')
+    said = medimagegan('train', *words, '--max_time', '0.00001', code=124)
+    assert said.stderr == 'medimagegan train: max_time: 1e-05 minutes are over; the same command goes on\n'
+    assert 'goes on after epoch 0 and 1 steps' in medimagegan('train', *words).stdout, straight
+    files = [(tmp_path / 'runs' / run / 'generator.safetensors').read_bytes() for run in ('straight', 'short')]
+    assert files[0] == files[1]
+
+
+def test_other_settings_are_gone_on_with_only_by_force_and_it_is_written_down(medimagegan, tmp_path):
+    medimagegan('train', *flags(**SMALL, run='a'))
+    longer = flags(**{**SMALL, 'num_epochs': 3}, run='a')
+    assert 'holds a run with num_epochs 2, and 3 is wanted now' in medimagegan('train', *longer, code=2).stderr
+    said = medimagegan('train', *longer, '--force').stdout
+    assert 'goes on under num_epochs 3, and was begun under 2: no longer byte for byte' in said
+    rows = pd.read_csv(tmp_path / 'runs' / 'a' / 'resumes.csv')
+    assert rows.values.tolist() == [[8, 'num_epochs', 2, 3]]
+    assert 'num_epochs: 2, then 3' in (tmp_path / 'runs' / 'a' / 'report.html').read_text()
+    wider = flags(**{**SMALL, 'gen_feature_maps': 8, 'num_epochs': 4}, run='a')
+    assert 'not a checkpoint that can be gone on from' in medimagegan('train', *wider, '--force', code=2).stderr
+
+
+def test_images_that_changed_under_their_names_are_other_images(medimagegan, tmp_path):
+    (tmp_path / 'images').mkdir()
+    for i in range(20):
+        Image.new('RGB', (40, 40), (i * 10, 90, 90)).save(tmp_path / 'images' / f'{i}.png')
+    words = flags(**{**SMALL, 'n_images': 20}, path='images', run='a')
+    medimagegan('train', *words, '--max_time', '0.00001', code=124)
+    for i in range(20):
+        Image.new('RGB', (40, 40), (9, i * 10, 90)).save(tmp_path / 'images' / f'{i}.png')
+    said = medimagegan('train', *words, code=2).stderr
+    assert 'path: images of images have changed since runs/a was begun' in said and said.count('\n') == 1
+
+
+def test_a_log_that_lost_rows_is_said(medimagegan, tmp_path):
+    words = flags(**{**SMALL, 'log_every': 1}, run='a')
+    medimagegan('train', *words, '--max_time', '0.00001', code=124)
+    (tmp_path / 'runs' / 'a' / 'history.csv').unlink()
+    said = medimagegan('train', *words, code=2).stderr
+    assert 'history.csv: damaged: 1 rows were there when the checkpoint was written, and 0 are now' in said
+
+
+def test_a_folder_that_vanishes_is_one_line(medimagegan, tmp_path, monkeypatch):
+    import shutil
+    import threading
+    import time
+
+    def take_away():
+        while not (tmp_path / 'runs' / 'a' / 'history.csv').exists():
+            time.sleep(.01)
+        shutil.rmtree(tmp_path / 'runs' / 'a', ignore_errors=True)
+    thread = threading.Thread(target=take_away)
+    thread.start()
+    said = medimagegan('train', *flags(**{**SMALL, 'num_epochs': 200}, run='a'), code=1).stderr
+    thread.join()
+    assert 'runs/a' in said and said.count('\n') == 1
