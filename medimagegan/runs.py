@@ -314,6 +314,7 @@ def _content(images: ImageSet) -> str:
 def _write_start(cfg: TrainConfig, folder: RunFolder, gan: GAN, split: pd.DataFrame, data: ImageSet, reals: ImageSet, about: dict) -> None:
     at = folder.path
     at.mkdir(parents=True, exist_ok=True)
+    (at / 'scores.json').unlink(missing_ok=True)  # of a finished run that is forced to go on
     save_config(cfg, at / 'config.yaml')
     (at / 'samples').mkdir(exist_ok=True)
     with replacing(at / 'split.csv') as new:
@@ -325,9 +326,13 @@ def _write_start(cfg: TrainConfig, folder: RunFolder, gan: GAN, split: pd.DataFr
     with replacing(at / 'samples' / 'real.png') as new:
         some = torch.randperm(len(reals), generator=torch.Generator().manual_seed(cfg.seed))[:64]
         Image.fromarray(tile(reals[some])).save(new, 'PNG')
-    _cut_back(at / 'history.csv', 'step', gan.step)
-    for file in ('timing.csv', 'score_history.csv'):
-        _cut_back(at / file, 'epoch', gan.epoch)
+    for name, column in _LOGS.items():
+        _cut_back(at / name, column, gan.step if column == 'step' else gan.epoch)
+    for name, rows in about.get('rows', {}).items():
+        if (there := _count_rows(at).get(name, 0)) < rows:
+            raise SettingError(f'{at / name}: damaged: {rows} rows were there when the checkpoint was written, and {there} are now')
+    for what, was, now in about['differs']:
+        _append(at / 'resumes.csv', {'step': gan.step, 'what': what, 'was': was.replace(',', ' '), 'now': now.replace(',', ' ')})
 
 # %% ../nbs/16_runs.ipynb #c15
 def open_yardstick(
