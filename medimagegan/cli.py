@@ -25,7 +25,9 @@ class _Parser(argparse.ArgumentParser):
     def refuse(self, word: str):
         "Say that nobody knows this word."
         known = [o for action in self._actions for o in action.option_strings]
-        self.error(f'unknown setting {word}{nearest_word(word, known)}' if word.startswith('-') else f'{word!r} is one word too many')
+        name = word.split('=')[0]
+        what = f'unknown setting {ascii(name[:60])[1:-1]}{nearest_word(name, known)}'
+        self.error(what if word.startswith('-') else f'{word!r} is one word too many')
 
     def error(self, message):
         print(printable(f'{self.prog}: {message}'), file=sys.stderr)
