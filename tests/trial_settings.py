@@ -2,7 +2,7 @@
 
 One table goes through a YAML file, through flags and through papermill; then come files, words and suites that are wrong as a whole.
 Held is: exit code 2, one printable line that names what is wrong, no traceback, and nothing written. The short form stays in one process
-and starts a few notebooks; the full form starts the installed command and a notebook for every case."""
+and starts one notebook; the full form starts the installed command and a notebook for every case."""
 import contextlib
 import io
 import os
@@ -257,7 +257,7 @@ def trial(full: bool = False) -> tuple[int, list[str]]:
         if i in ONLY_YAML:
             continue
         jobs.append((f'flags {label}', lambda v=values, w=wanted: answer(door, ['train', *as_flags(v)], w)))
-        if full or i % 61 == 33:
+        if full or i == 33:
             jobs.append((f'papermill {label}', lambda v=values, w=wanted: papermill(v, w)))
         elif all(map(str.isidentifier, values)):
             jobs.append((f'notebook {label}', lambda v=values, w=wanted: said_by_notebook(v, w)))
