@@ -8,6 +8,7 @@ __all__ = ['COMMANDS', 'make_parser', 'main']
 # %% ../nbs/23_cli.ipynb #c02
 import argparse
 import os
+import re
 import shlex
 import sys
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 
 # %% ../nbs/23_cli.ipynb #c03
 from . import __version__
-from .config import SettingError, add_config_flags, load_config, make_config, nearest_word
+from .config import SettingError, add_config_flags, load_config, make_config, nearest_word, printable
 
 # %% ../nbs/23_cli.ipynb #c06
 class _Parser(argparse.ArgumentParser):
@@ -24,10 +25,12 @@ class _Parser(argparse.ArgumentParser):
     def refuse(self, word: str):
         "Say that nobody knows this word."
         known = [o for action in self._actions for o in action.option_strings]
-        self.error(f'unknown setting {word}{nearest_word(word, known)}' if word.startswith('-') else f'{word!r} is one word too many')
+        name = word.split('=')[0]
+        what = f'unknown setting {ascii(name[:60])[1:-1]}{nearest_word(name, known)}'
+        self.error(what if word.startswith('-') else f'{word!r} is one word too many')
 
     def error(self, message):
-        print(f'{self.prog}: {message}', file=sys.stderr)
+        print(printable(f'{self.prog}: {message}'), file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -102,8 +105,14 @@ def make_parser() -> argparse.ArgumentParser:
 # %% ../nbs/23_cli.ipynb #c08
 def _settings(args: argparse.Namespace):
     "The settings of `train` and `experiment`: the file, and the flags over it."
-    base = load_config(args.file) if args.file else None
+    base = load_config(args.file) if args.file is not None else None  # '' is a variable of the shell that nobody set: no default
     return make_config({k: v for k, v in vars(args).items() if k not in ('command', 'parser', 'file', 'force')}, base)
+
+
+def _say(text) -> None:
+    "Print what may hold a name out of a file."
+    for line in str(text).splitlines():
+        print(printable(line, 10_000), flush=True)
 
 
 def _train(args) -> None:
@@ -112,26 +121,26 @@ def _train(args) -> None:
     from medimagegan.ranks import first_process
     from medimagegan.report import write_report
     from medimagegan.runs import run
-    folder = run(cfg, lambda line: print(line, flush=True), args.force)
+    folder = run(cfg, _say, args.force)
     if not first_process():
         return
     page = folder.path / 'report.html'
     if not page.exists() or page.stat().st_mtime < (folder.path / 'scores.json').stat().st_mtime:
         write_report(folder)
-        print(summary(folder.scores))
-    print(f'report: {page}')
+        _say(summary(folder.scores))
+    _say(f'report: {page}')
 
 
 def _experiment(args) -> None:
     cfg = _settings(args)
     from medimagegan.experiment import run_experiment
     folder = run_experiment(cfg, progress=sys.stderr.isatty())
-    print(f'notebook: {folder / "experiment.ipynb"}\npage: {folder / "experiment.html"}\nreport: {folder / "report.html"}')
+    _say(f'notebook: {folder / "experiment.ipynb"}\npage: {folder / "experiment.html"}\nreport: {folder / "report.html"}')
 
 
 def _sample(args) -> None:
-    if args.n < 1 or not 0 <= args.seed < 2**63:
-        raise SettingError(f'--n {args.n} --seed {args.seed}: at least one image, and a seed of 0 or more, are wanted')
+    if not 1 <= args.n <= 1_000_000 or not 0 <= args.seed < 2**63:
+        raise SettingError(f'--n {args.n} --seed {args.seed}: at least one image (at most a million), and a seed of 0 or more, are wanted')
     make_config({'n_gpu': args.n_gpu})
     file = Path(args.run)
     file = file / 'generator.safetensors' if file.is_dir() else file
@@ -148,7 +157,7 @@ def _sample(args) -> None:
     Path(args.out).mkdir(parents=True, exist_ok=True)
     for i, image in enumerate(images):
         Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(Path(args.out, f'seed{args.seed}_{i:05d}.png'))
-    print(f'{len(images)} images: {args.out}')
+    _say(f'{len(images)} images: {args.out}')
 
 
 def _report(args) -> None:
@@ -157,11 +166,11 @@ def _report(args) -> None:
     folder = RunFolder(args.run)
     if not folder.finished:
         raise SettingError(f'{args.run}: not a finished run: it has no scores.json')
-    print(f'report: {write_report(folder)}')
+    _say(f'report: {write_report(folder)}')
 
 
 def _score(args) -> None:
-    if args.n < 4 or not 0 <= args.seed < 2**63 or (args.image_size is not None and not 32 <= args.image_size <= 512):
+    if not 4 <= args.n <= 10_000_000 or not 0 <= args.seed < 2**63 or (args.image_size is not None and not 32 <= args.image_size <= 512):
         raise SettingError(f'--n {args.n} --seed {args.seed} --image-size {args.image_size}: 4 or more, 0 or more, 32 to 512 are wanted')
     if args.out:
         _want_file(args.out)
@@ -177,13 +186,13 @@ def _score(args) -> None:
                                      device=pick_device(args.n_gpu), progress=lambda what, items: progress_bar(items, desc=what))
     for what, n in scores['unreadable'].items():
         if n:
-            print(f'note: {n} files of {what} could not be read and were left out')
+            _say(f'note: {n} files of {what} could not be read and were left out')
     if scores['trained_on_too']:
-        print(f"note: {scores['trained_on_too']} images of {args.reference} are in {args.reals} too and were left out")
+        _say(f"note: {scores['trained_on_too']} images of {args.reference} are in {args.reals} too and were left out")
     page = write_scores(scores, pictures, args.out) if args.out else None
-    print(summary(scores))
+    _say(summary(scores))
     if page:
-        print(f'page: {page}')
+        _say(f'page: {page}')
 
 
 def _suite(args) -> None:
@@ -192,22 +201,29 @@ def _suite(args) -> None:
         name, equals, value = word.partition('=')
         if not equals:
             raise SettingError(f'--set {word}: NAME=VALUE is wanted')
+        if name in settings:
+            raise SettingError(f'--set {word}: {name} stands twice; keep one')
         settings[name] = value
-    if (args.seeds is not None and args.seeds < 1) or (args.workers is not None and args.workers < 1):
-        raise SettingError(f'--seeds {args.seeds} --workers {args.workers}: at least 1 is wanted')
+    if any(n is not None and not 1 <= n <= 1000 for n in (args.seeds, args.workers)):
+        raise SettingError(f'--seeds {args.seeds} --workers {args.workers}: at least 1 is wanted, and at most 1000')
+    if args.scheduler is not None and not re.fullmatch(r'(tcp|tls|ws|wss|ucx)://\S+:\d{1,5}', args.scheduler):
+        raise SettingError(f'--scheduler {args.scheduler}: tcp://HOST:PORT is wanted')
+    if args.scheduler is not None and args.cluster != 'local':
+        raise SettingError(f'--scheduler {args.scheduler} has its own workers: leave --cluster {args.cluster} out')
+    _want_room('--out', args.out)
     from medimagegan.suites import estimate_seconds, load_suite, plan, run_suite
     suite = load_suite(args.file, settings, tuple(args.only), args.seeds)
     if args.dry_run:
         seconds = {name: estimate_seconds(cfg) for name, cfg in suite.runs.items()}
         for name, cfg in plan(suite, args.out):
-            print(f'{seconds[name]:6.0f} s  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}')
+            _say(f'{seconds[name]:6.0f} s  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}')
         minutes = sum(seconds.values()) * len(suite.seeds) / 60
         print(f'{len(suite.runs) * len(suite.seeds)} runs, about {minutes:.0f} min one after the other')
         return
     flags = [*(['--set', *args.set] if args.set else []), *(['--only', *args.only] if args.only else []),
              *(['--seeds', str(args.seeds)] if args.seeds else [])]
     words = shlex.join(['medimagegan', 'suite', args.file, *flags])
-    print(f'report: {run_suite(suite, args.out, args.workers, args.scheduler, args.cluster, command=words)}')
+    _say(f'report: {run_suite(suite, args.out, args.workers, args.scheduler, args.cluster, command=words, tell=_say)}')
 
 
 def _compare(args) -> None:
@@ -215,11 +231,19 @@ def _compare(args) -> None:
     if args.yardstick not in YARDSTICKS:
         near = nearest_word(args.yardstick, YARDSTICKS)
         raise SettingError(f'--yardstick {args.yardstick}: one of {", ".join(YARDSTICKS)} is wanted{near}')
-    arms = group_runs(args.runs)
-    print(as_markdown(comparison_table(arms, args.yardstick)), say(arms, args.yardstick), sep='\n\n')
+    if args.out:
+        _want_room('--out', args.out)
+    try:
+        arms = group_runs(args.runs)
+        table, answer = as_markdown(comparison_table(arms, args.yardstick)), say(arms, args.yardstick)
+    except SettingError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that no run of ours wrote
+        raise SettingError(f'{", ".join(args.runs)}: damaged: {" ".join(str(error).split())[:120]}') from None
+    _say(f'{table}\n\n{answer}')
     if args.out:
         words = shlex.join(['medimagegan', 'compare', *args.runs, '--yardstick', args.yardstick])
-        print(f'page: {write_comparison(arms, args.out, "comparison", "Comparison", yardstick=args.yardstick, command=words)}')
+        _say(f'page: {write_comparison(arms, args.out, "comparison", "Comparison", yardstick=args.yardstick, command=words)}')
 
 
 def _wholes(text: str, flag: str) -> list[int]:
@@ -232,6 +256,8 @@ def _wholes(text: str, flag: str) -> list[int]:
 def _bench(args) -> None:
     if args.out:
         _want_file(args.out)
+    if not args.seconds <= 3600 or args.rounds > 1000:
+        raise SettingError(f'--seconds {args.seconds} --rounds {args.rounds}: at most an hour, and at most 1000, are wanted')
     sizes, batches = _wholes(args.sizes, '--sizes'), _wholes(args.batches, '--batches')
     from medimagegan.bench import bench, bench_table, write_bench
     from medimagegan.runs import progress_bar
@@ -241,7 +267,7 @@ def _bench(args) -> None:
                              unit='row'))
     print(bench_table(rows))
     if args.out:
-        print(f'rows: {args.out}\npicture: {write_bench(rows, args.out)}')
+        _say(f'rows: {args.out}\npicture: {write_bench(rows, args.out)}')
 
 
 def _cache(args) -> None:
@@ -252,29 +278,37 @@ def _cache(args) -> None:
     rows = list_cache()
     for row in rows:
         n = '' if row['images'] is None else f", {row['images']} images"
-        print(f"{row['bytes'] / 2**20:10.1f} MiB  {time.strftime('%Y-%m-%d', time.localtime(row['used']))}  {row['what']}{n}")
+        _say(f"{row['bytes'] / 2**20:10.1f} MiB  {time.strftime('%Y-%m-%d', time.localtime(row['used']))}  {row['what']}{n}")
     print(f"{cache_folder()}: {sum(row['bytes'] for row in rows) / 2**20:.1f} MiB; medimagegan cache --clear deletes it")
 
 
 def _phantoms(args) -> None:
-    if args.n < 1 or not 32 <= args.image_size <= 512 or args.seed < 0:
+    if not 1 <= args.n <= 10_000_000 or not 32 <= args.image_size <= 512 or not 0 <= args.seed < 2**63:
         raise SettingError(f'--n {args.n} --image-size {args.image_size} --seed {args.seed}: 1 or more, 32 to 512, 0 or more are wanted')
     _want_empty(args.folder)
     from medimagegan.phantoms import write_phantoms
     from medimagegan.runs import progress_bar
     folder = write_phantoms(args.folder, args.n, args.image_size, args.seed, progress=lambda rows: progress_bar(rows, desc='phantoms'))
-    print(f'{args.n} phantoms: {folder}')
+    _say(f'{args.n} phantoms: {folder}')
 
 
 def _want_file(name: str) -> None:
     if not name.endswith('.json'):
         raise SettingError(f'--out {name}: a name that ends in .json is wanted')
-    above = next(p for p in Path(name).absolute().parents if p.exists())
-    if Path(name).is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
+    _want_room('--out', os.path.dirname(name) or '.')
+    if os.path.isdir(name) or len(os.path.basename(name).encode()) > 200:
         raise SettingError(f'--out {name}: cannot be written there')
 
 
+def _want_room(flag: str, folder: str) -> None:
+    "A folder that is there, or can be made."
+    above = next(p for p in (Path(folder).absolute(), *Path(folder).absolute().parents) if os.path.exists(p))
+    if any(len(part.encode()) > 255 for part in Path(folder).parts) or not above.is_dir() or not os.access(above, os.W_OK):
+        raise SettingError(f'{flag} {folder}: cannot be written there')
+
+
 def _want_empty(folder: str) -> None:
+    _want_room('new images:', folder)
     if os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
         raise SettingError(f'{folder}: not an empty folder; new images are not mixed with what is there')
 
@@ -284,7 +318,16 @@ COMMANDS = {'train': _train, 'experiment': _experiment, 'sample': _sample, 'repo
             'cache': _cache, 'phantoms': _phantoms}
 
 
+def _want_words(args: argparse.Namespace) -> None:
+    "An empty word is a variable of the shell that nobody set; bytes that are no text could not be written in a report."
+    for name, value in vars(args).items():
+        for word in value if isinstance(value, list) else [value]:
+            if isinstance(word, str) and (not word.strip() or re.search(r'[\x00\ud800-\udfff]', word)):
+                raise SettingError(f'{name}: {word!r}: a name that can be written down is wanted')
+
+
 def _complain(line: str) -> None:
+    line = printable(line)
     if 'RANK' not in os.environ:
         print(line, file=sys.stderr)
         return
@@ -301,6 +344,8 @@ def main(
         args.parser.refuse(unknown[0])
     name = f'medimagegan {args.command}'
     try:
+        if args.command not in ('train', 'experiment'):  # there, `--run ''` says that a setting is left empty
+            _want_words(args)
         COMMANDS[args.command](args)
     except SettingError as error:
         _complain(f'{name}: {error}')

@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['YARDSTICKS', 'Arm', 'group_runs', 'families', 'seed_interval', 'differences', 'say', 'cures', 'say_cures',
-           'comparison_table', 'as_markdown', 'plot_comparison', 'sample_grid', 'write_comparison', 'answer']
+           'comparison_table', 'escape_markdown', 'as_markdown', 'plot_comparison', 'sample_grid', 'write_comparison',
+           'answer']
 
 # %% ../nbs/21_comparison.ipynb #c02
 import base64
 import html
 import re
+import urllib.parse
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.stats import t as student
 
 # %% ../nbs/21_comparison.ipynb #c03
-from .config import SettingError, TrainConfig, replacing
+from .config import SettingError, TrainConfig, printable, replacing
 from .distribution import MEASURES, measure_key
 from .report import HOUSE_STYLE, changed_settings
 from .runs import RunFolder
@@ -182,7 +184,7 @@ def say_cures(
                 f"{f', {r.noise} paint noise' if r.noise else ''})" for r in rest.itertuples() if r.says == word]
         if mine:
             parts.append(f"{'cured by' if word == 'cured' else word + ' by'} {', '.join(mine)}")
-    came = f'*{first.arm}* came in {first.failed} of {first.seeds} seeds'
+    came = f'{first.arm} came in {first.failed} of {first.seeds} seeds'
     if not first.failed:
         return f'{came}: it was not provoked, and nothing can be cured.'
     return f"{came}: {'; '.join(parts) or 'no remedy was tried'}."
@@ -219,13 +221,24 @@ def _interval_text(values, name: str) -> str:
     return f'{mean:.3g}' if low != low else f'{mean:.3g} [{low:.3g}, {high:.3g}]'
 
 
+_SIGNS = {c: f'&#{ord(c)};' for c in '&<>|`*$\\'}  # what Markdown or HTML would read as more than a sign
+
+
+def escape_markdown(
+    text: str,  # A name, a title, a sentence with names in it
+) -> str:
+    "The text as one line of Markdown that shows it letter by letter: no HTML, link, cell of a table or formula."
+    line = printable(' '.join(text.split()), 10_000)
+    return ''.join(_SIGNS.get(c, c) for c in line).replace('](', ']&#40;').replace('://', ':&#47;&#47;')
+
+
 def as_markdown(
     table: pd.DataFrame,  # Of text
 ) -> str:
     "A table for a page on the web."
     rows = [[table.index.name or '', *table.columns], ['---'] * (1 + len(table.columns))]
     rows += [[str(name), *map(str, row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]
-    return '\n'.join('| ' + ' | '.join(cell.replace('|', '\\|') for cell in row) + ' |' for row in rows)
+    return '\n'.join('| ' + ' | '.join(map(escape_markdown, row)) + ' |' for row in rows)
 
 # %% ../nbs/21_comparison.ipynb #c12
 _PANELS = {'d_loss': 'loss of D', 'g_loss': 'loss of G', 'belief': 'D(x) − D(G(z))', 'd_grad': "length of D's gradient",
@@ -241,7 +254,8 @@ def plot_comparison(
     read = len({arm.name for arm, _ in runs}) < len(arms)  # one long run, read at several epochs: one curve
     curves, losses = [], []
     for arm, one in runs:
-        label = 'all' if read else arm.name.removeprefix(f'{arms[0].name} ')
+        label = 'all' if read else printable(arm.name.removeprefix(f'{arms[0].name} ')).replace('$', r'\$')  # no formula
+        label = label if label[:1] != '_' else f' {label}'  # a legend leaves those out
         if (one.path / 'score_history.csv').exists():
             curves.append(one.score_history.assign(arm=label, seed=one.config.seed))
         history = one.history.assign(arm=label, seed=one.config.seed)
@@ -285,7 +299,7 @@ def sample_grid(
                 image = sheet.crop((k * (size + 2), 0, k * (size + 2) + size, size)).resize((side, side), Image.Resampling.NEAREST)
                 cell.paste(image, (k % 2 * (side + 1), k // 2 * (side + 1)))
             cells.append((epoch, cell))
-        rows['\n+ '.join(arm.name.split(' + '))] = cells
+        rows['\n+ '.join(printable(arm.name).split(' + '))] = cells
     picture = Image.new('RGB', (margin + max(map(len, rows.values())) * step - 8, len(rows) * (step + 8)), 'white')
     pen = ImageDraw.Draw(picture)
     for y, (name, cells) in enumerate(rows.items()):
@@ -335,38 +349,40 @@ def _page(groups: list[list[Arm]], name: str, title: str, question: str, yardsti
     arms = list({arm.name: arm for group in groups for arm in group}.values())
     whole = next((one for arm in arms for one in arm.runs if one.finished), arms[0].runs[0])
     protocol = next(iter(whole.scores['metrics'].values())) if whole.finished else {}
-    common = changed_settings(arms[0].runs[0].config)
     seeds = max(len(arm.runs) for arm in arms)
-    parts = [f'# {title}', question, f'**Answer.** {answer(arms, yardstick)}', _caution(arms)]
+    md = escape_markdown
+    first = md(arms[0].name)
+    parts = [f'# {md(title)}', md(question), f'**Answer.** {md(answer(arms, yardstick))}', _caution(arms)]
     parts += [_family(group, f'{i or ""}', name, yardstick, len(groups) > 1) for i, group in enumerate(groups)]
     parts += [f"Intervals are 95 %, Student's t over {seeds} seed{'s' if seeds > 1 else ''}; a difference is called better or worse where "
               'its interval leaves zero out, with no correction for how many are looked at. N fakes are measured against as many '
-              f"{protocol.get('reference', 'real images')} in the features of {protocol.get('backbone', 'the run')}; *other reals* is the "
+              f"{md(protocol.get('reference', 'real images'))} in the features of "
+              f"{md(protocol.get('backbone', 'the run'))}; *other reals* is the "
               'floor, what real images get. Seconds are those of training, with other runs beside it.',
-              f"Settings of *{arms[0].name}* that are not the default: " + ', '.join(f'{key}: {value}' for key, (value, _) in common.items()
-                                                                                 if key != 'seed') + '.']
-    parts += [f'```sh\n{command}\n```'] if command else []
+              f'Settings of *{first}* that are not the default: '
+              + md(_settings_apart(arms[0])) + '.']
+    parts += [f'```sh\n{printable(command, 10_000)}\n```'] if command else []
     return '\n\n'.join(part for part in parts if part) + '\n'
 
 
 def _family(arms: list[Arm], number: str, name: str, yardstick: str, many: bool) -> str:
     apart = differences(arms, yardstick).set_index('arm').map(lambda v: f'{v:.3g}' if isinstance(v, float) else v)
-    parts = [f'## {arms[0].name}', f'{_settings_apart(arms[0])}.'] if many else []
+    first, link = escape_markdown(arms[0].name), urllib.parse.quote(name)
+    parts = [f'## {first}', escape_markdown(_settings_apart(arms[0])) + '.'] if many else []
     parts += [as_markdown(comparison_table(arms, yardstick))]
     if arms[0].name in FAILURES:
         parts += ['Seeds in which the failure came, or another one:', as_markdown(cures(arms).astype(str).set_index('arm'))]
     if len(apart):
-        parts += [f'Each against *{arms[0].name}*, seed by seed, by {yardstick}:', as_markdown(apart)]
-    parts += [f'![Losses, gradients and measures against epochs]({name}_curves{number}.png)',
+        parts += [f'Each against *{first}*, seed by seed, by {yardstick}:', as_markdown(apart)]
+    parts += [f'![Losses, gradients and measures against epochs]({link}_curves{number}.png)',
               'Mean over seeds; the band goes from the lowest seed to the highest.',
-              f'![Samples as training went]({name}_samples{number}.png)',
+              f'![Samples as training went]({link}_samples{number}.png)',
               'Four latents of the first seed, the same in every cell; a row an arm, a column an epoch.']
     return '\n\n'.join(parts)
 
 
 def _settings_apart(arm: Arm) -> str:
-    changed = changed_settings(arm.runs[0].config)
-    return ', '.join(f'{key}: {value}' for key, (value, _) in changed.items() if key != 'seed')
+    return ', '.join(f'{key}: {value}' for key, (value, _) in changed_settings(arm.runs[0].config).items() if key != 'seed')
 
 
 def _caution(arms: list[Arm]) -> str:
@@ -380,8 +396,9 @@ def _as_html(title: str, text: str, folder: Path) -> str:
     from nbconvert.filters import markdown2html
 
     def inside(found):
-        return f'src="data:image/png;base64,{base64.b64encode((folder / found[1]).read_bytes()).decode()}"'
-    body = re.sub(r'src="([^":/]+\.png)"', inside, markdown2html(html.escape(text, quote=False)))
+        picture = folder / urllib.parse.unquote(html.unescape(found[1]))
+        return f'src="data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"'
+    body = re.sub(r'src="([^":/]+\.png)"', inside, markdown2html(text.replace('<', '&lt;')))  # names are escaped: this is a second lock
     style = ('body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}'
              'table{border-collapse:collapse;font-size:.8rem}td,th{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #eee}'
              'img{max-width:100%}')

@@ -164,11 +164,24 @@ def _load_classifier(folder: Path) -> tuple[nn.Module, int]:
     try:
         with safetensors.safe_open(file, 'pt') as f:
             about = json.loads(f.metadata()['classifier'])
-        model = timm.create_model(about['model'], pretrained=False, num_classes=about['n_classes'])
+            shapes = {name: f.get_slice(name).get_shape() for name in f.keys()}  # noqa: SIM118
+        name, classes, size = (about[key] for key in ('model', 'n_classes', 'size'))
+        if not timm.is_model(name):  # `hf-hub:…` is none, and would be asked for on the network
+            raise ValueError(f'timm has no model {name!r}')
+        if not (type(classes) is type(size) is int and 1 <= classes <= 100_000 and 32 <= size <= 1024):
+            raise ValueError(f'{classes!r} classes at {size!r} pixels')
+        mean, std = torch.tensor([about['mean'], about['std']], dtype=torch.float32)
+        if mean.shape != (3,) or not (mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
+            raise ValueError('three means and three deviations are wanted')
+        with torch.device('meta'):  # takes no memory: the file may name a network far larger than itself
+            own = timm.create_model(name, pretrained=False, num_classes=classes).state_dict()
+        if {key: list(tensor.shape) for key, tensor in own.items()} != shapes:
+            raise ValueError(f'its weights are not those of {name}')
+        model = timm.create_model(name, pretrained=False, num_classes=classes)
         model.load_state_dict(safetensors.torch.load_file(file))
         model.reset_classifier(0)
-        return _Normalised(model, about['mean'], about['std']), int(about['size'])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        return _Normalised(model, mean.tolist(), std.tolist()), size
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise SettingError(f'features: classifier:{folder}: not a classifier trained here: {" ".join(str(error).split())[:100]}') from None
 
 # %% ../nbs/11_features.ipynb #c16

@@ -252,9 +252,9 @@ def write_report(
     "Draw the page of a run. Raises `SettingError` where its files are damaged."
     try:
         page = _render(folder)
-    except SettingError:
+    except (SettingError, MemoryError):
         raise
-    except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
+    except Exception as error:  # whatever tables, pictures and scores that no run of ours wrote may raise
         raise SettingError(f'{folder.path}: damaged: {" ".join(str(error).split())[:120]}') from None
     with replacing(folder.path / 'report.html') as new:
         new.write_text(page, encoding='utf-8')

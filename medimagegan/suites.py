@@ -21,7 +21,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import yaml
 
 # %% ../nbs/22_suites.ipynb #c03
 from .comparison import YARDSTICKS, Arm, answer, write_comparison
@@ -31,6 +30,7 @@ from medimagegan.config import (
     load_config,
     make_config,
     nearest_word,
+    read_yaml,
     replacing,
     save_config,
     settings_digest,
@@ -66,47 +66,55 @@ def load_suite(
     seeds: int | None = None,  # So many seeds, from 0, in place of the file's
 ) -> Suite:
     "A suite with every run checked. Raises `SettingError` for a file, name or setting that is wrong."
-    try:
-        text = yaml.safe_load(Path(file).read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f'{file}: cannot be read: {getattr(error, "strerror", None) or "not UTF-8 text"}') from None
-    except yaml.YAMLError as error:
-        raise SettingError(f'{file}: not YAML: {" ".join(str(error).split())[:160]}') from None
+    text = read_yaml(file)
     if not isinstance(text, dict) or not {'title', 'question', 'runs'} <= set(text):
         raise SettingError(f'{file}: not a suite: title, question and runs are wanted')
     for key in text:
         if key not in _KEYS:
             raise SettingError(f'{file}: unknown key {key!r}{nearest_word(key, _KEYS) or "; a suite has " + ", ".join(_KEYS)}')
-    named, base, read_at = text['runs'], text.get('base') or {}, text.get('read_at') or ()
-    for what, value, kind in (('runs', named, dict), ('base', base, dict), ('read_at', read_at, (list, tuple))):
-        if not isinstance(value, kind) or (what == 'runs' and not value):
-            raise SettingError(f'{file}: {what}: {"a list of epochs" if what == "read_at" else "names and values"} are wanted')
-    chosen = tuple(range(seeds)) if seeds is not None else text.get('seeds', [0, 1, 2])
-    if not chosen or not all(type(s) is int and s >= 0 for s in chosen) or len(set(chosen)) < len(chosen):
-        raise SettingError(f'{file}: seeds: different whole numbers from 0 are wanted, not {chosen}')
-    yardstick = text.get('yardstick', 'KD')
+    named, base, yardstick = text['runs'], text.get('base') or {}, text.get('yardstick', 'KD')
+    for what, value in (('runs', named), ('base', base)):
+        if not isinstance(value, dict) or (what == 'runs' and not value):
+            raise SettingError(f'{file}: {what}: names and values are wanted')
+    for what in ('title', 'question', 'yardstick'):
+        if not isinstance(text.get(what, ''), str) or not text.get(what, 'KD').strip():
+            raise SettingError(f'{file}: {what}: a text is wanted')
+    chosen = tuple(range(seeds)) if seeds is not None else _wholes(text.get('seeds', ['0', '1', '2']))
+    if not chosen or max(chosen) >= 2**31 or len(set(chosen)) < len(chosen):
+        raise SettingError(f'{file}: seeds: different whole numbers from 0 are wanted, [0, 1, 2]')
     if yardstick not in YARDSTICKS:
         raise SettingError(f'{file}: yardstick: {yardstick!r} is none of {", ".join(YARDSTICKS)}{nearest_word(yardstick, YARDSTICKS)}')
     for name in only:
-        if name not in named:
+        if name not in map(str, named):
             raise SettingError(f'{file}: no run {name!r}: {", ".join(map(str, named))}{nearest_word(name, named)}')
     runs = {}
     for name, overrides in named.items():
-        for key in {**base, **(overrides or {}), **(settings or {})}:
+        if overrides is not None and not isinstance(overrides, dict):
+            raise SettingError(f'{file}: {name}: settings are wanted, {{ttur: 4}}, or {{}} for those of base')
+        values = {**base, **(overrides or {})}
+        for key in {**values, **(settings or {})}:
             if key in ('seed', 'run', 'out'):
                 raise SettingError(f'{file}: {name}: {key} is set by the suite; seeds: and --out say it')
-        cfg = make_config({**base, **(overrides or {})}, where=f'{file}: {name}')
+        cfg = make_config(values, where=f'{file}: {name}')
         runs[str(name)] = make_config(settings or {}, cfg, where=f'{file}: {name}')
     same = {}
     for name, cfg in runs.items():
         if settings_text(cfg) in same:
             raise SettingError(f'{file}: {name} and {same[settings_text(cfg)]} are the same settings')
         same[settings_text(cfg)] = name
-    if read_at and (len(runs) > 1 or not all(type(e) is int and 0 < e <= next(iter(runs.values())).num_epochs for e in read_at)):
+    read_at = _wholes(text.get('read_at') or [])
+    if read_at is None or (read_at and (len(runs) > 1 or not 0 < min(read_at) <= max(read_at) <= next(iter(runs.values())).num_epochs)):
         raise SettingError(f'{file}: read_at: epochs of one run, at most its num_epochs, are wanted')
     kept = {name: cfg for name, cfg in runs.items() if not only or name in only}
-    return Suite(Path(file).stem, str(text['title']), str(text['question']), kept, tuple(chosen), yardstick, tuple(read_at), Path(file),
+    word = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in Path(file).stem).strip('.') or 'suite'  # of a folder and a page's links
+    return Suite(word, text['title'], text['question'], kept, chosen, yardstick, read_at, Path(file),
                  bool(settings or only or seeds is not None))
+
+
+def _wholes(words) -> tuple[int, ...] | None:
+    "`[0, 1]` as `read_yaml` gives it; None where that is something else."
+    good = isinstance(words, list) and all(isinstance(word, str) and word.isdecimal() and len(word) < 11 for word in words)
+    return tuple(map(int, words)) if good else None
 
 
 def plan(
