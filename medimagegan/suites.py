@@ -7,6 +7,7 @@ __all__ = ['Suite', 'load_suite', 'plan', 'estimate_seconds', 'launch', 'SlurmJo
            'write_suite_report', 'write_index', 'run_suite']
 
 # %% ../nbs/22_suites.ipynb #c02
+import asyncio
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -329,6 +331,25 @@ class SlurmJobs:
             _ask('scancel', f'--name={self.name}')
 
 # %% ../nbs/22_suites.ipynb #c11
+def _knock(
+    scheduler: str,
+    patience: float = 10.,  # Seconds
+) -> str:  # Why no Dask scheduler answered there; nothing, where one did
+    "In a thread of its own. A `Client` would wait for ever where something else answers, and complain for long where nobody does."
+    import distributed
+
+    async def ask():
+        async with distributed.rpc(scheduler) as there:
+            await there.identity()
+    try:
+        asyncio.run(asyncio.wait_for(ask(), patience))
+    except (TimeoutError, asyncio.TimeoutError):
+        return f'nothing said in {patience:.0f} s'
+    except Exception as error:  # whatever it was that spoke
+        return ' '.join(str(error).split()) or type(error).__name__
+    return ''
+
+
 @contextmanager
 def open_client(
     workers: int | None = None,  # At most so many; left out: one a GPU, or one a core; four SLURM jobs
@@ -346,6 +367,11 @@ def open_client(
     made = jobs = None
     if scheduler:
         where = scheduler
+        with ThreadPoolExecutor(1) as pool:
+            said = pool.submit(_knock, scheduler).result()
+        if said:
+            raise SettingError(f'scheduler: {scheduler}: nobody answers there: {said[:100]}')
+        logging.getLogger('distributed.client').setLevel(logging.CRITICAL)  # where it is lost, we say so
     elif cluster == 'slurm':
         # a run may outlive ten jobs, each ended by SLURM: it goes on from its checkpoint
         options = {'dashboard_address': ':0', 'allowed_failures': 10, 'interface': _setting('interface'),
@@ -368,14 +394,7 @@ def open_client(
         spec = {i: {'cls': distributed.Nanny, 'options': one} for i, one in enumerate(options)}
         scheduling = {'cls': distributed.Scheduler, 'options': {'dashboard_address': ':0', 'host': '127.0.0.1'}}
         where = made = distributed.SpecCluster(spec, scheduling, silence_logs=logging.ERROR)
-
-    class Client(distributed.Client):
-        def __del__(self):  # one that reached nobody would wait for its end, and complain of it
-            pass
-    try:
-        client = Client(where, timeout=10)
-    except Exception as error:  # whatever answers there, it is no scheduler
-        raise SettingError(f'scheduler: {scheduler}: nobody answers there: {" ".join(str(error).split())[:100]}') from None
+    client = distributed.Client(where, timeout=30)
     try:
         yield client, jobs
     finally:
