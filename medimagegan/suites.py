@@ -228,9 +228,11 @@ def _read_slurm_settings() -> None:
         import dask_jobqueue  # noqa: F401
     except ImportError:
         raise SettingError('cluster: slurm needs dask-jobqueue: pip install "medimagegan[cluster]"') from None
+    except ValueError as error:  # a file of Dask's settings
+        raise SettingError(f'cluster: slurm: {" ".join(str(error).split())[:300]}') from None
     for number, handler in handlers.items():  # its import makes Ctrl-C an exit with code 0
         signal.signal(number, handler)
-    written = dask.config.collect().get('jobqueue', {}).get('slurm', {})
+    written = (dask.config.collect().get('jobqueue') or {}).get('slurm') or {}
     dask.config.update_defaults({'jobqueue': {'slurm': {k: v for k, v in _SLURM.items() if k not in written}}})
 
 

@@ -1,8 +1,8 @@
-"""A suite through a real SLURM: one node, two GPUs that are none, no root's config touched.
+"""A suite through a real SLURM: one node with two GPUs that are none; what is configured in /etc is not touched.
 
 `python tests/trial_slurm.py` installs Debian's slurmctld, slurmd, slurm-client and munge where they are missing (root is wanted), starts
 them with a configuration of their own in a temporary folder, tries what `medimagegan suite --cluster slurm` promises, and stops
-everything that it started. It is no part of `make test`: it takes some three minutes."""
+everything that it started. It is no part of `make test`: it takes some minutes."""
 import json
 import os
 import shutil
@@ -69,8 +69,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def start_slurm(at):
-    "A controller and a node with two GPUs. Gives their processes."
+def start_slurm(at, started):
+    "A controller and a node with two GPUs; their processes go into `started`."
     host = socket.gethostname().split('.')[0]
     for name in ('state', 'spool', 'munge'):
         (at / name).mkdir(mode=0o755)
@@ -106,7 +106,6 @@ PartitionName=all Nodes={host} Default=YES MaxTime=1-0
     (at / 'gres.conf').write_text(''.join(f'NodeName={host} Name=gpu File={file}\n' for file in ('/dev/null', '/dev/zero')))
     os.environ['SLURM_CONF'] = str(at / 'slurm.conf')
     subprocess.run(['mungekey', '--create', f'--keyfile={at}/munge/key'], check=True)
-    started = []
     for name, words in (('munged', ['--force', f'--key-file={at}/munge/key', f'--socket={at}/munge/socket', f'--pid-file={at}/munge/pid',
                                     f'--log-file={at}/munge/log', f'--seed-file={at}/munge/seed']),
                         ('slurmctld', ['-D']), ('slurmd', ['-D'])):
@@ -117,7 +116,6 @@ PartitionName=all Nodes={host} Default=YES MaxTime=1-0
     if not wait_for(lambda: 'idle' in ask('sinfo', '--noheader', '--format=%T'), 30, .5):
         said = '; '.join(((at / f'{n}.txt').read_text().strip().splitlines() or ['-'])[-1] for n in ('munged', 'slurmctld', 'slurmd'))
         raise RuntimeError(f'SLURM does not start: {said}')
-    return started
 
 
 def ask(*words):
@@ -160,11 +158,13 @@ def gone(at, what):
 def refusals(at, file):
     (at / 'broken').mkdir()
     (at / 'broken' / 'dask_jobqueue.py').write_text('raise ImportError')
+    (at / 'broken' / 'dask.yaml').write_text('jobqueue: {slurm: [')
     slurmless = {'PATH': str(PROGRAM.parent)}
     for what, env, wanted in (('a queue that is none', {'DASK_JOBQUEUE__SLURM__QUEUE': 'nowhere'}, 'invalid partition'),
                               ('more cores than any node has', {'DASK_JOBQUEUE__SLURM__CORES': '64'}, 'sbatch refuses'),
                               ('a memory that is none', {'DASK_JOBQUEUE__SLURM__MEMORY': 'much'}, 'much'),
                               ('an interface that is none', {'DASK_JOBQUEUE__SLURM__INTERFACE': 'ib9'}, 'ib9'),
+                              ('a file of Dask that is no YAML', {'DASK_CONFIG': str(at / 'broken' / 'dask.yaml')}, 'malformed'),
                               ('no sbatch', slurmless, 'no sbatch here'),
                               ('no dask-jobqueue', {'PYTHONPATH': f"{at}/broken:{os.environ.get('PYTHONPATH', '')}"}, 'pip install'),
                               ('a worker that cannot start', {'DASK_JOBQUEUE__SLURM__PYTHON': '/no/python'}, '/no/python')):
@@ -243,7 +243,7 @@ def main():
         file.write_text('title: Rates\nquestion: Does the rate matter?\nruns: {slow: {}, fast: {learning_rate: 1e-3}}\nseeds: [0, 1]\n'
                         f'base: {json.dumps({**SMALL, "score_every": 1, "num_epochs": 6})}\n')
         os.environ.update(OMP_NUM_THREADS='1', MEDIMAGEGAN_CACHE=str(at / 'cache'))
-        daemons = start_slurm(at)
+        start_slurm(at, daemons)
         parts = {'refusals': lambda: refusals(at, file), 'late': lambda: late(at, file, socket.gethostname().split('.')[0]),
                  'whole': lambda: whole(at, file), 'killed': lambda: driver_killed(at, file)}
         for name in sys.argv[1:] or parts:
@@ -252,7 +252,7 @@ def main():
         check('the trial itself', False, f'{type(error).__name__}: {error}; the last program said: {said(at)}')
     finally:
         if daemons:
-            ask('scancel', '--name=', '--user=root')
+            ask('scancel', '--user=root')
             wait_for(lambda: not jobs(''), 10)
         for pid in ours(at):
             with suppress(OSError):
