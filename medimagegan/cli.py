@@ -76,9 +76,10 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument('--only', nargs='+', action='extend', default=[], metavar='NAME', help='only these runs')
     made.add_argument('--seeds', type=int, help='so many seeds, from 0, in place of the suite\'s')
     made.add_argument('--out', default='runs', metavar='DIR', help='where run folders go, and the report of a changed suite (default runs)')
-    made.add_argument('--workers', type=int, help='runs side by side; left out: one a GPU, or one a core')
+    made.add_argument('--workers', type=int, help='runs side by side; left out: one a GPU, or one a core; four SLURM jobs')
     made.add_argument('--scheduler', metavar='tcp://HOST:PORT', help='a Dask scheduler that is running')
-    made.add_argument('--cluster', default='local', choices=('local', 'slurm'), help='where workers are started (default local)')
+    made.add_argument('--cluster', default='local', choices=('local', 'slurm'),
+                      help='workers are started here, or are SLURM jobs (default local)')
     made = command('compare', 'finished runs side by side: table, differences, curves; runs that differ in the seed alone are one arm')
     made.add_argument('runs', nargs='+', metavar='RUN', help='run folders')
     made.add_argument('--yardstick', default='KD', help='what decides (default KD)')

@@ -114,6 +114,34 @@ def test_killed_drivers_workers_and_kernels_lose_nothing(suite, tmp_path):
     assert '**Answer.** Against slow' in report and (suite.parent.parent / 'reports' / 'README.md').exists()
 
 
+def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
+    def start(name, *words):
+        return subprocess.Popen([sys.executable, '-m', f'distributed.cli.dask_{name}', *map(str, words)], cwd=elsewhere, text=True,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    elsewhere, about = tmp_path / 'elsewhere', tmp_path / 'scheduler.json'  # a worker that stands in another folder
+    elsewhere.mkdir()
+    started = [start('scheduler', '--host', '127.0.0.1', '--port', 0, '--no-dashboard', '--scheduler-file', about)]
+    try:
+        while not about.exists():
+            assert started[0].poll() is None
+            time.sleep(.05)
+        address = json.loads(about.read_text())['address']
+        started.append(start('worker', address, '--nthreads', 1, '--no-dashboard'))
+        words = ('suite', suite, '--only', 'slow', '--seeds', 1, '--set', 'num_epochs=1')
+        said = medimagegan(*words, '--scheduler', address).stdout
+        assert 'done' in said and len(list((tmp_path / 'runs' / 'rates').glob('*/result.json'))) == 1
+        assert 'leave cluster out' in medimagegan(*words, '--out', 'two', '--scheduler', address, '--cluster', 'slurm', code=2).stderr
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(20)
+    for wrong in (address, 'nonsense'):
+        begun = time.monotonic()
+        said = installed(*words, '--out', 'two', '--scheduler', wrong, code=2).stderr
+        assert f'scheduler: {wrong}: nobody answers there' in said and len(said.splitlines()) == 1
+        assert time.monotonic() - begun < 40
+
+
 def test_compare_reads_any_runs(medimagegan, tmp_path):
     for seed in (0, 1):
         medimagegan('train', *flags(**SMALL, run=f's{seed}', seed=seed, score_every=1))
