@@ -170,6 +170,9 @@ def check_folder(
     blocked = next((p for p in (at, *at.parents) if p.exists() and not p.is_dir()), None)
     if blocked:
         raise SettingError(f'out: {blocked} is a file, and a folder is wanted')
+    linked = next((f for f in (*at.iterdir(), *at.glob('samples/*')) if f.is_symlink()), None) if at.is_dir() else None
+    if linked:
+        raise SettingError(f'run: {linked} is a link, and a run writes into its own folder alone: choose another `run` name')
     if not (at / 'config.yaml').exists():
         strange = [f.name for f in at.iterdir() if f.suffix not in ('.ipynb', '.html', '.new')] if at.exists() else []
         if strange:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from pathlib import Path
 import torch
 
 # %% ../nbs/23_suites.ipynb #c03
-from .comparison import YARDSTICKS, Arm, answer, write_comparison
+from .comparison import YARDSTICKS, Arm, answer, escape_markdown, write_comparison
 from medimagegan.config import (
     SettingError,
     TrainConfig,
@@ -285,7 +286,9 @@ def write_index(
              'Each is written by `medimagegan suite`, from runs on the built-in phantoms: small, so that anybody can repeat them.']
     for file in sorted(folder.glob('*.json')):
         about = json.loads(file.read_text(encoding='utf-8'))
-        parts += [f"## [{about['title']}]({file.stem}.md)", about['question'], about['answer'], f'![samples]({file.stem}_samples.png)']
+        title, question, said = (escape_markdown(str(about[key])) for key in ('title', 'question', 'answer'))
+        link = urllib.parse.quote(file.stem)
+        parts += [f'## [{title}]({link}.md)', question, said, f'![samples]({link}_samples.png)']
     with replacing(folder / 'README.md') as new:
         new.write_text('\n\n'.join(parts) + '\n', encoding='utf-8')
     return folder / 'README.md'

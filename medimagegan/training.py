@@ -12,6 +12,7 @@ import os
 import platform
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -28,7 +29,7 @@ from .config import SettingError, TrainConfig, make_config, replacing, settings_
 from .data import ImageSet, image_batches, keep_near, n_batches
 from .networks import Generator
 from .ranks import average, n_ranks, rank
-from .step import GAN, make_generator, make_step
+from .step import DTYPES, GAN, make_generator, make_step
 
 # %% ../nbs/09_training.ipynb #c06
 def find_bad(
@@ -142,10 +143,18 @@ def load_generator(
     Raises `SettingError` for a file that holds none."""
     try:
         with safetensors.safe_open(file, 'pt') as f:
-            cfg = make_config(json.loads(f.metadata()['config']), where=str(file))
+            text = f.metadata()['config']
+            shapes = {name: f.get_slice(name).get_shape() for name in f.keys()}  # noqa: SIM118
+        cfg = make_config(json.loads(text), where=str(file))
+        with torch.device('meta'):  # takes no memory: the settings may name a network far larger than the file
+            wanted = make_generator(cfg).state_dict()
+        if {name: list(t.shape) for name, t in wanted.items()} != shapes:
+            raise ValueError('its weights are not those of its settings')
         generator = make_generator(cfg)
         generator.load_state_dict(safetensors.torch.load_file(file))
-    except (OSError, safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError, RuntimeError) as error:
+    except SettingError:
+        raise
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise SettingError(f'{file}: not a generator that can be loaded: {_in_a_line(error)}') from None
     return generator.to(device, memory_format=torch.channels_last).eval(), cfg
 
@@ -200,7 +209,9 @@ def load_checkpoint(
     "Bring a GAN to where the checkpoint was written. Raises `SettingError` where there is none that can be gone on from."
     for one in checkpoints(file):
         try:
-            state = torch.load(one, map_location='cpu', weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')  # what is refused is said in one line
+                state = torch.load(one, map_location='cpu', weights_only=True)
             was, began = make_config(json.loads(state['config'])), dict(state['surroundings'])
             break
         except Exception as error:  # whatever an unpickler may raise on a stranger's bytes
@@ -217,6 +228,11 @@ def load_checkpoint(
         raise SettingError(f'{one}: was written under {name} {old}, and this is {new}: the run would be neither the one nor the other; '
                            'choose another `run` name, or --force')
     try:
+        counts = [state[name] for name in ('step', 'epoch', 'batch', 'rolled_back')]
+        if not all(type(n) is int and 0 <= n < 2**53 for n in counts) or state['dtype'] not in DTYPES.values():
+            raise ValueError('its counters are none')
+        if state['epoch'] > cfg.num_epochs and 'num_epochs' not in settings:
+            raise ValueError(f"{state['epoch']} epochs of {cfg.num_epochs} were done")
         for name, part in _parts(gan).items():
             part.load_state_dict(state[name])
         for optimizer, rate in ((gan.opt_g, 'learning_rate'), (gan.opt_d, 'ttur')):

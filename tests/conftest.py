@@ -1,6 +1,7 @@
 """What the tests share: the checkout's root, and real processes of the command line."""
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -36,6 +37,7 @@ def serve(words, cwd, out, err):
     "In the forked process: the program's `main`, with its text in files."
     from medimagegan.cli import main
     os.chdir(cwd)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C, and hand that down
     for fd, file in ((1, out), (2, err)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), fd)
     sys.stdout, sys.stderr = (os.fdopen(fd, 'w', encoding='utf-8', closefd=False) for fd in (1, 2))

@@ -1,16 +1,18 @@
 """Suites: real workers, real papermill, real kills."""
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+import trial_suites
 from conftest import ROOT, SMALL, flags
 
 from medimagegan.suites import load_suite, plan
+from medimagegan.workers import open_client
 
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
 
@@ -24,24 +26,6 @@ def suite(tmp_path):
     file.write_text('title: Rates\nquestion: Does the rate matter?\nruns: {slow: {}, fast: {learning_rate: 1e-3}}\nseeds: [0, 1]\n'
                     f'base: {json.dumps({**SMALL, "score_every": 1, "num_epochs": 6})}\n')
     return file
-
-
-def processes(word):
-    "Processes of this test: those whose command or surroundings name its folder."
-    found = []
-    for p in Path('/proc').glob('[0-9]*'):
-        try:
-            if word in (p / 'cmdline').read_text() or (word == os.readlink(p / 'cwd') and p.name != str(os.getpid())):
-                found.append(int(p.name))
-        except OSError:
-            continue
-    return found
-
-
-def children(folder, word):
-    "Processes with this word in their command that stand in the folder."
-    found = subprocess.run(['pgrep', '-f', word], capture_output=True, text=True).stdout.split()
-    return [p for p in map(int, found) if os.path.exists(f'/proc/{p}/cwd') and os.readlink(f'/proc/{p}/cwd') == str(folder)]
 
 
 def test_the_suites_of_the_study_are_all_there_and_sound():
@@ -69,49 +53,16 @@ def test_a_changed_suite_is_planned_and_reported_under_out(suite, medimagegan, t
     assert not (suite.parent.parent / 'reports').exists(), 'the committed report is another one'
 
 
-def test_killed_drivers_workers_and_kernels_lose_nothing(suite, tmp_path):
-    words = [PROGRAM, 'suite', suite, '--workers', '2', '--out', str(tmp_path / 'runs')]
-    results = lambda: sorted((tmp_path / 'runs' / 'rates').glob('*/result.json'))  # noqa: E731
+def test_kills_lose_nothing_and_the_report_follows(tmp_path):
+    assert not [wrong for wrong in trial_suites.try_kills(tmp_path) if wrong]
+    reports = tmp_path / 'experiments' / 'reports'
+    assert '**Answer.** Against rate 0' in (reports / 'rates.md').read_text() and (reports / 'README.md').exists()
 
-    def start():
-        return subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                env={**os.environ, 'OMP_NUM_THREADS': '1'})
 
-    def wait_for(pattern):
-        begun = time.monotonic()
-        while not list((tmp_path / 'runs').glob(pattern)):
-            assert time.monotonic() - begun < 120 and driver.poll() is None
-            time.sleep(.05)
-    driver = start()
-    wait_for('rates/*/history.csv')
-    driver.kill()  # the driver: its workers, notebooks and kernels end with it
-    driver.wait()
-    begun = time.monotonic()
-    while left := [p for p in processes(str(tmp_path)) if p != os.getpid()]:
-        assert time.monotonic() - begun < 10, f'left behind: {left}'
-        time.sleep(.2)
-    before = {f: f.stat().st_mtime_ns for f in results()}
-    driver = start()
-    killed = 0
-    for word in ('ipykernel_launcher', 'spawn_main'):  # a kernel, then a worker, each while a run is under way
-        begun = time.monotonic()
-        while not (kernels := children(tmp_path, 'ipykernel_launcher')) and driver.poll() is None and time.monotonic() - begun < 90:
-            time.sleep(.1)
-        victims = kernels if word == 'ipykernel_launcher' else children(tmp_path, word)
-        if victims and driver.poll() is None:
-            os.kill(victims[-1], signal.SIGKILL)
-            killed += 1
-            time.sleep(1)
-    assert killed == 2
-    said = driver.communicate(timeout=300)[0]
-    assert driver.returncode == 0, said
-    assert len(results()) == 4 and all(f.stat().st_mtime_ns == was for f, was in before.items()), 'none is run twice'
-    for _, cfg in plan(load_suite(suite), tmp_path / 'runs'):
-        steps = [row.split(',')[1] for row in (Path(cfg.out) / cfg.run / 'history.csv').read_text().splitlines()[1:]]
-        assert len(steps) == len(set(steps)), 'one writer'
-        assert (Path(cfg.out) / cfg.run / 'experiment.html').exists()
-    report = (suite.parent.parent / 'reports' / 'rates.md').read_text()
-    assert '**Answer.** Against slow' in report and (suite.parent.parent / 'reports' / 'README.md').exists()
+def test_the_dashboard_is_there():
+    with open_client(1) as (client, _):
+        page = urllib.request.urlopen(client.dashboard_link, timeout=30).read().decode()
+    assert 'Dask' in page and 'bokeh' in page.lower()
 
 
 def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):

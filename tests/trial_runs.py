@@ -40,7 +40,8 @@ class Command:
             pairs = [word for name, value in zip(words[::2], words[1::2], strict=True) for word in ('-p', name.removeprefix('--'), value)]
             call = [Path(sys.executable).parent / 'papermill', ROOT / 'experiments' / 'experiment.ipynb', self.said / 'out.ipynb', *pairs,
                     '--no-progress-bar', '--log-level', 'CRITICAL', *(['--engine', 'medimagegan'] if door == 'engine' else [])]
-            self.process = subprocess.Popen(call, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.process = subprocess.Popen(call, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def running(self):
         return self.process.is_alive() if hasattr(self.process, 'is_alive') else self.process.poll() is None
