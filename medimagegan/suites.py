@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 # %% ../nbs/23_suites.ipynb #c03
-from .comparison import YARDSTICKS, Arm, answer, escape_markdown, write_comparison
+from .comparison import YARDSTICKS, Arm, answer, escape_markdown, families, write_comparison
 from medimagegan.config import (
     SettingError,
     TrainConfig,
@@ -271,7 +271,9 @@ def write_suite_report(
     if not arms:
         raise SettingError(f'{suite.file}: no run is done: there is nothing to report')
     report = write_comparison(arms, folder, suite.name, suite.title, suite.question, suite.yardstick, command)
-    about = {'title': suite.title, 'question': suite.question, 'answer': answer(arms, suite.yardstick)}
+    first = next((i for i, family in enumerate(families(arms)) if len(family) > 1), 0)
+    about = {'title': suite.title, 'question': suite.question, 'answer': answer(arms, suite.yardstick),
+             'picture': f'{suite.name}_samples{first or ""}.png'}
     with replacing(report.with_suffix('.json')) as new:
         new.write_text(json.dumps(about, indent=1), encoding='utf-8')
     return report
@@ -287,8 +289,8 @@ def write_index(
     for file in sorted(folder.glob('*.json')):
         about = json.loads(file.read_text(encoding='utf-8'))
         title, question, said = (escape_markdown(str(about[key])) for key in ('title', 'question', 'answer'))
-        link = urllib.parse.quote(file.stem)
-        parts += [f'## [{title}]({link}.md)', question, said, f'![samples]({link}_samples.png)']
+        link, picture = (urllib.parse.quote(name) for name in (file.stem, str(about.get('picture', f'{file.stem}_samples.png'))))
+        parts += [f'## [{title}]({link}.md)', question, said, f'![samples]({picture})']
     with replacing(folder / 'README.md') as new:
         new.write_text('\n\n'.join(parts) + '\n', encoding='utf-8')
     return folder / 'README.md'
