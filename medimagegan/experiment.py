@@ -79,8 +79,9 @@ def _execute(manager, **options) -> int:  # The signal that came, 0 for none
     from papermill.clientwrap import PapermillNotebookClient
     client, given = PapermillNotebookClient(manager, **options), []
     client.create_kernel_manager()
+    folder = tempfile.TemporaryDirectory()
     if os.name == 'posix':
-        client.km.transport = 'ipc'
+        client.km.transport, client.km.ip = 'ipc', f'{folder.name}/kernel'  # left to itself, all that stand in one folder would share it
 
     def hand_on(signum, frame) -> None:
         given.append(signum)
@@ -95,6 +96,7 @@ def _execute(manager, **options) -> int:  # The signal that came, 0 for none
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
+        folder.cleanup()
     return given[0] if given else 0
 
 
