@@ -271,7 +271,7 @@ def start_run(
     device: torch.device,  # Where to train
     force: bool = False,  # Go on with other settings or images?
     say: Callable = print,  # Gets a line for each thing that differs
-) -> tuple[GAN, ImageSet, ImageSet]:  # The state to go on from, images to train on, images held out
+) -> tuple[GAN, ImageSet, ImageSet, str]:  # The state to go on from, images to train on and held out, a digest of the first
     """Split the images, write what is known before the first step, and take up an earlier checkpoint.
 
     Raises `SettingError` where there are too few images to score against, where the ranks cannot share a batch equally, and where
@@ -303,7 +303,7 @@ def start_run(
     if rank() == 0:
         _write_start(cfg, folder, gan, table, data, reals, about)
     wait_for_all()
-    return gan, reals, data.subset(held)
+    return gan, reals, data.subset(held), known[1]
 
 
 def _content(images: ImageSet) -> str:
@@ -546,7 +546,7 @@ def _run(cfg: TrainConfig, folder: RunFolder, device: torch.device, features: Fe
         wait_for_all()
     if agree(digest(data.files, data.groups)) != digest(data.files, data.groups):
         raise SettingError(f'path: {cfg.path}: the processes do not read the same images there')
-    gan, train_set, held = start_run(cfg, folder, data, device, force, say)
+    gan, train_set, held, images = start_run(cfg, folder, data, device, force, say)
     for note in _notes(cfg, data, train_set, held):
         say(f'note: {note}')
     say(f'{folder.path}: {describe_images(train_set, held)}; on {describe_device(gan)}'
@@ -554,7 +554,7 @@ def _run(cfg: TrainConfig, folder: RunFolder, device: torch.device, features: Fe
     if cfg.path != 'phantoms':
         say(f'images: {data.where}')
     if rank() == 0:
-        _train_and_score(gan, cfg, folder, train_set, held, features, say, stop, began)
+        _train_and_score(gan, cfg, folder, train_set, held, images, features, say, stop, began)
     else:
         _train_along(gan, cfg, train_set, stop)
     wait_for_all()
@@ -582,9 +582,9 @@ def _train_along(gan: GAN, cfg: TrainConfig, train_set: ImageSet, stop: Stop) ->
                 break
 
 
-def _train_and_score(gan: GAN, cfg: TrainConfig, folder: RunFolder, train_set: ImageSet, held: ImageSet, features: Features,
+def _train_and_score(gan: GAN, cfg: TrainConfig, folder: RunFolder, train_set: ImageSet, held: ImageSet, images: str, features: Features,
                      say: Callable, stop: Stop, began: float) -> None:
-    yardstick, images = open_yardstick(cfg, train_set, held, features), _content(train_set)
+    yardstick = open_yardstick(cfg, train_set, held, features)
     short = yardstick.first(cfg.curve_images)
 
     def keep() -> None:

@@ -178,7 +178,7 @@ def launch(
     process = subprocess.run([sys.executable, '-c', _EXPERIMENT, config, notebook], env=env, text=True,
                              preexec_fn=partial(die_with_parent, signal.SIGKILL), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = (process.stderr.strip().splitlines() or [''])[-1]
-    if process.returncode == -signal.SIGTERM:  # its SLURM job's time is over: no fault of the run, and no try is used up
+    if process.returncode in (-signal.SIGTERM, 124, 138, 143):  # the queue's time or its own is over: no fault, and no try is used up
         from distributed import Reschedule
         raise Reschedule
     if process.returncode == 2:

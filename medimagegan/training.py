@@ -12,6 +12,7 @@ import os
 import platform
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -271,13 +272,16 @@ class Stop:
 
     def __init__(self):
         self.asked: Interrupted | None = None
+        self.when = 0.  # It was first asked
         self.busy = False  # With what must be finished first
 
     def ask(self, signum: int, frame=None) -> None:
         "A signal's handler."
-        if self.asked:
+        if self.asked and time.monotonic() > self.when + 2:
             raise KeyboardInterrupt('stopped at once')
-        self.asked = Interrupted(f'stopped by {signal.Signals(signum).name}', 128 + signum)
+        if self.asked:  # a queue tells every process of a job, and they tell each other
+            return
+        self.when, self.asked = time.monotonic(), Interrupted(f'stopped by {signal.Signals(signum).name}', 128 + signum)
         if not self.busy:
             raise self.asked
 
