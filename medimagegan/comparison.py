@@ -184,7 +184,7 @@ def say_cures(
                 f"{f', {r.noise} paint noise' if r.noise else ''})" for r in rest.itertuples() if r.says == word]
         if mine:
             parts.append(f"{'cured by' if word == 'cured' else word + ' by'} {', '.join(mine)}")
-    came = f'{first.arm} came in {first.failed} of {first.seeds} seeds'
+    came = f'{first.arm.capitalize()} came in {first.failed} of {first.seeds} seeds'
     if not first.failed:
         return f'{came}: it was not provoked, and nothing can be cured.'
     return f"{came}: {'; '.join(parts) or 'no remedy was tried'}."
@@ -273,6 +273,7 @@ def plot_comparison(
                     ax.set_yscale('log')
                 elif name.endswith('loss') and rows[name].abs().max() > 100:
                     ax.set_yscale('symlog', linthresh=10)
+                    ax.yaxis.get_major_locator().set_params(numticks=7)
             ax.set(ylabel=title, xlabel='epoch')
         axes.flat[-1].axis('off')
         axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), fontsize=7, loc='center left', frameon=False)
@@ -371,7 +372,10 @@ def _family(arms: list[Arm], number: str, name: str, yardstick: str, many: bool)
     parts = [f'## {first}', escape_markdown(_settings_apart(arms[0])) + '.'] if many else []
     parts += [as_markdown(comparison_table(arms, yardstick))]
     if arms[0].name in FAILURES:
-        parts += ['Seeds in which the failure came, or another one:', as_markdown(cures(arms).astype(str).set_index('arm'))]
+        seeds = len(arms[0].runs)
+        parts += ['Seeds in which the failure came, another one did, or only noise was painted. Counts of so few prove little: a remedy '
+                  f'that fails one time in three is called a cure in {(2 / 3)**seeds:.0%} of all trials of {seeds} seeds.',
+                  as_markdown(cures(arms).astype(str).set_index('arm'))]
     if len(apart):
         parts += [f'Each against *{first}*, seed by seed, by {yardstick}:', as_markdown(apart)]
     parts += [f'![Losses, gradients and measures against epochs]({link}_curves{number}.png)',
