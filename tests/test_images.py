@@ -11,7 +11,8 @@ from conftest import SMALL, flags
 from trial_images import GREY, MUTATORS, RGB, SECRETS, SIDE, TWELVE, bases, file_of, picture, scan, trial
 
 from medimagegan.config import SettingError
-from medimagegan.data import list_files, read_folder, read_image
+from medimagegan.data import list_files, read_folder
+from medimagegan.images import read_image
 
 ALL = {k: v for k, v in SMALL.items() if k != 'n_images'}
 
