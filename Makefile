@@ -1,5 +1,6 @@
 # make demo     install, train on the built-in phantoms, print the report's path
 # make test     install, and run everything that must hold
+# make trials   the long form of what breaks runs: kills, full disks, hostile files; about an hour
 # make install  what both begin with
 # make format, make notebooks  for those who change a chapter
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN = .venv/bin
 # and one cache for all of them, so that the features of a set of phantoms are computed once
 SLIM = OMP_NUM_THREADS=1 MEDIMAGEGAN_CACHE="$(CURDIR)/.venv/cache" PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: install demo test format notebooks clean
+.PHONY: install demo test trials format notebooks clean
 
 install: .venv/.installed
 
@@ -25,6 +26,9 @@ test: install
 	$(BIN)/ruff check nbs medimagegan tests experiments image_generation.py
 	$(SLIM) nbdev_test --n_workers 2 --do_print
 	$(SLIM) python -m pytest -q -n 2 --durations 8
+
+trials: install
+	for t in runs images settings trust suites; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done
 
 # notebooks -> package, and outputs without what a rerun would change
 format: install
