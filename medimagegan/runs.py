@@ -439,7 +439,7 @@ from medimagegan.ranks import complain
 from medimagegan.runs import run
 from medimagegan.training import Interrupted
 try:
-    run(load_config(sys.argv[1]), say=lambda line: print(line, flush=True))
+    run(load_config(sys.argv[1]), say=lambda line: print(line, flush=True), force=sys.argv[2:] == ['force'])
 except Interrupted as stop:
     raise SystemExit(stop.code)
 except (SettingError, FloatingPointError, MemoryError, OSError) as error:
@@ -448,15 +448,15 @@ except (SettingError, FloatingPointError, MemoryError, OSError) as error:
 '''
 
 
-def _start_ranks(cfg: TrainConfig, n: int, say: Callable) -> None:
+def _start_ranks(cfg: TrainConfig, n: int, say: Callable, force: bool = False) -> None:
     "Train with n processes on this machine. Raises `ChildProcessError` where one of them failed."
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as d:
         save_config(cfg, f'{d}/config.yaml')
         words = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(n), '--no-python']
         env = {'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1) // n)), **os.environ}  # each its share of the cores
-        with subprocess.Popen([sys.executable, *words, sys.executable, '-c', _ONE_RANK, f'{d}/config.yaml'], stdout=subprocess.PIPE,
-                              text=True, env=env, preexec_fn=die_with_parent) as ranks:
+        words += [sys.executable, '-c', _ONE_RANK, f'{d}/config.yaml', *(['force'] if force else [])]
+        with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True, env=env, preexec_fn=die_with_parent) as ranks:
             try:
                 for line in ranks.stdout:
                     say(line.rstrip())
@@ -484,7 +484,7 @@ def describe_images(train_set: ImageSet, held: ImageSet) -> str:
     return f'{len(train_set)} images to train on, {len(held)} held out; {kinds}'
 
 
-def _make_deterministic(device: torch.device) -> None:
+def _make_deterministic() -> None:
     "Only operations that give the same bits each time. Raises `RuntimeError` later, where there is none for what is asked."
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # read when CUDA starts
     torch.use_deterministic_algorithms(True)
@@ -499,7 +499,7 @@ def _explain_memory(error: Exception, cfg: TrainConfig, device: torch.device) ->
     tries += ['precision: bf16'] if cfg.precision == 'fp32' else []
     tries += [f'image_size: {cfg.image_size // 2}'] if cfg.image_size > 32 else []
     return MemoryError(f'out of memory on {device.type} at image_size {cfg.image_size}, batch_size {cfg.batch_size}, precision '
-                       f'{cfg.precision}: try {" or ".join(tries) or "smaller feature maps"}; the same command goes on')
+                       f'{cfg.precision}: try {" or ".join(tries) or "smaller feature maps"}')
 
 
 def run(
@@ -520,11 +520,11 @@ def run(
         say(f'{folder.path}: already finished, nothing to do')
         return folder
     if cfg.deterministic:
-        _make_deterministic(pick_device(cfg.n_gpu))
+        _make_deterministic()
     device = pick_device(cfg.n_gpu)
     with listen() as stop:
         if (cfg.n_gpu or 0) > 1 and int(os.environ.get('WORLD_SIZE', 1)) == 1:
-            _start_ranks(cfg, cfg.n_gpu, say)
+            _start_ranks(cfg, cfg.n_gpu, say, force)
             return folder
         features = load_features(cfg.features, device=device) if first_process() else None
         with hold_folder(folder.path) if first_process() else nullcontext(), joined(device):
