@@ -359,7 +359,7 @@ def _page(groups: list[list[Arm]], name: str, title: str, question: str, yardsti
               'its interval leaves zero out, with no correction for how many are looked at. N fakes are measured against as many '
               f"{md(protocol.get('reference', 'real images'))} in the features of "
               f"{md(protocol.get('backbone', 'the run'))}; *other reals* is the "
-              'floor, what real images get. Seconds are those of training, with other runs beside it.',
+              f'floor, what real images get, with the settings of *{first}*. Seconds are those of training, with other runs beside it.',
               f'Settings of *{first}* that are not the default: '
               + md(_settings_apart(arms[0])) + '.']
     parts += [f'```sh\n{printable(command, 10_000)}\n```'] if command else []
