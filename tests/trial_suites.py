@@ -2,6 +2,7 @@
 
 The full form is 30 runs and 10 kills, of workers, notebooks' drivers, kernels and the suite's own process, which is started again. Held is:
 each run has its result, was made by one process at a time and by nobody after it was done, and ten seconds after an end nothing is left."""
+import contextlib
 import json
 import os
 import random
@@ -55,8 +56,13 @@ class Watch:
         self.driver = subprocess.Popen(words, cwd=self.work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def look(self):
-        "Is one run made by two processes?"
-        made = [line for line in processes(self.work, 'run_experiment').values()]
+        "Is one run made by two processes? A child that has not yet become the kernel still bears its parent's name."
+        there = processes(self.work, PARTS['notebook'])
+        made = []
+        for pid, line in there.items():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                parent = int(Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[1])
+                made += [line] if parent not in there else []
         self.twice += [line for line in set(made) if made.count(line) > 1]
 
     def left(self, seconds=10):
@@ -106,9 +112,9 @@ def try_kills(work, runs=4, kills=3, seed=0):
     ended = done()
     for run in planned:
         steps = [row.split(',')[1] for row in (run / 'history.csv').read_text().splitlines()[1:]]
-        twice = len(steps) != len(set(steps)) or any(run.name in line for line in watch.twice)
         faults = {f'no result: {said[-300:]}': run not in ended, 'made again': ended.get(run) != seen.get(run, ended.get(run)),
-                  'two writers': twice, 'no page': not (run / 'experiment.html').exists(), f'left behind: {left[:2]}': left,
+                  'a step stands twice': len(steps) != len(set(steps)),
+                  'two processes at once': any(run.name in line for line in watch.twice), 'no page': not (run / 'experiment.html').exists(), f'left behind: {left[:2]}': left,
                   f'only {len(killed)} kills': len(killed) < kills}
         yield '; '.join(fault for fault, found in faults.items() if found)
 
