@@ -129,7 +129,7 @@ class TrainConfig:
         (), 'End a run that is so three scores running (a, b)',
         choices=('diverged', 'mode collapse', 'discriminator won'))
     rollback: float = setting(
-        0.0, 'A number went bad: go back once to the last checkpoint, with both learning rates times this; 0: stop', low=0, below=1)
+        0.0, 'After a bad number: back once to the last checkpoint, both rates times this; 0: stop', low=0, below=1)
     max_time: float = setting(0.0, 'Minutes after which the run saves itself and stops, to go on another time; 0: none', low=0)
     deterministic: bool = setting(False, 'On a GPU, only operations that give the same bits each time; the CPU always does')
 

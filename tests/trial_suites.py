@@ -114,7 +114,8 @@ def try_kills(work, runs=4, kills=3, seed=0):
         steps = [row.split(',')[1] for row in (run / 'history.csv').read_text().splitlines()[1:]]
         faults = {f'no result: {said[-300:]}': run not in ended, 'made again': ended.get(run) != seen.get(run, ended.get(run)),
                   'a step stands twice': len(steps) != len(set(steps)),
-                  'two processes at once': any(run.name in line for line in watch.twice), 'no page': not (run / 'experiment.html').exists(), f'left behind: {left[:2]}': left,
+                  'two processes at once': any(run.name in line for line in watch.twice),
+                  'no page': not (run / 'experiment.html').exists(), f'left behind: {left[:2]}': left,
                   f'only {len(killed)} kills': len(killed) < kills}
         yield '; '.join(fault for fault, found in faults.items() if found)
 
