@@ -39,7 +39,7 @@ def first_process() -> bool:
 def complain(line: str) -> None:
     "Print an error of this process. The first one's stands for all: `torchrun` ends the others before they repeat it."
     if not first_process():
-        time.sleep(3)
+        time.sleep(15)
         line = f"rank {os.environ['RANK']}: {line}"
     print(line, file=sys.stderr, flush=True)
 
