@@ -81,7 +81,8 @@ def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
         words = ('suite', suite, '--only', 'slow', '--seeds', 1, '--set', 'num_epochs=1')
         said = medimagegan(*words, '--scheduler', address).stdout
         assert 'done' in said and len(list((tmp_path / 'runs' / 'rates').glob('*/result.json'))) == 1
-        assert 'leave --cluster slurm out' in medimagegan(*words, '--out', 'two', '--scheduler', address, '--cluster', 'slurm', code=2).stderr
+        both = medimagegan(*words, '--out', 'two', '--scheduler', address, '--cluster', 'slurm', code=2)
+        assert 'leave --cluster slurm out' in both.stderr
     finally:
         for process in reversed(started):
             process.terminate()
