@@ -6,7 +6,7 @@ from conftest import SMALL, flags
 from PIL import Image
 
 
-@pytest.mark.parametrize('name', ['kills', 'signals', 'saves', 'disks', 'numbers'])
+@pytest.mark.parametrize('name', ['kills', 'signals', 'saves', 'disks', 'numbers', 'seeds'])
 def test_trial(name):
     told = trial_runs.trial(name)
     assert not [f'{what}: {wrong}' for what, wrong in told if wrong]
