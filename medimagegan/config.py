@@ -97,10 +97,14 @@ class TrainConfig:
     n_images: int | None = setting(None, 'Use so many images, a seeded choice; empty: all (phantoms: 2000)', low=1, high=10_000_000)
     holdout: float = setting(0.2, 'Share of images set aside for scoring, never trained on', low=0, high=0.9)
 
+    split: str | None = setting(
+        None, 'CSV of `medimagegan split`: its train rows are trained on, its validation rows held out; empty: by `holdout`')
+
     max_feature_maps: int = setting(512, 'Most feature maps at any resolution', low=1, high=4096)
     dis_norm: str = setting(
         'auto', 'Norm in D; auto: batch for DCGAN, none for SNGAN and under wgan-gp and relativistic', choices=('auto', 'batch', 'none'))
     multi_scale: bool = setting(False, 'Multi-Scale Gradient: G paints, and D sees, every scale')
+    conditional: bool = setting(False, 'One generator for all classes: the label enters both networks')
     msg_combine: str = setting('simple', 'How D joins the image of a scale', choices=('simple', 'cat_lin'))
 
     loss: str = setting('bce', 'Adversarial loss', choices=('bce', 'hinge', 'lsgan', 'wgan-gp', 'relativistic'))
@@ -116,6 +120,7 @@ class TrainConfig:
     precision: str = setting(
         'auto', 'Numbers in the layers; auto: bf16 where the device computes in it, else fp32', choices=('auto', 'fp32', 'bf16', 'fp16'))
     capture: str = setting('auto', 'auto: on a GPU, the step runs as one CUDA graph; never: kernel by kernel', choices=('auto', 'never'))
+    warm_start: str | None = setting(None, 'A run folder: begin with the weights of its checkpoint; empty: with fresh ones')
 
     log_every: int = setting(10, 'Steps between rows of history.csv, each their mean', low=1, high=1_000_000)
     score_every: int | None = setting(
@@ -146,7 +151,7 @@ class TrainConfig:
                     raise SettingError(f'{f.name}: {_shown(v)} is not allowed: {range_of(f)}{nearest_word(v, m["choices"])}')
                 if isinstance(v, str) and _UNSEEN.search(v):
                     raise SettingError(f'{f.name}: {_short(v)} is not allowed: it has characters that cannot be seen')
-        for name in ('path', 'out', 'run', 'labels'):
+        for name in ('path', 'out', 'run', 'labels', 'split', 'warm_start'):
             text = getattr(self, name)
             if text is None:
                 continue
@@ -159,7 +164,8 @@ class TrainConfig:
         if not self.holdout and self.reference == 'heldout':
             raise SettingError('holdout: 0 leaves nothing to score against: keep some images out, or set reference: train')
         for name, idle, needed in (('label_smoothing', 0., 'loss: bce'), ('gp_weight', 10., 'loss: wgan-gp'),
-                                   ('msg_combine', 'simple', 'multi_scale: True'), ('labels', None, 'path: a folder')):
+                                   ('msg_combine', 'simple', 'multi_scale: True'), ('labels', None, 'path: a folder'),
+                                   ('split', None, 'path: a folder')):
             other, wanted = needed.split(': ')
             here = getattr(self, other)
             if getattr(self, name) != idle and (str(here) != wanted if other != 'path' else here == 'phantoms'):
@@ -351,15 +357,15 @@ def settings_text(
     cfg: TrainConfig,  # The settings of a run
 ) -> str:  # Sorted JSON without folders, the number of GPUs and the time allowed
     "What was trained, as text: equal for equal experiments."
-    places = ('run', 'out', 'path', 'labels', 'n_gpu', 'max_time')
+    places = ('run', 'out', 'path', 'labels', 'split', 'warm_start', 'n_gpu', 'max_time')
     return json.dumps({k: v for k, v in asdict(cfg).items() if k not in places}, sort_keys=True)
 
 
 def settings_digest(
     cfg: TrainConfig,  # The settings of a run
 ) -> str:  # Six hexadecimal digits
-    "A short name for what is trained, and on which folder."
-    return hashlib.sha256(f'{cfg.path} {cfg.labels} {settings_text(cfg)}'.encode()).hexdigest()[:6]
+    "A short name for what is trained, on which folder and split, and from which weights."
+    return hashlib.sha256(f'{cfg.path} {cfg.labels} {cfg.split} {cfg.warm_start} {settings_text(cfg)}'.encode()).hexdigest()[:6]
 
 
 def name_run(

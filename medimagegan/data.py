@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['READER', 'ImageSet', 'to_signed', 'to_unit', 'to_bytes', 'read_labels', 'list_files', 'match_labels', 'read_owner',
-           'join_groups', 'read_folder', 'split_holdout', 'image_batches', 'keep_near', 'n_batches', 'tile',
-           'show_picture', 'show_images']
+           'join_groups', 'read_folder', 'image_batches', 'keep_near', 'n_batches', 'tile', 'show_picture',
+           'show_images']
 
 # %% ../nbs/03_data.ipynb #c02
 import csv
@@ -354,31 +354,6 @@ def _notes(n: int, bad: dict, lost: list) -> tuple[str, ...]:
         names = [f for f, r in lost if r == reason]
         notes.append(f'{len(names)} left out, {reason}; the first: {names[0]}')
     return tuple(notes)
-
-# %% ../nbs/03_data.ipynb #c27
-def split_holdout(
-    data: ImageSet,  # All images
-    share: float,  # To set aside, 0 to 0.9
-    seed: int = 0,  # Chooses which
-) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; both sorted
-    "A seeded split, class by class, that never parts a group. At least one group stays on each side where there are two."
-    rng, held = np.random.default_rng([seed, 2]), set()
-    groups: dict[str, list[int]] = {}
-    for i, group in enumerate(data.groups):
-        groups.setdefault(group, []).append(i)
-    for label in range(len(data.classes)):
-        mine = [g for g in groups.values() if int(data.labels[g[0]]) == label]  # a group counts for its first image's class
-        wanted, taken = share * sum(map(len, mine)), 0
-        for k in rng.permutation(len(mine)):
-            if taken + len(mine[k]) / 2 > wanted:
-                continue
-            held.update(mine[k])
-            taken += len(mine[k])
-    if share and not held and len(groups) > 1:
-        held.update(min(groups.values(), key=len))
-    if len(held) == len(data):
-        held -= set(max(groups.values(), key=len))
-    return [i for i in range(len(data)) if i not in held], sorted(held)
 
 # %% ../nbs/03_data.ipynb #c30
 def image_batches(
