@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['YARDSTICKS', 'Arm', 'group_runs', 'families', 'seed_interval', 'differences', 'say', 'cures', 'say_cures',
            'comparison_table', 'escape_markdown', 'as_markdown', 'plot_comparison', 'sample_grid', 'write_comparison',
-           'answer']
+           'answer', 'as_html']
 
 # %% ../nbs/23_comparison.ipynb #c02
 import base64
@@ -330,7 +330,7 @@ def write_comparison(
         with replacing(folder / f'{name}_samples{i or ""}.png') as new:
             sample_grid(group).quantize(256, dither=Image.Dither.NONE).save(new, 'PNG', optimize=True)  # a third of the bytes
     text = _page(groups, name, title, question, yardstick, command)
-    for suffix, body in (('md', text), ('html', _as_html(title, text, folder))):
+    for suffix, body in (('md', text), ('html', as_html(title, text, folder))):
         with replacing(folder / f'{name}.{suffix}') as new:
             new.write_text(body, encoding='utf-8')
     return folder / f'{name}.md'
@@ -395,7 +395,11 @@ def _caution(arms: list[Arm]) -> str:
     return f'{early} of {len(words)} runs were still improving when they ended: this is an answer for runs of this length.' if early else ''
 
 
-def _as_html(title: str, text: str, folder: Path) -> str:
+def as_html(
+    title: str,
+    text: str,  # Markdown, its names escaped
+    folder: Path,  # Where its pictures lie
+) -> str:
     "A page of its own: every name escaped, pictures inside."
     from nbconvert.filters import markdown2html
 

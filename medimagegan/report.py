@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOUSE_STYLE', 'plot_losses', 'plot_scores', 'cut_sheet', 'samples_over_time', 'score_table', 'changed_settings',
-           'describe_cost', 'write_report', 'evaluation_parts', 'evaluation_page']
+           'describe_cost', 'write_report', 'evaluation_parts', 'evaluation_page', 'scorecard_page']
 
 # %% ../nbs/19_report.ipynb #c02
 import base64
@@ -195,6 +195,28 @@ is evidence of realism, of diversity, or that samples are not copies.</p>
 </div>
 {% include 'evaluation' %}
 </body></html>
+''', 'scorecard': '''{% include 'head' %}
+<h1>{{ about.n }} synthetic images: {{ about.class }}</h1>
+<p>Painted by a generator, for training and testing of software. No image here shows a person.</p>
+<h2>Fidelity and diversity</h2>
+{% include 'verdict' %}
+<div class="pair">
+<figure><img class="pixels" alt="real images" src="{{ real }}">
+<figcaption>Real: {{ protocol.reference }}, a seeded choice</figcaption></figure>
+<figure><img class="pixels" alt="synthetic images" src="{{ fake }}"><figcaption>Synthetic: the first of the set</figcaption></figure>
+</div>
+{% include 'evaluation' %}
+<h2>Utility</h2><p>{{ about.utility }}</p>
+<h2>Selection</h2><p>{{ about.selection }}</p>
+<h2>Provenance</h2>
+<table>{% for key, value in about.provenance.items() %}<tr><td>{{ key }}</td><td>{{ value }}</td></tr>
+{% endfor %}</table>
+<h2>Licence of the source</h2><p>{{ about.licence }}</p>
+<h2>Intended use and limits</h2>
+<ul>{% for line in about.limits %}<li>{{ line }}</li>{% endfor %}</ul>
+<p class="note">The headings follow what is asked of synthetic medical data (Zamzmi et al. 2025): congruence, coverage, constraint,
+ completeness, compliance, comprehension, consistency.</p>
+</body></html>
 ''', 'page': '''{% include 'head' %}
 <h1>{{ name }}</h1>
 <p>{{ cfg.arch }}{{ ' with Multi-Scale Gradient' if cfg.multi_scale }} at {{ cfg.image_size }} pixels,
@@ -279,6 +301,17 @@ def evaluation_page(
     urls = {name: _data_url(Image.fromarray(picture)) for name, picture in pictures.items()}
     parts = evaluation_parts(scores, Image.fromarray(pictures['closest']))
     return _PAGES.get_template('folders').render(**parts | urls, name=scores['fakes'])
+
+
+def scorecard_page(
+    scores: dict,  # From `evaluate`
+    pictures: dict,  # {`real`, `fake`, `closest`: (H, W, 3), uint8}
+    about: dict,  # `class, n, utility, selection, provenance, licence, limits`
+) -> str:  # HTML
+    "The page of a set of synthetic images."
+    urls = {name: _data_url(Image.fromarray(picture)) for name, picture in pictures.items()}
+    parts = evaluation_parts(scores, Image.fromarray(pictures['closest']))
+    return _PAGES.get_template('scorecard').render(**parts | urls, about=about, name=f"{about['n']} synthetic images: {about['class']}")
 
 
 def _render(folder: RunFolder) -> str:

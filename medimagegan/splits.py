@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['BITS', 'ALIKE', 'PARTS', 'COLUMNS', 'split_holdout', 'perceptual_hashes', 'count_differences', 'hash_file',
-           'join_alike', 'make_split', 'check_split', 'write_split', 'read_split', 'follow_split']
+           'join_alike', 'part_groups', 'make_split', 'set_aside', 'check_split', 'write_split', 'read_split',
+           'follow_split']
 
 # %% ../nbs/05_splits.ipynb #c02
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import imagehash
@@ -79,7 +79,7 @@ def count_differences(
     return result.round().astype(np.int64)
 
 # %% ../nbs/05_splits.ipynb #c15
-PARTS = ('train', 'validation', 'test')
+PARTS = ('train', 'validation', 'test', 'reserve')  # the last: set aside, for a control
 COLUMNS = ('file', 'class', 'group', 'split', 'sha256', 'phash')
 
 
@@ -112,6 +112,28 @@ def join_alike(
     return tuple(root(group) for group in groups)
 
 
+def part_groups(
+    labels: np.ndarray,  # (N,), int: class of each image
+    groups: tuple[str, ...],  # Of each image
+    shares: tuple[float, ...],  # Wanted of each class, in each part; their sum is 1
+    seed: int = 0,  # Orders groups of one size
+) -> np.ndarray:  # (N,), int: the part of each image
+    """Each group, the largest first, goes where it brings the classes nearest to their shares.
+
+    scikit-learn's StratifiedGroupKFold does so with equal parts."""
+    names, of = np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)
+    counts = np.zeros((len(names), labels.max() + 1))
+    np.add.at(counts, (of, labels), 1)
+    counts /= np.maximum(1, counts.sum(0))
+    missing = np.array(shares)[:, None] * (counts.sum(0) > 0)
+    part = np.zeros(len(names), dtype=np.int64)
+    shuffled = np.random.default_rng([seed, 5]).permutation(len(names))
+    for g in shuffled[np.argsort(-counts[shuffled].max(1), kind='stable')]:
+        part[g] = ((counts[g] - missing) ** 2 - missing ** 2).sum(1).argmin()
+        missing[part[g]] -= counts[g]
+    return part[of]
+
+
 def make_split(
     data: ImageSet,  # From `read_folder`
     folder: str | Path,  # The same folder
@@ -122,19 +144,35 @@ def make_split(
     if not (min(shares) > 0 and sum(shares) < 1):
         raise SettingError(f'shares: {shares[0]:g} and {shares[1]:g} are not allowed: each above 0, and together below 1')
     hashes = perceptual_hashes(data, turned=True)
-    joined = replace(data, groups=join_alike(data.groups, hashes))
-    _, held = split_holdout(joined, sum(shares), seed)
-    _, test = split_holdout(joined.subset(held), shares[1] / sum(shares), seed + 1)
-    table = pd.DataFrame({'file': data.files, 'class': [data.classes[k] for k in data.labels], 'group': joined.groups, 'split': 'train'})
-    table.loc[held, 'split'] = 'validation'
-    table.loc[[held[i] for i in test], 'split'] = 'test'
+    groups = join_alike(data.groups, hashes)
+    parts = part_groups(data.labels.numpy(), groups, (1 - sum(shares), *shares), seed)
+    table = pd.DataFrame({'file': data.files, 'class': [data.classes[k] for k in data.labels], 'group': groups,
+                          'split': [PARTS[part] for part in parts]})
     table['sha256'] = [hash_file(Path(folder) / file) for file in data.files]
     table['phash'] = [np.packbits(bits).tobytes().hex() for bits in hashes[:, 0]]
     for name, mine in table.groupby('class'):
-        missing = [part for part in PARTS if part not in set(mine['split'])]
+        missing = [part for part in PARTS[:3] if part not in set(mine['split'])]
         if missing:
             raise SettingError(f'path: {folder}: the {mine["group"].nunique()} groups of {name} are too few to be in {missing[0]} too')
     return table
+
+
+def set_aside(
+    table: pd.DataFrame,  # From `make_split`
+    name: str,  # A class
+    keep: int,  # Training images of it that stay; whole groups, so up to one group more
+    seed: int = 0,  # Chooses which
+) -> pd.DataFrame:  # The same, with the others as `reserve`
+    "Make a class scarce, and keep what was taken: the control that more real images would help."
+    mine = table[(table['class'] == name) & (table['split'] == 'train')]
+    names = np.random.default_rng([seed, 6]).permutation(mine['group'].unique())
+    kept, stay = 0, set()
+    for group in names:
+        if kept < keep:
+            stay.add(group)
+            kept += int((mine['group'] == group).sum())
+    taken = table['group'].isin(set(names) - stay) & (table['split'] == 'train')
+    return table.assign(split=table['split'].where(~taken, 'reserve'))
 
 
 def check_split(
