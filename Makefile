@@ -36,6 +36,7 @@ format: install
 	$(SLIM) nbdev_clean
 	$(SLIM) nbdev_clean --fname experiments/experiment.ipynb
 	$(SLIM) nbdev_clean --fname experiments/benchmark.ipynb
+	$(SLIM) nbdev_clean --fname experiments/balance.ipynb
 
 # every chapter run anew, with its outputs kept (progress lines left out: they would differ each time)
 notebooks: install

@@ -57,6 +57,24 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument('--out', required=True, metavar='DIR', help='where to: a new or empty folder')
     made.add_argument('--seed', type=int, default=0, help='seed of the latents (default 0); image 7 of a seed is always the same')
     made.add_argument('--n_gpu', '--n-gpu', type=int, default=None, help='0: CPU, 1: one GPU; left out: what is there')
+    made = command('split', 'part a folder in train, validation and test, once: whole lesions, patients and look-alikes together')
+    made.add_argument('path', metavar='DIR', help='folder of images')
+    made.add_argument('--out', required=True, metavar='FILE.csv', help='a new file; `split: FILE.csv` then binds a run to it')
+    made.add_argument('--labels', metavar='FILE.csv', help='the table, as the setting')
+    made.add_argument('--validation', type=float, default=.2, help='share of images by which is chosen (default 0.2)')
+    made.add_argument('--test', type=float, default=.2, help='share of images that are looked at once (default 0.2)')
+    made.add_argument('--seed', type=int, default=0, help='seed of the choice (default 0)')
+    made = command('synthesize', 'draw images of one class from a finished run, with a manifest and a scorecard')
+    made.add_argument('run', metavar='RUN', help='a run folder, its images still where they were')
+    made.add_argument('--class', dest='wanted', metavar='NAME', help='which class; may be left out where the run has one')
+    made.add_argument('--n', type=int, default=1000, help='how many are kept (default 1000)')
+    made.add_argument('--out', required=True, metavar='DIR', help='where to: a new or empty folder')
+    made.add_argument('--seed', type=int, default=0, help='seed of the latents (default 0)')
+    made.add_argument('--drop', nargs='+', default=[], metavar='WHAT', help='leave out: copies, outliers')
+    made.add_argument('--rank', default='none', metavar='WHO', help='discriminator, or classifier:FOLDER (default none)')
+    made.add_argument('--best', type=float, default=1., help='the share that the rank keeps (default 1)')
+    made.add_argument('--licence', metavar='TEXT', help='of the real images; left out: what their table says')
+    made.add_argument('--n_gpu', '--n-gpu', type=int, default=None, help='0: CPU, 1: one GPU; left out: what is there')
     made = command('report', 'write report.html of a finished run again')
     made.add_argument('run', metavar='RUN', help='a run folder')
     made = command('score', 'measure a folder of generated images, from any generator, against real ones; find copies; give a verdict')
@@ -77,6 +95,16 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument('--seeds', type=int, help='so many seeds, from 0, in place of the suite\'s')
     made.add_argument('--out', default='runs', metavar='DIR', help='where run folders go, and the report of a changed suite (default runs)')
     made.add_argument('--workers', type=int, help='runs side by side; left out: one a GPU, or one a core; four SLURM jobs')
+    made.add_argument('--scheduler', metavar='tcp://HOST:PORT', help='a Dask scheduler that is running')
+    made.add_argument('--cluster', default='local', choices=('local', 'slurm'),
+                      help='workers are started here, or are SLURM jobs (default local)')
+    made = command('balance', 'do synthetic images help a classifier? Generators, classifiers of every arm, and an answer that may be no')
+    made.add_argument('file', metavar='STUDY.yaml', help='the study; experiments/balance.yaml is one')
+    made.add_argument('--set', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
+                      help='settings over those of the file; generator.num_epochs=50 reaches inside')
+    made.add_argument('--seeds', type=int, help='so many generators, and classifiers of each arm')
+    made.add_argument('--out', default='runs', metavar='DIR', help='where everything goes (default runs)')
+    made.add_argument('--workers', type=int, help='processes side by side; left out: one a GPU, or one a core; four SLURM jobs')
     made.add_argument('--scheduler', metavar='tcp://HOST:PORT', help='a Dask scheduler that is running')
     made.add_argument('--cluster', default='local', choices=('local', 'slurm'),
                       help='workers are started here, or are SLURM jobs (default local)')
@@ -196,7 +224,8 @@ def _score(args) -> None:
         _say(f'page: {page}')
 
 
-def _suite(args) -> None:
+def _read_words(args) -> dict:
+    "What `--set` says; and are the other words of a command with workers right?"
     settings = {}
     for word in args.set:
         name, equals, value = word.partition('=')
@@ -212,6 +241,11 @@ def _suite(args) -> None:
     if args.scheduler is not None and args.cluster != 'local':
         raise SettingError(f'--scheduler {args.scheduler} has its own workers: leave --cluster {args.cluster} out')
     _want_room('--out', args.out)
+    return settings
+
+
+def _suite(args) -> None:
+    settings = _read_words(args)
     from medimagegan.suites import estimate_seconds, load_suite, plan, run_suite
     suite = load_suite(args.file, settings, tuple(args.only), args.seeds)
     if args.dry_run:
@@ -225,6 +259,44 @@ def _suite(args) -> None:
              *(['--seeds', str(args.seeds)] if args.seeds else [])]
     words = shlex.join(['medimagegan', 'suite', args.file, *flags])
     _say(f'report: {run_suite(suite, args.out, args.workers, args.scheduler, args.cluster, command=words, tell=_say)}')
+
+
+def _balance(args) -> None:
+    settings = _read_words(args)
+    from medimagegan.balance import load_balance, run_balance
+    balance = load_balance(args.file, settings, args.seeds)
+    flags = [*(['--set', *args.set] if args.set else []), *(['--seeds', str(args.seeds)] if args.seeds else [])]
+    words = shlex.join(['medimagegan', 'balance', args.file, *flags])
+    page = run_balance(balance, args.out, args.workers, args.scheduler, args.cluster, command=words, tell=_say)
+    _say(next(line for line in page.read_text(encoding='utf-8').splitlines() if line.startswith('Answer: ')))
+    _say(f'report: {page}')
+
+
+def _split(args) -> None:
+    make_config({'seed': args.seed})
+    if Path(args.out).exists():
+        raise SettingError(f'{args.out}: is there already, and a split is made once: choose another name, or remove it')
+    _want_room('--out', os.path.dirname(args.out) or '.')
+    from medimagegan.data import read_folder
+    from medimagegan.runs import progress_bar
+    from medimagegan.splits import PARTS, make_split, write_split
+    data = read_folder(args.path, 64, labels=args.labels, progress=lambda images: progress_bar(images, desc='images'))
+    table = make_split(data, args.path, (args.validation, args.test), args.seed)
+    write_split(table, args.out)
+    for note in data.notes:
+        _say(f'note: {note}')
+    for name, mine in table.groupby('class'):
+        _say(f"{name}: {', '.join(f'{int((mine.split == part).sum())} {part}' for part in PARTS[:3])}; {mine['group'].nunique()} groups")
+    _say(f'split: {args.out}')
+
+
+def _synthesize(args) -> None:
+    make_config({'n_gpu': args.n_gpu})
+    _want_room('new images:', args.out)
+    from medimagegan.synthesis import synthesize
+    folder = synthesize(args.run, args.wanted, args.n, args.out, args.seed, tuple(args.drop), '' if args.rank == 'none' else args.rank,
+                        args.best, args.licence or '', n_gpu=args.n_gpu, say=_say)
+    _say(f'scorecard: {folder / "scorecard.html"}')
 
 
 def _compare(args) -> None:
@@ -315,8 +387,8 @@ def _want_empty(folder: str) -> None:
 
 # %% ../nbs/29_cli.ipynb #c09
 COMMANDS = {'train': _train, 'experiment': _experiment, 'sample': _sample, 'report': _report, 'score': _score, 'suite': _suite,
-            'compare': _compare, 'bench': _bench,
-            'cache': _cache, 'phantoms': _phantoms}
+            'compare': _compare, 'bench': _bench, 'cache': _cache, 'phantoms': _phantoms,
+            'split': _split, 'synthesize': _synthesize, 'balance': _balance}
 
 
 def _want_words(args: argparse.Namespace) -> None:
@@ -358,7 +430,7 @@ def main(
         _complain(f"{name}: {str(error) or 'out of memory: fewer or smaller images need less'}")
         return 1
     except KeyboardInterrupt as stop:
-        more = '; the same command goes on' if args.command in ('train', 'experiment', 'suite') else ''
+        more = '; the same command goes on' if args.command in ('train', 'experiment', 'suite', 'balance') else ''
         _complain(f"{name}: {str(stop) or 'stopped'}{more}")
         return getattr(stop, 'code', 130)
     return 0

@@ -16,6 +16,7 @@ CHAPTERS = sorted((ROOT / 'nbs').glob('[0-9][0-9]_*.ipynb'))
 NOTEBOOKS = [*CHAPTERS, ROOT / 'nbs' / 'tutorial.ipynb']
 EXPERIMENT = ROOT / 'experiments' / 'experiment.ipynb'
 BENCHMARK = ROOT / 'experiments' / 'benchmark.ipynb'
+BALANCE = ROOT / 'experiments' / 'balance.ipynb'
 
 
 def test_a_chapter_imports_only_earlier_chapters():
@@ -52,11 +53,11 @@ def test_the_package_is_what_the_notebooks_export(copy):
 
 def test_notebooks_are_clean_and_the_parameters_tag_survives(copy):
     nbdev('nbdev_clean', cwd=copy)
-    for file in (EXPERIMENT, BENCHMARK):
+    for file in (EXPERIMENT, BENCHMARK, BALANCE):
         nbdev('nbdev_clean', '--fname', f'experiments/{file.name}', cwd=copy)
         tags = [cell['metadata'].get('tags') for cell in json.loads((copy / 'experiments' / file.name).read_text())['cells']]
         assert tags.count(['parameters']) == 1
-    for file in [*NOTEBOOKS, EXPERIMENT, BENCHMARK]:
+    for file in [*NOTEBOOKS, EXPERIMENT, BENCHMARK, BALANCE]:
         assert (copy / file.relative_to(ROOT)).read_text() == file.read_text(), f'{file.name}: run `make format`'
 
 
@@ -77,7 +78,7 @@ def test_the_parameters_cell_is_the_first_code_cell_and_is_written_from_the_sett
 
 
 def test_every_notebook_runs_on_the_plain_kernel_and_keeps_no_error():
-    for file in [*NOTEBOOKS, EXPERIMENT, BENCHMARK]:
+    for file in [*NOTEBOOKS, EXPERIMENT, BENCHMARK, BALANCE]:
         nb = nbformat.read(file, 4)
         assert nb.metadata.kernelspec.name == 'python3', file.name
         outputs = [o for c in nb.cells for o in c.get('outputs', [])]
@@ -85,7 +86,7 @@ def test_every_notebook_runs_on_the_plain_kernel_and_keeps_no_error():
 
 
 def test_notebooks_that_papermill_runs_are_committed_without_outputs():
-    for file in (EXPERIMENT, BENCHMARK):
+    for file in (EXPERIMENT, BENCHMARK, BALANCE):
         assert not [o for c in nbformat.read(file, 4).cells for o in c.get('outputs', [])], file.name
 
 

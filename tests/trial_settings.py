@@ -73,12 +73,14 @@ CASES = [
     # settings that contradict each other
     ({'loss': 'hinge', 'label_smoothing': .1}, 'needs loss: bce'), ({'gp_weight': 1}, 'needs loss: wgan-gp'),
     ({'msg_combine': 'cat_lin'}, 'needs multi_scale'), ({'holdout': 0}, 'nothing to score against'),
+    ({'split': 'a.csv'}, 'needs path'), ({'conditional': 'melanoma'}, 'true or false'), ({'warm_start': '~/run'}, '~'),
 ]
 # these name something that is looked for: refused before the first step, once torch is there
 LOOKED_FOR = [
     ({'path': 'nowhere'}, 'no such folder'), ({'classes': 'melanom'}, 'is not among'), ({'classes': [f'{BELL}nevus']}, '\\x07'),
     ({'n_images': 3}, 'at least 4'), ({'n_gpu': 64}, '64 asked for'), ({'features': 'inceptoin'}, "did you mean 'inception'"),
     ({'features': 'timm:resnet999'}, 'timm has no model'), ({'features': 'classifier:nowhere'}, 'not a classifier'),
+    ({'warm_start': 'nowhere'}, 'no run folder'), ({'conditional': True, 'classes': 'nevus'}, 'two classes'),
 ]
 # papermill makes no difference between these and what is right: `None` and '' are empty, and run: true is text to a flag
 ONLY_YAML = [i for i, (values, _) in enumerate(CASES) if values == {'run': True}]
@@ -133,6 +135,13 @@ WORDS = [
     ['suite', 'x', '--workers', '9' * 9], ['suite', 'x', '--cluster', 'cloud'], ['bench', '--seconds', 'nan'],
     ['bench', '--rounds', '9' * 9],
     ['bench', '--sizes', '64;128'], ['bench', '--out', 'rows.csv'], ['bench', '--device', 'tpu'], ['cache', '--claer'], ['cache', 'all'],
+    ['split', 'x'], ['split', 'nowhere', '--out', 'a.csv'], ['split', 'x', '--out', 'a.csv', '--seed', '-1'],
+    ['split', 'x', '--out', 'a.csv', '--test', 'half'], ['split', '.', '--out', 'input.yaml'], ['synthesize', 'x'],
+    ['synthesize', 'nowhere', '--out', 'y'], ['synthesize', 'x', '--out', 'y', '--n', 'all'],
+    ['synthesize', 'x', '--out', 'y', '--drop', 'copy'],
+    ['synthesize', 'x', '--out', 'y', '--best', '2', '--rank', 'discriminator'], ['synthesize', 'x', '--out', 'y', '--n', '1'],
+    ['synthesize', 'x', '--out', ''], ['balance'], ['balance', 'nowhere.yaml'], ['balance', 'x', '--set', 'doses'],
+    ['balance', 'x', '--seeds', '0'], ['balance', 'x', '--cluster', 'cloud'], ['balance', 'x', '--scheduler', 'here'],
     ['phantoms', 'x', '--n', '0'], ['phantoms', 'x', '--seed', '9' * 40], ['phantoms', 'x', '--image-size', '31'], ['phantoms', ''],
 ]
 SUITE = 'title: T\nquestion: Q?\nbase: {n_gpu: 0}\nruns:\n  a: {}\n  b: {ttur: 4}\nseeds: [0, 1]\n'
@@ -154,6 +163,20 @@ SUITES = [  # (what stands in a good suite, what is put there), what the line mu
     ('base: {n_gpu: 0}', '"\\e[2J": 1', '\\x1b'),
     (SUITE[SUITE.index('runs'):], 'runs: {}\n', 'runs:'), (SUITE[SUITE.index('runs'):], 'runs: [a, b]\n', 'runs:'), (SUITE, '', 'empty'),
     (SUITE, '[a]', 'not a suite'),
+]
+STUDY = 'positive: melanoma\ngenerator: {arch: SNGAN}\nclassifier: {steps: 9, checks: 3}\ndoses: [50]\n'
+STUDIES = [  # (what stands in a good study, what is put there), what the line must say
+    ('doses', 'dosis', "did you mean 'doses'"), ('[50]', '[0]', 'doses: 0 is not allowed'), ('[50]', '[]', 'doses'),
+    ('[50]', '[many]', 'doses'),
+    ('[50]', '{a: 1}', 'doses'), ('steps: 9', 'steps: 2', 'checks: 3 is not allowed'), ('steps: 9', 'setps: 9', "did you mean 'steps'"),
+    ('steps: 9', 'steps: nine', 'whole number'), ('{steps: 9, checks: 3}', '7', 'classifier: names and values'),
+    ('{arch: SNGAN}', '[SNGAN]', 'generator: names and values'), ('arch: SNGAN', 'arch: SNG', 'arch'),
+    ('arch: SNGAN', 'classes: nevus', 'classes is set by the study'), ('arch: SNGAN', 'split: a.csv', 'split is set by the study'),
+    ('arch: SNGAN', 'arhc: SNGAN', "did you mean 'arch'"), ('doses: [50]', 'validation: .5\ntest: .5', 'leave nothing to train on'),
+    ('doses: [50]', 'keep: 3', 'at least 4'), ('doses: [50]', 'best: .5', 'needs rank'), ('doses: [50]', 'yardstick: AUC', 'yardstick'),
+    ('doses: [50]', 'rank: me', 'rank'), ('doses: [50]', 'seeds: 0', 'seeds'), ('doses: [50]', 'n_gpu: 4', 'n_gpu'),
+    ('doses: [50]', 'title: "\\e[2J"', '\\x1b'), ('{arch: SNGAN}', '!!python/name:os.system x', 'tags'), (STUDY, '- a', 'not a study'),
+    ('generator: {arch: SNGAN}', 'generator: {conditional: true}\nwarm_up: {num_epochs: 2}', 'sees all classes already'),
 ]
 
 
@@ -268,6 +291,9 @@ def trial(full: bool = False) -> tuple[int, list[str]]:
         for old, new, wanted in SUITES:
             text = SUITE.replace(old, new).encode()
             jobs.append((f'suite {new[:50]!r}', lambda t=text, w=wanted: answer(door, ['suite', 'input.yaml'], w, t)))
+        for old, new, wanted in STUDIES:
+            text = STUDY.replace(old, new).encode()
+            jobs.append((f'study {new[:50]!r}', lambda t=text, w=wanted: answer(door, ['balance', 'input.yaml'], w, t)))
     with ThreadPoolExecutor(2 if full else 1) as pool:
         for (label, _), wrong in zip(jobs, pool.map(lambda job: job[1](), jobs), strict=True):
             tried += 1

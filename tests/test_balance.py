@@ -1,0 +1,103 @@
+"""Splits, synthetic sets and studies as they are used: real processes, planted leaks, a kill."""
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, command
+from PIL import Image
+
+PROGRAM = Path(sys.executable).parent / 'medimagegan'
+TINY = ['--image_size', 32, '--gen_feature_maps', 4, '--dis_feature_maps', 4, '--num_epochs', 1, '--n_gpu', 0, '--score_every', 0]
+STUDY = '''title: Tiny
+n_images: 160
+image_size: 32
+keep: 8
+doses: [100]
+seeds: 1
+n_gpu: 0
+generator: {arch: SNGAN, gen_feature_maps: 4, dis_feature_maps: 4, num_epochs: 1, batch_size: 4, score_every: 0}
+classifier: {steps: 2, batch_size: 4, checks: 1}
+'''
+
+
+@pytest.fixture
+def lesions(medimagegan, tmp_path):
+    "A folder of phantoms without a table, and its split."
+    medimagegan('phantoms', 'lesions', '--n', 160, '--image-size', 32)
+    (tmp_path / 'lesions' / 'metadata.csv').unlink()
+    said = medimagegan('split', 'lesions', '--out', 'split.csv').stdout
+    assert 'melanoma: ' in said and ' validation, ' in said
+    with open(tmp_path / 'split.csv', newline='') as f:
+        return list(csv.DictReader(f))
+
+
+def test_a_leak_ends_the_run_and_is_named(medimagegan, lesions, tmp_path):
+    test = next(row['file'] for row in lesions if row['split'] == 'test' and row['class'] == 'melanoma')
+    words = ['train', '--path', 'lesions', '--split', 'split.csv', *TINY, '--out', 'runs', '--run', 'one']
+    planted = tmp_path / 'lesions' / 'nevus' / 'innocent.png'
+    for put, reason in ((lambda: shutil.copy(tmp_path / 'lesions' / test, planted), 'under another name'),
+                        (lambda: Image.open(tmp_path / 'lesions' / test).rotate(180).save(planted, quality=90), 'treated')):
+        put()
+        line = medimagegan(*words, code=2).stderr
+        assert 'nevus/innocent.png' in line and f'is {test}, an image for test' in line and reason in line and line.count('\n') == 1
+        assert not (tmp_path / 'runs').exists()
+    planted.unlink()
+    text = (tmp_path / 'split.csv').read_text()
+    train = next(row for row in lesions if row['split'] == 'train')
+    other = next(row for row in lesions if row['split'] == 'test')
+    leaky = text.replace(f"{train['file']},{train['class']},{train['group']},", f"{train['file']},{train['class']},{other['group']},")
+    (tmp_path / 'leaky.csv').write_text(leaky)
+    line = medimagegan(*['leaky.csv' if w == 'split.csv' else w for w in words], code=2).stderr
+    assert train['file'] in line and 'one lesion or patient' in line and 'in two parts' in line
+    assert 'made once' in medimagegan('split', 'lesions', '--out', 'split.csv', code=2).stderr
+    assert (tmp_path / 'split.csv').read_text() == text
+
+    medimagegan(*words)  # without a leak it trains, on the train rows alone
+    with open(tmp_path / 'runs' / 'one' / 'split.csv', newline='') as f:
+        seen = {row['file'] for row in csv.DictReader(f) if row['split'] == 'train'}
+    assert seen == {row['file'] for row in lesions if row['split'] == 'train'}
+
+
+def test_a_synthetic_set_is_an_image_folder_with_its_papers(medimagegan, lesions, tmp_path):
+    medimagegan('train', '--path', 'lesions', '--split', 'split.csv', *TINY, '--conditional', 'true', '--run', 'told')
+    assert 'which class' in medimagegan('synthesize', 'runs/told', '--out', 'set', code=2).stderr and not (tmp_path / 'set').exists()
+    medimagegan('synthesize', 'runs/told', '--class', 'melanoma', '--n', 12, '--out', 'set', '--licence', 'CC0 <b>1.0</b>')
+    with open(tmp_path / 'set' / 'manifest.csv', newline='') as f:
+        rows = list(csv.DictReader(f))
+    assert len(rows) == 12 and all((tmp_path / 'set' / row['file']).exists() and row['class'] == 'melanoma' for row in rows)
+    train = {row['file'] for row in lesions if row['split'] == 'train' and row['class'] == 'melanoma'}
+    assert {row['nearest'] for row in rows} <= train and len({row['generator'] for row in rows}) == 1
+    page = (tmp_path / 'set' / 'scorecard.html').read_text()
+    assert 'CC0 &lt;b&gt;1.0' in page and 'http' not in page and 'Intended use' in page
+    before = sorted(f.name for f in tmp_path.iterdir())
+    assert 'not an empty folder' in medimagegan('synthesize', 'runs/told', '--class', 'melanoma', '--out', 'set', code=2).stderr
+    assert sorted(f.name for f in tmp_path.iterdir()) == before
+
+
+def test_a_study_that_was_killed_goes_on_and_the_notebook_says_the_same(tmp_path):
+    (tmp_path / 'experiment.ipynb').write_bytes((ROOT / 'experiments' / 'experiment.ipynb').read_bytes())
+    (tmp_path / 'tiny.yaml').write_text(STUDY)
+    fits, words = tmp_path / 'runs' / 'tiny' / 'fits', [PROGRAM, 'balance', 'tiny.yaml', '--workers', '2']
+    study = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 240
+    while len(list(fits.glob('*.json')) if fits.exists() else []) < 3 and study.poll() is None and time.monotonic() < until:
+        time.sleep(.1)
+    study.send_signal(signal.SIGKILL)
+    study.wait()
+    kept = {f.name: f.read_bytes() for f in fits.glob('*.json')}
+    assert len(kept) >= 3
+    said = command(*words, cwd=tmp_path).stdout
+    assert f'{8 - len(kept)} classifiers' in said and 'Answer: ' in said
+    assert {name: (fits / name).read_bytes() for name in kept} == kept, 'what was done is not done again'
+    answer = next(line for line in said.splitlines() if line.startswith('Answer: '))
+    command(Path(sys.executable).parent / 'papermill', ROOT / 'experiments' / 'balance.ipynb', 'out.ipynb', '-p', 'study', 'tiny.yaml',
+            '--no-progress-bar', cwd=tmp_path)
+    cells = json.loads((tmp_path / 'out.ipynb').read_text())['cells']
+    shown = ''.join(text for cell in cells for out in cell.get('outputs', []) for text in out.get('data', {}).get('text/markdown', []))
+    assert shown.split(';')[0] in answer
