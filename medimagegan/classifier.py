@@ -115,7 +115,7 @@ class Classifier:
     "A network that says how likely an image shows the diagnosis."
 
     network: nn.Module  # (N, 3, size, size), normalised, to (N, 2) logits
-    about: dict  # `model, n_classes, size, mean, std`: what is written beside its weights
+    about: dict  # `model, n_classes, size, mean, std, positive`: what is written beside its weights
     curve: list[dict]  # A row a look: `step, loss, validation` (ROC-AUC)
 
     @torch.inference_mode()
@@ -161,10 +161,12 @@ def train_classifier(
     weights: tuple[float, float] = (1., 1.),  # Of the rest and of the diagnosis, in the loss
     seed: int = 0,  # Of weights, order and augmentation
     device: torch.device | str = 'cpu',
+    name: str = '',  # Of the diagnosis
     progress: Callable = iter,  # Wraps the loop over steps
 ) -> Classifier:  # With the weights of the best look
     "Train, and keep what the validation images like best, by ROC-AUC. Raises `FloatingPointError` where the loss is no number."
     one = make_classifier(recipe, images.store.shape[-1], seed, device)
+    one.about['positive'] = name
     optimizer = torch.optim.AdamW(one.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     rise = max(1, recipe.steps // 10)
     rates = torch.optim.lr_scheduler.SequentialLR(optimizer, [

@@ -7,6 +7,7 @@ __all__ = ['COMMANDS', 'make_parser', 'main']
 
 # %% ../nbs/29_cli.ipynb #c02
 import argparse
+import json
 import os
 import re
 import shlex
@@ -74,6 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument('--rank', default='none', metavar='WHO', help='discriminator, or classifier:FOLDER (default none)')
     made.add_argument('--best', type=float, default=1., help='the share that the rank keeps (default 1)')
     made.add_argument('--licence', metavar='TEXT', help='of the real images; left out: what their table says')
+    made.add_argument('--utility', metavar='TEXT', help='what a classifier gained, as `balance` says; left out: not measured')
     made.add_argument('--n_gpu', '--n-gpu', type=int, default=None, help='0: CPU, 1: one GPU; left out: what is there')
     made = command('report', 'write report.html of a finished run again')
     made.add_argument('run', metavar='RUN', help='a run folder')
@@ -268,7 +270,7 @@ def _balance(args) -> None:
     flags = [*(['--set', *args.set] if args.set else []), *(['--seeds', str(args.seeds)] if args.seeds else [])]
     words = shlex.join(['medimagegan', 'balance', args.file, *flags])
     page = run_balance(balance, args.out, args.workers, args.scheduler, args.cluster, command=words, tell=_say)
-    _say(next(line for line in page.read_text(encoding='utf-8').splitlines() if line.startswith('Answer: ')))
+    _say(json.loads(page.with_suffix('.json').read_text(encoding='utf-8'))['answer'])
     _say(f'report: {page}')
 
 
@@ -295,7 +297,7 @@ def _synthesize(args) -> None:
     _want_room('new images:', args.out)
     from medimagegan.synthesis import synthesize
     folder = synthesize(args.run, args.wanted, args.n, args.out, args.seed, tuple(args.drop), '' if args.rank == 'none' else args.rank,
-                        args.best, args.licence or '', n_gpu=args.n_gpu, say=_say)
+                        args.best, args.licence or '', args.utility or '', args.n_gpu, _say)
     _say(f'scorecard: {folder / "scorecard.html"}')
 
 

@@ -199,7 +199,8 @@ def _read_classifier(folder: Path) -> tuple[nn.Module, dict]:
             raise ValueError(f'its weights are not those of {name}')
         model = timm.create_model(name, pretrained=False, num_classes=classes)
         model.load_state_dict(safetensors.torch.load_file(file))
-        return model, {'model': name, 'n_classes': classes, 'size': size, 'mean': mean.tolist(), 'std': std.tolist()}
+        return model, {'model': name, 'n_classes': classes, 'size': size, 'mean': mean.tolist(), 'std': std.tolist(),
+                       'positive': str(about.get('positive', ''))}
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise SettingError(f'features: classifier:{folder}: not a classifier trained here: {" ".join(str(error).split())[:100]}') from None
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pandas as pd
@@ -276,9 +276,8 @@ def part_images(
         chosen, held = split_holdout(data, cfg.holdout, cfg.seed)
     else:
         split = read_split(cfg.split)
-        chosen, held, parts = follow_split(data, cfg.path, split)
-        known = dict(zip(split['file'], split['sha256'], strict=True))
-        table = table.assign(split=parts, sha256=[known.get(file, '') for file in data.files])
+        chosen, held, known = follow_split(data, cfg.path, split)
+        table = table.assign(split=list(known['split']), sha256=list(known['sha256']))
         if not held:  # another folder, in which the images for validation have no business
             mine, other = split_holdout(data.subset(chosen), cfg.holdout, cfg.seed)
             chosen, held = [chosen[i] for i in mine], [chosen[i] for i in other]
@@ -287,20 +286,24 @@ def part_images(
 
 
 def _refuse_leak(earlier: RunFolder, table: pd.DataFrame, cfg: TrainConfig) -> None:
-    "Weights remember: a run may not begin with those of a run that was trained on what is held out here."
+    "Weights remember: a run may not begin with those of a run that was trained on what is held out here, nor of one that began so."
     if not (earlier.path / 'split.csv').exists():
         raise SettingError(f'warm_start: {earlier.path} is no run folder: it has no split.csv')
-    seen = earlier.split[earlier.split['split'] == 'train']
-    by = 'sha256' if 'sha256' in seen and 'sha256' in table else 'file'
+    seen, aside, by = earlier.split, table[table['split'] != 'train'], 'file'
+    if cfg.conditional and sorted(set(seen['class'])) != sorted(set(table['class'])):
+        raise SettingError(f'warm_start: {earlier.path} was told of {", ".join(sorted(set(seen["class"])))}: the classes must be the same')
     if cfg.split is not None:
-        split = read_split(cfg.split)
+        split, by = read_split(cfg.split), 'sha256'
         aside = split[split['split'].isin(PARTS[1:])]
-    else:
-        aside = table[table['split'] != 'train']
-    both = aside[aside[by].isin(set(seen[by]))]
+        if by not in seen:
+            raise SettingError(f'warm_start: {earlier.path} was trained without a `split`: '
+                               'nobody knows whether it has seen what is held out')
+    both = aside[aside[by].isin(set(seen[seen['split'] == 'train'][by]))]
     if len(both):
         raise SettingError(f"warm_start: {earlier.path} was trained on {both['file'].iloc[0]}, which is held out here: "
                            'train both with one `split`')
+    if earlier.config.warm_start:
+        _refuse_leak(RunFolder(earlier.config.warm_start), table, replace(cfg, conditional=False))
 
 
 def start_run(

@@ -180,7 +180,10 @@ def check_split(
     where: str = 'split',  # What it is called, for the error
 ) -> None:
     "Raise `SettingError`, with both files' names, where one lesion, one file or one look is in two parts."
-    for column, what in (('file', 'the same file'), ('sha256', 'the same bytes'), ('group', 'one lesion or patient')):
+    twice = table['file'][table['file'].duplicated()]
+    if len(twice):
+        raise SettingError(f'{where}: {twice.iloc[0]} stands twice')
+    for column, what in (('sha256', 'the same bytes'), ('group', 'one lesion or patient')):
         parts = table.groupby(column)['split'].nunique()
         if (parts > 1).any():
             torn = table[table[column] == parts.idxmax()].drop_duplicates('split')
@@ -210,6 +213,7 @@ def write_split(
     "Write it down. Raises `SettingError` where a file is there."
     if Path(file).exists():
         raise SettingError(f'{file}: is there already, and a split is made once: choose another name, or remove it')
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as new:
         table.to_csv(new, index=False)
     return Path(file)
@@ -227,7 +231,8 @@ def read_split(
         strange = set(table['split']) - set(PARTS)
         if strange:
             raise ValueError(f'{min(strange)!r} is none of {", ".join(PARTS)}')
-        _bits(table)
+        if not table['phash'].str.fullmatch(f'[0-9a-f]{{{BITS // 4}}}').all():
+            raise ValueError(f'a phash is no {BITS // 4} hexadecimal digits')
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise SettingError(f'split: {file}: not a split: {" ".join(str(error).split())[:120]}; `medimagegan split` writes one') from None
     check_split(table, f'split: {file}')
@@ -238,11 +243,11 @@ def follow_split(
     data: ImageSet,  # From `read_folder`; some classes of it are enough
     folder: str | Path,  # The same folder
     split: pd.DataFrame,  # From `read_split`
-) -> tuple[list[int], list[int], list[str]]:  # Indices to train on, and for validation; the part of each image
+) -> tuple[list[int], list[int], pd.DataFrame]:  # Indices to train on, and for validation; `split, sha256` of each image
     "Whom a split lets a generator see. Raises `SettingError`, with the file's name, where an image is not what the split knows."
-    by_bytes = {row.sha256: row for row in split.itertuples()}
-    by_file = {row.file: row for row in split.itertuples()}
-    parts = []
+    by_file = {row.file: row for row in split.rename(columns={'class': 'kind'}).itertuples()}
+    by_bytes = {row.sha256: row for row in by_file.values()}
+    rows = []
     for i, file in enumerate(data.files):
         found = hash_file(Path(folder) / file)
         named, row = by_file.get(file), by_bytes.get(found)
@@ -256,11 +261,18 @@ def follow_split(
         elif row.split != 'train':
             raise SettingError(f'path: {file} in {folder} is {row.file}, an image for {row.split}, under another name: '
                                'nothing is trained on those; remove it')
-        parts.append(row.split)
-    chosen, held = ([i for i, part in enumerate(parts) if part == wanted] for wanted in PARTS[:2])
+        if row.kind != data.classes[data.labels[i]]:
+            raise SettingError(f'path: {file} in {folder} is of {data.classes[data.labels[i]]}, and of {row.kind} in the split')
+        rows.append((row.split, found))
+    known = pd.DataFrame(rows, columns=['split', 'sha256'])
+    parts = known['split'].groupby(np.array(data.groups)).nunique()
+    if (parts > 1).any():
+        torn = known.assign(file=data.files)[np.array(data.groups) == parts.idxmax()].drop_duplicates('split')
+        raise SettingError(f'path: {folder}: {_both(torn)}: one lesion or patient ({parts.idxmax()}), which the split did not know of')
+    chosen, held = ([i for i, part in enumerate(known['split']) if part == wanted] for wanted in PARTS[:2])
     if not chosen:
         raise SettingError(f'path: {folder}: the split leaves nothing to train on')
-    return chosen, held, parts
+    return chosen, held, known
 
 
 def _describe_twin(image: Tensor, split: pd.DataFrame) -> str:

@@ -45,6 +45,7 @@ class Source:
     wanted: str  # The class
     train: ImageSet  # Of the class, trained on
     held: ImageSet  # Of the class, held out
+    files: tuple[str, ...]  # Of all classes, trained on
 
     def draw(
         self, n: int,
@@ -79,7 +80,7 @@ def open_source(
         raise SettingError(f'{run}: paints {" and ".join(data.classes)} as they come, and cannot be asked for {wanted}: '
                            f'train with classes: {wanted}, or with conditional: true')
     parts = [data.subset([i for i in part if data.classes[data.labels[i]] == wanted]) for part in (chosen, held)]
-    return Source(folder, generator, wanted, *parts)
+    return Source(folder, generator, wanted, *parts, tuple(data.files[i] for i in chosen))
 
 # %% ../nbs/27_synthesis.ipynb #c08
 DROPS = ('copies', 'outliers')
@@ -92,7 +93,10 @@ def rank_images(
 ) -> np.ndarray:  # (N,); more is better
     "What the discriminator of the run, or a classifier, thinks of each image. Raises `SettingError` where there is none."
     if by.startswith('classifier:'):
-        return load_classifier(by.removeprefix('classifier:'))(images)
+        one = load_classifier(by.removeprefix('classifier:'))
+        if one.about['n_classes'] != 2 or one.about['positive'] != source.wanted:
+            raise SettingError(f"rank: {by} tells {one.about['positive'] or 'something'} from the rest, and {source.wanted} is wanted")
+        return one(images)
     if by != 'discriminator':
         raise SettingError(f'rank: {by!r} is not allowed: discriminator or classifier:FOLDER')
     file = next(iter(checkpoints(source.folder.checkpoint)), None)
@@ -197,17 +201,20 @@ def _check_words(n, seed, drop, rank, best, out: Path) -> None:
 
 
 def _find_licence(source: Source) -> str:
-    "What the table of the source says, counted over the images of the class that were trained on."
+    "What the table of the source says, counted over all images that were trained on."
     cfg = source.folder.config
     if cfg.path == 'phantoms':
         return 'None: phantoms are drawn by this program.'
     for file in filter(None, (cfg.labels, *(Path(cfg.path, name) for name in ('metadata.csv', 'manifest.csv')))):
         if Path(file).exists():
-            rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+            try:
+                rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+            except (OSError, ValueError):
+                continue
             column = next((c for c in rows.columns if c.strip().lower() in ('licence', 'license', 'copyright_license')), None)
             named = next((c for c in rows.columns if c.strip().lower() in ('file', 'image', 'image_name', 'isic_id', 'image_id')), None)
             if column and named:
-                stems = {Path(f).stem for f in source.train.files}
+                stems = {Path(f).stem for f in source.files}
                 counts = rows[[Path(name).stem in stems for name in rows[named]]][column].value_counts()
                 return ', '.join(f'{licence or "not stated"}: {count} images' for licence, count in counts.items())
     return 'Not stated where the images lie: find it out before the set is passed on (--licence says it here).'
@@ -223,7 +230,8 @@ def _write(source: Source, images: Tensor, table: pd.DataFrame, out: Path, seed:
         raise SettingError(f'{source.folder.path}: {len(reference)} real images of {source.wanted} to measure against: '
                            'at least 4 are wanted')
     yardstick = make_yardstick(reference, others, f'{words} of {source.wanted}', load_features(cfg.features, device=device), most, seed)
-    names = [f'{source.wanted}/seed{seed}_{latent:06d}.png' for latent in table['latent']]
+    word = ''.join(c if c.isalnum() or c in ' -_.' else '_' for c in source.wanted).strip(' .') or 'class'  # of a folder
+    names = [f'{word}/seed{seed}_{latent:06d}.png' for latent in table['latent']]
     scores, closest = evaluate(images, yardstick, source.train, source.held, seed=seed, names=tuple(names))
     manifest = table.assign(file=names, group=[f'synthetic {weights[:8]} {latent}' for latent in table['latent']], generator=weights[:16])
     manifest = manifest[['file', 'class', 'group', *(c for c in table.columns if c != 'class'), 'generator']]
@@ -232,13 +240,14 @@ def _write(source: Source, images: Tensor, table: pd.DataFrame, out: Path, seed:
              'limits': LIMITS_OF_USE,
              'provenance': {'run': source.folder.path.name, 'generator, SHA-256': weights, 'latents': f'seed {seed}',
                             'trained on': f'{len(source.train)} real images of {source.wanted}'
-                            + (f' (and of {len(source.generator.classes) - 1} other classes)' if source.generator.n_classes else ''),
+                            + (f', {len(source.files)} of all classes' if source.generator.n_classes else '')
+                            + (f'; began with the weights of {Path(cfg.warm_start).name}' if cfg.warm_start else ''),
                             'held out': f'{len(source.held)} of {source.wanted}', 'settings': f'{cfg.arch}, {cfg.image_size} pixels, '
                             f'{cfg.num_epochs} epochs, seed {cfg.seed}; all of them in the run folder and in the generator file'}}
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f'.{out.name}.', dir=out.parent))
     try:
-        (beside / source.wanted).mkdir()
+        (beside / word).mkdir()
         for name, image in zip(names, images, strict=True):
             Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(beside / name)
         manifest.to_csv(beside / 'manifest.csv', index=False)
