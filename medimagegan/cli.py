@@ -45,6 +45,11 @@ def make_parser() -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
         made.set_defaults(parser=made)
         return made
+    def add_workers(made):
+        made.add_argument('--workers', type=int, help='processes side by side; left out: one a GPU, or one a core; four SLURM jobs')
+        made.add_argument('--scheduler', metavar='tcp://HOST:PORT', help='a Dask scheduler that is running')
+        made.add_argument('--cluster', default='local', choices=('local', 'slurm'),
+                          help='workers are started here, or are SLURM jobs (default local)')
     for name, help in (('train', 'train one run, score it and write its report; the same command goes on with an unfinished one'),
                        ('experiment', 'the same as an executed notebook (experiments/experiment.ipynb, through papermill) with its HTML')):
         made = command(name, help)
@@ -96,20 +101,14 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument('--only', nargs='+', action='extend', default=[], metavar='NAME', help='only these runs')
     made.add_argument('--seeds', type=int, help='so many seeds, from 0, in place of the suite\'s')
     made.add_argument('--out', default='runs', metavar='DIR', help='where run folders go, and the report of a changed suite (default runs)')
-    made.add_argument('--workers', type=int, help='runs side by side; left out: one a GPU, or one a core; four SLURM jobs')
-    made.add_argument('--scheduler', metavar='tcp://HOST:PORT', help='a Dask scheduler that is running')
-    made.add_argument('--cluster', default='local', choices=('local', 'slurm'),
-                      help='workers are started here, or are SLURM jobs (default local)')
+    add_workers(made)
     made = command('balance', 'do synthetic images help a classifier? Generators, classifiers of every arm, and an answer that may be no')
     made.add_argument('file', metavar='STUDY.yaml', help='the study; experiments/balance.yaml is one')
     made.add_argument('--set', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
                       help='settings over those of the file; generator.num_epochs=50 reaches inside')
     made.add_argument('--seeds', type=int, help='so many generators, and classifiers of each arm')
     made.add_argument('--out', default='runs', metavar='DIR', help='where everything goes (default runs)')
-    made.add_argument('--workers', type=int, help='processes side by side; left out: one a GPU, or one a core; four SLURM jobs')
-    made.add_argument('--scheduler', metavar='tcp://HOST:PORT', help='a Dask scheduler that is running')
-    made.add_argument('--cluster', default='local', choices=('local', 'slurm'),
-                      help='workers are started here, or are SLURM jobs (default local)')
+    add_workers(made)
     made = command('compare', 'finished runs side by side: table, differences, curves; runs that differ in the seed alone are one arm')
     made.add_argument('runs', nargs='+', metavar='RUN', help='run folders')
     made.add_argument('--yardstick', default='KD', help='what decides (default KD)')
