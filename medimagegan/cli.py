@@ -57,7 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
         if name == 'train':
             made.add_argument('--force', action='store_true', help='go on with a run under other settings or images, or on another device')
         add_config_flags(made)
-    made = command('sample', 'draw images from a finished run, as PNG')
+    made = command('sample', 'draw images from a finished run, as PNG; each class in turn, where it was told of classes')
     made.add_argument('run', metavar='RUN', help='a run folder, or a generator.safetensors')
     made.add_argument('--n', type=int, default=100, help='how many (default 100)')
     made.add_argument('--out', required=True, metavar='DIR', help='where to: a new or empty folder')

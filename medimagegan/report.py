@@ -322,7 +322,7 @@ def _render(folder: RunFolder) -> str:
     lost = f'{len(pd.read_csv(rejected))} entries were left out, each with its reason in rejected.csv.' if rejected.exists() else ''
     timing, scores = folder.timing, folder.scores
     return _PAGES.get_template('page').render(
-        name=cfg.run, cfg=cfg, n_train=len(train_set), n_held=len(split) - len(train_set), cost=describe_cost(folder),
+        name=cfg.run, cfg=cfg, n_train=len(train_set), n_held=int((split['split'] == 'held out').sum()), cost=describe_cost(folder),
         classes=', '.join(f'{n} {kind}' for kind, n in train_set['class'].value_counts().items()), rejected=lost,
         real=_data_url(cut_sheet(Image.open(folder.path / 'samples' / 'real.png'), size, 6)),
         fake=_data_url(cut_sheet(Image.open(folder.sheets[max(folder.sheets)]), size, 6)),
