@@ -12,7 +12,6 @@ __all__ = ['FEW', 'Study', 'Balance', 'load_balance', 'Mix', 'list_mixes', 'is_s
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import time
 import urllib.parse

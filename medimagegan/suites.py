@@ -298,7 +298,8 @@ def write_index(
     "All suites with their one-line answers and pictures."
     folder = Path(folder)
     parts = ['# Reports',
-             'Each is written by `medimagegan suite` or `medimagegan balance`, from the built-in phantoms: small, so that anybody can repeat them.']
+             'Each is written by `medimagegan suite` or `medimagegan balance`, from the built-in phantoms: small, so that anybody can '
+             'repeat them.']
     for file in sorted(folder.glob('*.json')):
         about = json.loads(file.read_text(encoding='utf-8'))
         title, question, said = (escape_markdown(str(about[key])) for key in ('title', 'question', 'answer'))
