@@ -10,7 +10,7 @@ from conftest import SMALL, command, flags
 from safetensors.torch import load_file
 
 from medimagegan.config import TrainConfig
-from medimagegan.data import ImageSet, split_holdout
+from medimagegan.data import ImageSet
 from medimagegan.phantoms import phantoms
 from medimagegan.runs import _start_ranks
 from medimagegan.step import init_gan
@@ -22,6 +22,7 @@ import torch
 from medimagegan.config import TrainConfig
 from medimagegan.phantoms import phantoms
 from medimagegan.ranks import joined, rank
+from medimagegan.splits import split_holdout
 from medimagegan.step import init_gan
 from medimagegan.training import train
 torch.set_num_threads(1)
