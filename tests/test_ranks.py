@@ -13,6 +13,7 @@ from medimagegan.config import TrainConfig
 from medimagegan.data import ImageSet
 from medimagegan.phantoms import phantoms
 from medimagegan.runs import _start_ranks
+from medimagegan.splits import split_holdout
 from medimagegan.step import init_gan
 from medimagegan.training import train
 
@@ -22,7 +23,6 @@ import torch
 from medimagegan.config import TrainConfig
 from medimagegan.phantoms import phantoms
 from medimagegan.ranks import joined, rank
-from medimagegan.splits import split_holdout
 from medimagegan.step import init_gan
 from medimagegan.training import train
 torch.set_num_threads(1)
