@@ -228,8 +228,8 @@ def poison(where, at):
     "What `runs` and `step` use, with a NaN at step `at` in the gradients of D or G, or in the images."
     counted, real_init, real_signed = [0], step.init_gan, step.to_signed
 
-    def poisoned(cfg, device='cpu'):
-        gan = real_init(cfg, device)
+    def poisoned(cfg, device='cpu', classes=()):
+        gan = real_init(cfg, device, classes)
         if where != 'data':
             first = next(getattr(gan, where).parameters())
             first.register_hook(lambda grad: grad * float('nan') if gan.step == at - 1 else grad)
