@@ -129,7 +129,7 @@ def try_signals(work, full):
     for i in range(20 if full else 3):
         kind, name = list(KINDS)[i % 4], ('SIGTERM', 'SIGTERM', 'SIGINT', 'SIGUSR1')[i % 4]
         door = 'engine' if i % 5 == 2 else 'train'
-        run, whole, at = work / 'runs' / f'{kind}-asked{i}', straight(work, kind), rng.randrange(1, 110)
+        run, whole, at = work / 'runs' / f'{kind}-asked{i}', straight(work, kind), rng.randrange(1, 80)
         command = Command(words := flags(**TINY, **KINDS[kind], run=run.name), work, door)
         reached, begun = reach(command, run, at), time.monotonic()
         os.kill(command.process.pid, getattr(signal, name))
