@@ -569,6 +569,7 @@ def plot_doses(
             value, ends = point(arm)
             marker, color = ('D', 'C1') if 'synthetic' in arm else ('s', 'C7')
             right.errorbar([x], [value], ends, marker=marker, capsize=3, color=color)
+        right.margins(x=.08)
         right.set_xticks(range(len(others)), [name.replace(' ', '\n') for name in others], fontsize=7)
         right.axhline(point('nothing')[0], color='grey', lw=.8, ls=':')
         left.axhline(point('nothing')[0], color='grey', lw=.8, ls=':')
@@ -645,7 +646,8 @@ def _page(balance: Balance, cards: list[dict], said: str, control: str, table: p
         f'Each arm less *{md(base)}*, the best arm without synthetic images on the validation images, by {md(study.yardstick)}, with no '
         'correction for how many are looked at; the answer above is about one of them, chosen beforehand:', as_markdown(apart),
         f'![{md(study.yardstick)} against the dose]({link}_doses.png)',
-        'Left: doses. Right: the other arms; the dotted line is *nothing*. Intervals of single arms are wider than those of differences.',
+        'Left: doses. Right: the other arms; the dotted line is *nothing*. Whether two arms differ stands in the table above: their '
+        'intervals here share the luck of the same test images.',
         '## The synthetic images', as_markdown(generators.astype(str)),
         'Measured on held-out images of the class (validation); *other reals* is what training images get.',
         f'![Real and synthetic images]({link}_samples.png)',

@@ -1,6 +1,7 @@
 """Runs that are killed, starved, poisoned and repeated: `python tests/trial_runs.py [--full] [NAME ...]`.
 
 Each trial gives (what was tried, what was wrong or ''). The short form is a few of each; the full form is what the README's table says."""
+import contextlib
 import os
 import random
 import signal
@@ -20,7 +21,6 @@ from medimagegan.config import SettingError, TrainConfig, make_config
 from medimagegan.phantoms import phantoms
 from medimagegan.step import init_gan
 from medimagegan.training import checkpoints, load_checkpoint, save_checkpoint
-import contextlib
 
 TINY = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 60, 'num_epochs': 10, 'n_gpu': 0, 'batch_size': 4,
         'score_images': 4, 'curve_images': 4, 'score_every': 5, 'log_every': 1, 'precision': 'fp32'}  # 120 steps
@@ -132,7 +132,8 @@ def try_signals(work, full):
         run, whole, at = work / 'runs' / f'{kind}-asked{i}', straight(work, kind), rng.randrange(1, 80)
         command = Command(words := flags(**TINY, **KINDS[kind], run=run.name), work, door)
         reached, begun = reach(command, run, at), time.monotonic()
-        os.kill(command.process.pid, getattr(signal, name))
+        with contextlib.suppress(ProcessLookupError):  # it ended too soon, which is said below
+            os.kill(command.process.pid, getattr(signal, name))
         code, seconds = command.end(), time.monotonic() - begun
         done, saved = steps_done(run), saved_step(run, make_config({**TINY, **KINDS[kind]}))
         usual = 128 + getattr(signal, name)
