@@ -32,7 +32,8 @@ from .runs import RunFolder
 from .verdict import FAILURES, LIMITS
 
 # %% ../nbs/23_comparison.ipynb #c06
-YARDSTICKS = {**{name: measure.higher_is_better for name, measure in MEASURES.items()}, 'gap_closed': True, 'diversity': True}
+YARDSTICKS = {**{name: measure.higher_is_better for name, measure in MEASURES.items()}, 'gap_closed': True, 'diversity': True,
+              'color': False}
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,8 @@ def comparison_table(
     yardstick: str = 'KD',  # Orders the rows, the best first
 ) -> pd.DataFrame:  # Text; rows: arms, then what other reals, the mean image and noise got in the first run
     "Every arm with its mean over seeds, interval, verdicts and cost."
-    columns = {'KD': 'KD ↓', 'gap_closed': 'gap closed ↑', 'precision': 'precision ↑', 'coverage': 'coverage ↑', 'diversity': 'diversity'}
+    columns = {'KD': 'KD ↓', 'gap_closed': 'gap closed ↑', 'precision': 'precision ↑', 'coverage': 'coverage ↑', 'diversity': 'diversity',
+               'color': 'color ↓'}
     columns |= {} if yardstick in columns else {yardstick: f"{yardstick} {'↑' if YARDSTICKS[yardstick] else '↓'}"}
     rows = []
     for arm in arms:
@@ -235,7 +237,7 @@ def comparison_table(
 
 def _interval_text(values, name: str) -> str:
     mean, low, high = seed_interval(values)
-    if low == low and name in ('precision', 'recall', 'coverage', 'density', 'FD', 'diversity'):  # Student knows no bounds; these have them
+    if low == low and name not in ('KD', 'gap_closed'):  # Student knows no bounds; these have them
         low, high = max(0., low), min(1., high) if name in ('precision', 'recall', 'coverage') else high
     return f'{mean:.3g}' if low != low else f'{mean:.3g} [{low:.3g}, {high:.3g}]'
 
@@ -379,7 +381,8 @@ def _page(groups: list[list[Arm]], name: str, title: str, question: str, yardsti
               'against as many '
               f"{md(protocol.get('reference', 'real images'))} in the features of "
               f"{md(protocol.get('backbone', 'the run'))}; *other reals* is the "
-              f'floor, what real images get, with the settings of *{first}*. Seconds are those of training, with other runs beside it.',
+              f'floor, what real images get, with the settings of *{first}*; *color* is how many levels of 255 the '
+              'colours are off. Seconds are those of training, with other runs beside it.',
               f'Settings of *{first}* that are not the default: '
               + md(_settings_apart(arms[0])) + '.']
     parts += [f'```sh\n{printable(command, 10_000)}\n```'] if command else []

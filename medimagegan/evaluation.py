@@ -18,7 +18,7 @@ from torch import Tensor
 # %% ../nbs/17_evaluation.ipynb #c03
 from .copies import copy_sheet, find_copies, find_twins, nearest_pairs
 from .data import ImageSet, to_bytes
-from .distribution import MEASURES, compare, gap_closed, measure_name
+from .distribution import MEASURES, color_distance, compare, gap_closed, measure_name
 from .features import Features, extract
 from .metrics import CANDIDATES, METRICS, score, stand_ins
 from .verdict import judge
@@ -53,6 +53,7 @@ class Yardstick:
     seen: dict[str, Tensor]  # {`reference`, `other reals`, `mean image`, `noise`: their features (n, F)}
     rows: dict[str, dict[str, tuple[float, float, float]]]  # {candidate: {measure: (value, low, high)}} of the last three
     pairs: pd.DataFrame  # The five published metrics of the last three, as `score` gives them
+    color: dict[str, tuple[float, float, float]]  # {candidate: how far its colours are off} of the last three
 
     def __len__(self) -> int:
         return len(self.reference)
@@ -86,7 +87,8 @@ def make_yardstick(
         seen[name] = extract(features, some[:1] if one else some, progress=progress).expand(n, -1)
     rows = {name: compare(seen[name], seen['reference'], name == 'other reals', seed=seed) for name in images}
     pairs = score({name: some[:PAIRS] for name, some in images.items()}, reference.images[:PAIRS], seed)
-    return Yardstick(features, reference, described, seen, rows, pairs)
+    color = {name: color_distance(some, reference.images, seed) for name, some in images.items()}
+    return Yardstick(features, reference, described, seen, rows, pairs, color)
 
 # %% ../nbs/17_evaluation.ipynb #c10
 def _spread(features: Tensor) -> float:
@@ -176,6 +178,12 @@ def evaluate(
                for name, (value, low, high) in found['values'].items()}
     rows = {candidate: {measure_name(name, backbone): dict(zip(('value', 'low', 'high'), values, strict=True))
                         for name, values in row.items()} for candidate, row in yardstick.rows.items()}
+    color = {'fakes': color_distance(fakes, yardstick.reference.images, seed), **yardstick.color}
+    ends = {candidate: dict(zip(('value', 'low', 'high'), values, strict=True)) for candidate, values in color.items()}
+    gap = gap_closed(color['fakes'][0], color['other reals'][0], color['noise'][0])
+    metrics['color'] = {**ends.pop('fakes'), 'gap_closed': gap, **protocol, 'backbone': None}
+    for candidate, cell in ends.items():
+        rows[candidate]['color'] = cell
     few = min(n, PAIRS)
     pairs = pd.concat([score({'fakes': fakes[:few]}, yardstick.reference.images[:few], seed), yardstick.pairs], ignore_index=True)
     for _, row in pairs[pairs['pairing'] == 'batch'].iterrows():
@@ -184,7 +192,9 @@ def evaluate(
             metrics[row['metric']] = {**one, **protocol, 'n_real': few, 'n_fake': few, 'backbone': None, 'pairing': 'batch'}
         else:
             rows[row['candidate']][row['metric']] = one
-    verdict = judge({**in_short(yardstick, found), 'copies': copies}, history, curve)
+    numbers = in_short(yardstick, found)
+    numbers |= {'copies': copies, 'color': color['fakes'][0], 'floor': numbers['floor'] | {'color': color['other reals'][0]}}
+    verdict = judge(numbers, history, curve)
     def pair(i):
         return {'fake': names[i] if names else i, 'train': train.files[nearest.index[i]], 'distance': nearest.distance[i].item(),
                 'ratio': nearest.ratio[i].item()}
@@ -215,6 +225,7 @@ def measure_table(
     "The measures as they are printed, fakes above their reference rows."
     backbone = next(iter(scores['metrics'].values()))['backbone']
     names = {measure_name(name, backbone): '↑' if about.higher_is_better else '↓' for name, about in MEASURES.items()}
+    names |= {'color': '↓'} if 'color' in scores['metrics'] else {}  # runs of old have none
 
     def text(cell):
         ends = '' if cell.get('low') is None else f" [{cell['low']:.3g}, {cell['high']:.3g}]"

@@ -154,8 +154,9 @@ _PARTS = {'head': '''<!doctype html>
 {{ protocol.backbone }} ({{ protocol.resize }}); {{ scores.interval }}; one set of fakes (1 seed), so an interval says
 nothing of how another training would do. <i>Other reals</i> is the floor: what real images get that the reference does not hold, at the
 same number of images.
-<i>Gap closed</i> is 1 there and 0 at noise. The Fréchet distance is too high at any finite number of images, for reals too: read it
-beside the floor, never alone.</p>
+<i>Gap closed</i> is 1 there and 0 at noise. <i>Color</i> is how many levels of 255 the
+colours are off, which the features forgive. The Fréchet distance is too high at any finite number of images, for
+reals too: read it beside the floor, never alone.</p>
 {% if scores.diversity.kinds %}
 <table><tr><th>mix of kinds, overlap with reals</th>{% for kind in scores.diversity.kinds %}<th>{{ kind }}</th>{% endfor %}</tr>
 {% for who in ('fakes', 'other reals') %}

@@ -46,7 +46,8 @@ LIMITS = {
     'better': .9,  # gap that is left, over the least before the last quarter of the curve: below, it still improves
     'fallen': .3,  # gap closed: so much below its best on the curve, which was above the limit of noise, the run fell back
     'real': .9,  # gap closed: above, and ...
-    'real coverage': .5,  # ... with at least so much of the coverage of other reals, the fakes are near to real
+    'real coverage': .5,  # ... with at least so much of the coverage of other reals, the fakes are near to real, unless ...
+    'color': 8,  # ... their colours are off by so many levels of 255 more than those of other reals, whatever the features say
 }
 
 # %% ../nbs/16_verdict.ipynb #c07
@@ -76,7 +77,7 @@ def _swings(values: pd.Series) -> int:
 
 
 def judge(
-    numbers: dict,  # `gap_closed, precision, coverage, diversity, twins`, `floor` (two of them, of other reals), and maybe `copies`
+    numbers: dict,  # `gap_closed, precision, coverage, diversity, twins`, `floor` (of other reals), and maybe `copies`, `color`
     history: pd.DataFrame | None = None,  # `d_real`, `d_fake` and the losses as they went
     curve: pd.DataFrame | None = None,  # `gap_closed, diversity` a row a score, the last one of the final generator
 ) -> Verdict:
@@ -122,14 +123,17 @@ def judge(
         best = curve.loc[curve['gap_closed'].idxmax()]
         return Verdict('diverged', (f"gap closed was {best['gap_closed']:.2f} at epoch {best['epoch']:.0f}, and is {n['gap_closed']:.2f}: "
                                     'best.safetensors holds the earlier generator',))
-    real = n['gap_closed'] >= LIMITS['real'] and covered >= LIMITS['real coverage']
+    off = n.get('color', 0) - floor.get('color', 0)
+    real = n['gap_closed'] >= LIMITS['real'] and covered >= LIMITS['real coverage'] and off <= LIMITS['color']
     if told and not real:
         return won
     if n['gap_closed'] < LIMITS['noise'] and curve is None:
         return Verdict('diverged', (quality, variety))
     if not real:
+        colors = f"the colours are {n.get('color', 0):.0f} levels of 255 off, those of other reals {floor.get('color', 0):.0f}"
         more = 'no training curve was given: whether it still improves is not known' if curve is None else f'at its best it was {top:.2f}'
-        return Verdict('far from real', (quality, f"precision {n['precision']:.2f} of {floor['precision']:.2f}", more))
+        precision = f"precision {n['precision']:.2f} of {floor['precision']:.2f}"
+        return Verdict('far from real', (quality, precision, *([colors] if off > LIMITS['color'] else []), more))
     return Verdict('healthy', (quality, variety, *(() if not copies else (
         '{:.1%} [{:.1%}, {:.1%}] of the fakes are as near to a training image as copies; chance gives {:.0%}'.format(
             *copies['copies'], copies['by_chance']),))))
