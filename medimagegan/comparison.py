@@ -229,9 +229,10 @@ def comparison_table(
     order = {arm.name: arm.scores()[yardstick].mean() * (-1 if YARDSTICKS[yardstick] else 1) for arm in arms}
     rows.sort(key=lambda row: (order[row['arm']] != order[row['arm']], order[row['arm']]))  # those without a number last
     whole = next((one for arm in arms for one in arm.runs if one.finished), None)
+    shown = {key: title for key, title in columns.items() if any(title in row for row in rows)}
     for name, cells in whole.scores['reference_rows'].items() if whole else ():
         values = {measure_key(key): cell['value'] for key, cell in cells.items()}
-        rows.append({'arm': name, **{title: f'{values[key]:.3g}' for key, title in columns.items() if key in values}})
+        rows.append({'arm': name, **{title: f'{values[key]:.3g}' for key, title in shown.items() if key in values}})
     return pd.DataFrame(rows).fillna('').set_index('arm')
 
 
