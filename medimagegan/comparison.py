@@ -154,6 +154,16 @@ def differences(
     return found.assign(p=correct_p(found['p']))
 
 
+def _wrong_colors(arm: Arm) -> str:
+    "What a yardstick of features forgives, '' where there is nothing."
+    scores = arm.scores()
+    if 'color' not in scores:
+        return ''
+    floor = next(one.scores['reference_rows']['other reals']['color']['value'] for one in arm.runs if one.finished)
+    off = scores['color'].mean()
+    return f', but its colours are {off:.0f} levels of 255 off, those of other reals {floor:.0f}' if off - floor > LIMITS['color'] else ''
+
+
 def say(
     arms: list[Arm],
     yardstick: str = 'KD',
@@ -162,18 +172,17 @@ def say(
     rows = differences(arms, yardstick)
     parts = []
     for word in ('better', 'worse', 'no evidence'):
-        mine = [f'{r.arm} ({r.difference:+.3g} [{r.low:.3g}, {r.high:.3g}])' for r in rows.itertuples() if r.says == word]
+        mine = [f"{r.arm} ({r.difference:+.3g} [{r.low:.3g}, {r.high:.3g}]{_wrong_colors(arm) if word == 'better' else ''})"
+                for arm, r in zip(arms[1:], rows.itertuples(), strict=True) if r.says == word]
         if mine:
             parts.append(f"{word}{' of a difference' if word == 'no evidence' else ''}: {', '.join(mine)}")
     seeds = sorted(set(rows['seeds'])) if len(rows) else [len(arms[0].runs)]
     over = f"{'-'.join(map(str, sorted({seeds[0], seeds[-1]})))} seed{'s' if seeds[-1] > 1 else ''}"
     arrow = '↑' if YARDSTICKS[yardstick] else '↓'
-    told = rows[rows['says'] != 'no evidence']
-    held = told[told['p'] < .05]['arm']
-    holds = 'all of it holds' if len(held) == len(told) else f"what holds is {', '.join(held)}" if len(held) else 'nothing of it holds'
-    tests = int(rows['p'].notna().sum())
+    tests, told = int(rows['p'].notna().sum()), rows[rows['says'] != 'no evidence']
+    held = ', '.join(told[told['p'] < .05]['arm']) or 'none'
     return (f"Against {arms[0].name}, by {yardstick} {arrow} over {over}: {'; '.join(parts) or 'nothing to compare'}."
-            + (f" Corrected for {tests} comparisons, {holds}." if tests > 1 and len(told) else ''))
+            + (f" Still different after Holm's correction for {tests} comparisons: {held}." if tests > 1 and len(told) else ''))
 
 # %% ../nbs/23_comparison.ipynb #c09a
 def cures(
