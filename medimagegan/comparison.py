@@ -156,11 +156,11 @@ def differences(
 
 def _wrong_colors(arm: Arm) -> str:
     "What a yardstick of features forgives, '' where there is nothing."
-    scores = arm.scores()
-    if 'color' not in scores:
+    known = [] if arm.epoch else [one.scores for one in arm.runs if one.finished and 'color' in one.scores['metrics']]
+    if not known:  # a curve, or runs of old
         return ''
-    floor = next(one.scores['reference_rows']['other reals']['color']['value'] for one in arm.runs if one.finished)
-    off = scores['color'].mean()
+    floor = known[0]['reference_rows']['other reals']['color']['value']
+    off = np.mean([scores['metrics']['color']['value'] for scores in known])
     return f', but its colours are {off:.0f} levels of 255 off, those of other reals {floor:.0f}' if off - floor > LIMITS['color'] else ''
 
 
