@@ -14,7 +14,7 @@ SMALL = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_imag
          'score_images': 8, 'curve_images': 4}
 # Importing torch and torchvision takes longer than most tests: one server process has done it, and each command is forked from it
 SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(['medimagegan.experiment', 'medimagegan.folders', 'papermill'])
+SERVER.set_forkserver_preload(['medimagegan.runs.experiment', 'medimagegan.evaluate.folders', 'papermill'])
 
 
 def flags(**settings):

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, SMALL, command, flags
 from PIL import Image
 
-from medimagegan.config import describe_settings, load_config
+from medimagegan.core.config import describe_settings, load_config
 
 
 def test_train_then_sample_then_report(installed, medimagegan, tmp_path):

@@ -6,7 +6,7 @@ from prdc import compute_prdc
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from medimagegan.distribution import compare
+from medimagegan.evaluate.distribution import compare_features
 
 
 def sets(n, n_features=1280, seed=0):
@@ -21,7 +21,7 @@ def sets(n, n_features=1280, seed=0):
 @pytest.mark.parametrize('n', [500, 2000])
 def test_agreement_with_torch_fidelity_and_prdc(n):
     fake, real = sets(n)
-    mine = {name: value for name, (value, _, _) in compare(fake, real, intervals=False).items()}
+    mine = {name: value for name, (value, _, _) in compare_features(fake, real, intervals=False).items()}
     theirs = compute_prdc(real.numpy(), fake.numpy(), nearest_k=5)
     statistics = [fid_features_to_statistics(x) for x in (fake, real)]
     theirs['FD'] = fid_statistics_to_metric(*statistics, False)['frechet_inception_distance']
@@ -36,6 +36,6 @@ def test_intervals_narrow_as_the_root_of_n():
     widths = {}
     for n in (250, 1000):
         fake, real = sets(n, 64)
-        _, low, high = compare(fake, real)['density']
+        _, low, high = compare_features(fake, real)['density']
         widths[n] = high - low
     assert 1.3 < widths[250] / widths[1000] < 3.2

@@ -3,7 +3,7 @@ import pytest
 import torch
 from conftest import SMALL, flags
 
-from medimagegan.features import load_features, load_lite0
+from medimagegan.evaluate.features import load_features, load_lite0
 
 
 def test_logits_are_those_of_the_implementation_the_weights_came_from():

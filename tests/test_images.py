@@ -10,9 +10,10 @@ import pytest
 from conftest import SMALL, flags
 from trial_images import GREY, MUTATORS, RGB, SECRETS, SIDE, TWELVE, bases, file_of, picture, scan, trial
 
-from medimagegan.config import SettingError
-from medimagegan.data import list_files, read_folder
-from medimagegan.images import read_image
+from medimagegan.core.errors import UserError
+from medimagegan.data.datasets import read_folder
+from medimagegan.data.images import list_images
+from medimagegan.data.images import read_image
 
 ALL = {k: v for k, v in SMALL.items() if k != 'n_images'}
 
@@ -67,7 +68,7 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / 'a.dcm').write_bytes(file_of(scan(GREY)))
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name, *rest: None if name == 'pydicom' else found(name, *rest))
-    with pytest.raises(SettingError, match=r'has DICOM files, the first a.dcm: pip install "medimagegan\[dicom\]"$'):
+    with pytest.raises(UserError, match=r'has DICOM files, the first a.dcm: pip install "medimagegan\[dicom\]"$'):
         read_folder(tmp_path, SIDE)
 
 
@@ -107,7 +108,7 @@ def test_an_index_and_other_files_are_no_images(tmp_path):
     for name in ('DICOMDIR', 'IM1', '1.2.3.4', 'notes.txt'):
         (tmp_path / name).write_bytes(file_of(scan(GREY)))
     (tmp_path / 'LICENSE').write_text('words')
-    assert list_files(tmp_path) == ['1.2.3.4', 'IM1']
+    assert list_images(tmp_path) == ['1.2.3.4', 'IM1']
 
 
 def test_scans_that_all_name_one_patient_are_held_out_by_study(tmp_path):

@@ -26,5 +26,5 @@ def test_version_and_help_load_neither_torch_nor_pandas():
 
 
 def test_every_module_imports():
-    names = [f.stem for f in (ROOT / 'medimagegan').glob('*.py') if f.stem not in ('_modidx', '__init__')]
-    command(sys.executable, '-c', '\n'.join(f'import medimagegan.{name}' for name in names), cwd=ROOT)
+    files = [f.relative_to(ROOT).with_suffix('') for f in (ROOT / 'medimagegan').rglob('*.py') if f.stem not in ('_modidx', '__init__')]
+    command(sys.executable, '-c', '\n'.join(f"import {'.'.join(file.parts)}" for file in files), cwd=ROOT)

@@ -39,7 +39,7 @@ def test_three_doors_to_the_same_run(experiments, medimagegan):
 
 def test_a_parameter_that_is_no_setting_stops_the_notebook(experiments):
     said = papermill('-p', 'archh', 'SNGAN', cwd=experiments, code=1)
-    assert "SettingError: parameters: unknown setting 'archh'; did you mean 'arch'?" in said.stderr
+    assert "UserError: parameters: unknown setting 'archh'; did you mean 'arch'?" in said.stderr
     assert not (experiments / 'runs').exists()
 
 

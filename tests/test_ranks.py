@@ -9,22 +9,22 @@ import torch
 from conftest import SMALL, command, flags
 from safetensors.torch import load_file
 
-from medimagegan.config import TrainConfig
-from medimagegan.data import ImageSet
-from medimagegan.phantoms import phantoms
-from medimagegan.runs import _start_ranks
-from medimagegan.splits import split_holdout
-from medimagegan.step import init_gan
-from medimagegan.training import train
+from medimagegan.core.config import TrainConfig
+from medimagegan.data.imagesets import ImageSet
+from medimagegan.data.phantoms import make_phantoms
+from medimagegan.runs.training_run import _start_ranks
+from medimagegan.data.splits import split_holdout
+from medimagegan.gan.step import init_gan
+from medimagegan.gan.training import train
 
 STEPS = '''
 import sys
 import torch
-from medimagegan.config import TrainConfig
-from medimagegan.phantoms import phantoms
-from medimagegan.ranks import joined, rank
-from medimagegan.step import init_gan
-from medimagegan.training import train
+from medimagegan.core.config import TrainConfig
+from medimagegan.data.phantoms import make_phantoms as phantoms
+from medimagegan.core.ranks import process_group as joined, rank
+from medimagegan.gan.step import init_gan
+from medimagegan.gan.training import train
 torch.set_num_threads(1)
 cfg = TrainConfig(**eval(sys.argv[1]))
 with joined(torch.device('cpu')):
@@ -49,7 +49,7 @@ def test_two_ranks_of_8_are_one_of_16(tmp_path, options):
     cfg = TrainConfig(**settings)
     torch.set_num_threads(1)
     alone = init_gan(cfg)
-    records = pd.DataFrame(train(alone, phantoms(64, 32), cfg))
+    records = pd.DataFrame(train(alone, make_phantoms(64, 32), cfg))
     (tmp_path / 'steps.py').write_text(STEPS)
     torchrun(2, 'steps.py', repr(settings), tmp_path, cwd=tmp_path)
     ranks = [torch.load(tmp_path / f'{i}.pt') for i in range(2)]
@@ -109,7 +109,7 @@ def test_a_failure_of_processes_started_here_is_said_and_leaves_nothing(tmp_path
 
 
 def test_rows_of_a_part_are_what_the_whole_holds():
-    data = phantoms(40, 32)
+    data = make_phantoms(40, 32)
     train_set = data.subset(split_holdout(data, .2)[0])
     assert isinstance(train_set, ImageSet) and train_set.store is data.store  # no second copy in memory
     assert torch.equal(torch.cat(list(train_set.split(7))), train_set.images)

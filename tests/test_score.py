@@ -6,8 +6,8 @@ import pytest
 from conftest import SMALL, flags
 from PIL import Image
 
-from medimagegan.phantoms import phantoms
-from medimagegan.verdict import VERDICTS
+from medimagegan.data.phantoms import make_phantoms
+from medimagegan.evaluate.verdict import VERDICTS
 
 
 def save(folder, images, suffix='png'):
@@ -20,10 +20,10 @@ def save(folder, images, suffix='png'):
 @pytest.fixture(scope='module')
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp('folders')
-    train = phantoms(60, 64).images
+    train = make_phantoms(60, 64).images
     save(root / 'reals', train)
-    save(root / 'held', phantoms(40, 64, seed=1).images)
-    save(root / 'good', phantoms(40, 64, seed=2).images)
+    save(root / 'held', make_phantoms(40, 64, seed=1).images)
+    save(root / 'good', make_phantoms(40, 64, seed=2).images)
     save(root / 'flipped', train[:40].flip(-1))
     save(root / 'one', train[:1].repeat(40, 1, 1, 1))
     (root / 'noise').mkdir()
@@ -66,7 +66,7 @@ def test_without_a_reference_half_of_the_reals_serves_and_says_so(medimagegan, f
     (('good', 'reals', '--referense', 'x'), "did you mean '--reference'?")])
 def test_what_is_wrong_is_one_line(medimagegan, folders, words, said):
     if not (folders / 'two').exists():
-        save(folders / 'two', phantoms(2, 64).images)
+        save(folders / 'two', make_phantoms(2, 64).images)
     done = medimagegan('score', *words, cwd=folders, code=2)
     assert said in done.stderr and done.stderr.count('\n') == 1 and done.stdout == ''
 

@@ -11,8 +11,8 @@ import pytest
 import trial_suites
 from conftest import ROOT, SMALL, flags
 
-from medimagegan.suites import load_suite, plan
-from medimagegan.workers import open_client
+from medimagegan.studies.suites import load_suite, plan_suite
+from medimagegan.studies.workers import open_client
 
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
 
@@ -35,7 +35,7 @@ def test_the_suites_of_the_study_are_all_there_and_sound():
     for file in files:
         suite = load_suite(file)
         assert len(suite.seeds) >= 2 and all(cfg.path == 'phantoms' for cfg in suite.runs.values()), file.name
-        runs = plan(suite, 'runs')
+        runs = plan_suite(suite, 'runs')
         assert len({cfg.run for _, cfg in runs}) == len(runs)
     ttur = load_suite(ROOT / 'experiments' / 'suites' / 'ttur.yaml')
     means = [cfg.learning_rate * cfg.ttur**.5 for cfg in ttur.runs.values()]

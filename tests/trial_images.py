@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 from pydicom import Dataset, FileMetaDataset, uid
 
-from medimagegan.data import read_folder
-from medimagegan.images import read_image
+from medimagegan.data.datasets import read_folder
+from medimagegan.data.images import read_image
 
 SECRETS = ('Secretjane', 'PID-9-SECRET', '19551231', 'Wardsecret')
 SIDE = 24

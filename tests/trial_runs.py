@@ -16,11 +16,14 @@ import pandas as pd
 import torch
 from conftest import ROOT, SERVER, flags, serve
 
-from medimagegan import runs, step
-from medimagegan.config import SettingError, TrainConfig, make_config
-from medimagegan.phantoms import phantoms
-from medimagegan.step import init_gan
-from medimagegan.training import checkpoints, load_checkpoint, save_checkpoint
+from medimagegan.core.config import TrainConfig, make_config
+from medimagegan.core.errors import UserError
+from medimagegan.data.phantoms import make_phantoms
+from medimagegan.gan import capture
+from medimagegan.gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
+from medimagegan.gan.step import init_gan
+from medimagegan.runs import training_run
+from medimagegan.runs.folder import RunFolder
 
 TINY = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 60, 'num_epochs': 10, 'n_gpu': 0, 'batch_size': 4,
         'score_images': 4, 'curve_images': 4, 'score_every': 5, 'log_every': 1, 'precision': 'fp32'}  # 120 steps
@@ -79,7 +82,7 @@ def reach(command, run, wanted):
 
 def saved_step(run, cfg):
     gan = init_gan(cfg)
-    load_checkpoint(gan, cfg, run / 'checkpoint.pt', say=lambda line: None)
+    load_checkpoint(gan, cfg, run / 'checkpoint.pt', log=lambda line: None)
     return gan.step
 
 
@@ -146,7 +149,7 @@ def try_signals(work, full):
         yield f'{name} {kind} through {door} at step {at}', wrong
 
 
-def keep_saving(file, tell):
+def keep_saving(file, log):
     "In a process of its own: save without end."
     cfg = TrainConfig(image_size=32, gen_feature_maps=16, dis_feature_maps=16, precision='fp32')
     gan = init_gan(cfg)
@@ -155,7 +158,7 @@ def keep_saving(file, tell):
         try:
             save_checkpoint(gan, cfg, file)
         except OSError as error:
-            tell.write_text(str(error))
+            log.write_text(str(error))
             os._exit(7)
 
 
@@ -164,8 +167,8 @@ def loads(file):
     cfg = TrainConfig(image_size=32, gen_feature_maps=16, dis_feature_maps=16, precision='fp32')
     said = []
     try:
-        load_checkpoint(init_gan(cfg), cfg, file, say=said.append)
-    except SettingError as error:
+        load_checkpoint(init_gan(cfg), cfg, file, log=said.append)
+    except UserError as error:
         return str(error)
     return said[0] if said else ''
 
@@ -178,7 +181,7 @@ def try_saves(work, full):
         folder.mkdir()
         process = SERVER.Process(target=keep_saving, args=(folder / 'checkpoint.pt', folder / 'said'))
         process.start()
-        while not checkpoints(folder / 'checkpoint.pt'):
+        while not list_checkpoints(folder / 'checkpoint.pt'):
             time.sleep(.005)
         time.sleep(rng.random() * .3)
         process.kill()
@@ -204,7 +207,7 @@ def try_disks(work, full):
             try:
                 process = SERVER.Process(target=keep_saving, args=(folder / 'checkpoint.pt', work / f'said-{what}{i}'))
                 process.start()
-                while len(checkpoints(folder / 'checkpoint.pt')) < 2:
+                while len(list_checkpoints(folder / 'checkpoint.pt')) < 2:
                     time.sleep(.005)
                 time.sleep(rng.random() * .2)
                 begun = time.monotonic()
@@ -227,7 +230,7 @@ def try_disks(work, full):
 
 def poison(where, at):
     "What `runs` and `step` use, with a NaN at step `at` in the gradients of D or G, or in the images."
-    counted, real_init, real_signed = [0], step.init_gan, step.to_signed
+    counted, real_init, real_signed = [0], training_run.init_gan, capture.to_signed
 
     def poisoned(cfg, device='cpu', classes=()):
         gan = real_init(cfg, device, classes)
@@ -247,26 +250,26 @@ def try_numbers(work, full):
     places = ('discriminator', 'generator', 'data')
     for i, (where, kind, at) in enumerate([(w, k, s) for w in places for k in ('DCGAN', 'SNGAN') for s in (7, 64)][::1 if full else 5]):
         run, cfg = work / 'runs' / f'{where}-{kind}-{at}', make_config({**TINY, **KINDS[kind], 'out': str(work / 'runs')})
-        (runs.init_gan, step.to_signed), before = poison(where, at), (runs.init_gan, step.to_signed)
+        (training_run.init_gan, capture.to_signed), before = poison(where, at), (training_run.init_gan, capture.to_signed)
         try:
             wrong = 'it went on'
-            runs.run(replace(cfg, run=run.name, score_every=2), say=lambda line: None)
+            training_run.run(replace(cfg, run=run.name, score_every=2), log=lambda line: None)
         except FloatingPointError as error:
             wrong = '' if f'after step {at},' in str(error) and 'first in the ' in str(error) else str(error)
         finally:
-            runs.init_gan, step.to_signed = before
+            training_run.init_gan, capture.to_signed = before
         if at > 24 and not wrong:  # one was saved at the 24th
             kept = saved_step(run, replace(cfg, score_every=2))
             wrong = '' if kept <= at - 1 else f'a checkpoint of step {kept}'
         yield f'NaN in the {where} of {kind} at step {at}', wrong
         if i == 0:  # asked to, it goes back once
-            (runs.init_gan, step.to_signed), before = poison(where, 64), (runs.init_gan, step.to_signed)
+            (training_run.init_gan, capture.to_signed), before = poison(where, 64), (training_run.init_gan, capture.to_signed)
             try:
-                folder = runs.run(replace(cfg, run=f'{run.name}-back', score_every=2, rollback=.5), say=lambda line: None)
+                folder = training_run.run(replace(cfg, run=f'{run.name}-back', score_every=2, rollback=.5), log=lambda line: None)
             except FloatingPointError:  # the hook of this trial strikes again at the same step
-                folder = runs.RunFolder(work / 'runs' / f'{run.name}-back')
+                folder = RunFolder(work / 'runs' / f'{run.name}-back')
             finally:
-                runs.init_gan, step.to_signed = before
+                training_run.init_gan, capture.to_signed = before
             rows = pd.read_csv(folder.path / 'resumes.csv')
             assert list(rows['what']) == ['rolled back'] and rows['was'][0] == 'step 64' and rows['step'][0] < 64
 
@@ -274,7 +277,7 @@ def try_numbers(work, full):
 def train_twice(folder, cfg, threads):
     "In a process of its own."
     torch.set_num_threads(threads)
-    runs.run(replace(cfg, out=str(folder)), say=lambda line: None)
+    training_run.run(replace(cfg, out=str(folder)), log=lambda line: None)
 
 
 def try_seeds(work, full):
@@ -305,7 +308,7 @@ def trial(name, full=False):
 if __name__ == '__main__':
     torch.set_num_threads(1)
     os.environ['OMP_NUM_THREADS'] = '1'
-    phantoms(TINY['n_images'], TINY['image_size'])
+    make_phantoms(TINY['n_images'], TINY['image_size'])
     chosen, told = [word for word in sys.argv[1:] if not word.startswith('-')], []
     for name in chosen or TRIALS:
         begun = time.monotonic()

@@ -158,7 +158,7 @@ SUITES = [  # (what stands in a good suite, what is put there), what the line mu
     ('a: {}', 'a: {ttur: 4}', 'are the same settings'), ('a: {}', 'a: &a {}', 'anchors'), ('a: {}', 'a: !!python/name:os.system', 'tags'),
     ('a: {}', 'a: {arch: "\\e[2J"}', '\\x1b'), ('base: {n_gpu: 0}', 'base: [n_gpu]', 'base:'),
     ('base: {n_gpu: 0}', 'base: {n_gup: 0}', "did you mean 'n_gpu'"),
-    ('base: {n_gpu: 0}', 'yardstick: FID', "did you mean 'FD'"), ('base: {n_gpu: 0}', 'yardstick: [KD]', 'yardstick: a text'),
+    ('base: {n_gpu: 0}', 'primary_metric: FID', "did you mean 'FD'"), ('base: {n_gpu: 0}', 'yardstick: [KD]', 'primary_metric: a text'),
     ('base: {n_gpu: 0}', 'read_at: [1]', 'read_at'), ('base: {n_gpu: 0}', 'read_at: yes', 'read_at'),
     ('base: {n_gpu: 0}', '"\\e[2J": 1', '\\x1b'),
     (SUITE[SUITE.index('runs'):], 'runs: {}\n', 'runs:'), (SUITE[SUITE.index('runs'):], 'runs: [a, b]\n', 'runs:'), (SUITE, '', 'empty'),
@@ -173,7 +173,7 @@ STUDIES = [  # (what stands in a good study, what is put there), what the line m
     ('{arch: SNGAN}', '[SNGAN]', 'generator: names and values'), ('arch: SNGAN', 'arch: SNG', 'arch'),
     ('arch: SNGAN', 'classes: nevus', 'classes is set by the study'), ('arch: SNGAN', 'split: a.csv', 'split is set by the study'),
     ('arch: SNGAN', 'arhc: SNGAN', "did you mean 'arch'"), ('doses: [50]', 'validation: .5\ntest: .5', 'leave nothing to train on'),
-    ('doses: [50]', 'keep: 3', 'at least 4'), ('doses: [50]', 'best: .5', 'needs rank'), ('doses: [50]', 'yardstick: AUC', 'yardstick'),
+    ('doses: [50]', 'keep: 3', 'at least 4'), ('doses: [50]', 'best: .5', 'needs rank'), ('doses: [50]', 'yardstick: AUC', 'primary_metric'),
     ('doses: [50]', 'rank: me', 'rank'), ('doses: [50]', 'seeds: 0', 'seeds'), ('doses: [50]', 'n_gpu: 4', 'n_gpu'),
     ('doses: [50]', 'title: "\\e[2J"', '\\x1b'), ('{arch: SNGAN}', '!!python/name:os.system x', 'tags'), (STUDY, '- a', 'not a study'),
     ('generator: {arch: SNGAN}', 'generator: {conditional: true}\nwarm_up: {num_epochs: 2}', 'sees all classes already'),
@@ -238,14 +238,15 @@ def notebook_names(values: dict) -> str:
     "What the notebook's check says of these parameters, put there as papermill does; no kernel."
     from papermill.translators import papermill_translators
 
-    from medimagegan.config import SettingError, notebook_config, parameters_cell
+    from medimagegan.core.errors import UserError
+    from medimagegan.runs.experiment import notebook_config, parameters_cell
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
     names = {}
     exec(parameters_cell(), names)
     exec(papermill_translators.find_translator('python3', 'python').codify(plain), names)
     try:
         notebook_config(names)
-    except SettingError as error:
+    except UserError as error:
         return str(error)
     return 'nothing'
 
@@ -256,7 +257,7 @@ def papermill(values: dict, wanted: str | None) -> str:
         Path(d, 'values.yaml').write_bytes(as_yaml(values))
         words = [ROOT / 'experiments' / 'experiment.ipynb', 'out.ipynb', '-f', 'values.yaml', '--no-progress-bar', '-k', 'python3']
         done = subprocess.run([Path(sys.executable).parent / 'papermill', *words], cwd=d, capture_output=True, text=True, timeout=300)
-        kind = 'SettingError: ' if all(map(str.isidentifier, values)) else 'SyntaxError: '  # what is no name in Python stops its own cell
+        kind = 'UserError: ' if all(map(str.isidentifier, values)) else 'SyntaxError: '  # what is no name in Python stops its own cell
         lines = [line for line in done.stderr.splitlines() if kind in line]
         if done.returncode != 1 or not lines or Path(d, 'runs').exists() or Path(d, 'canary').exists():
             return f'exit {done.returncode}, {os.listdir(d)}: {done.stderr[-300:]}'

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from conftest import ROOT, SMALL
 
-from medimagegan.suites import load_suite, plan
+from medimagegan.studies.suites import load_suite, plan_suite
 
 PACKAGES = {'slurmctld': 'slurmctld', 'slurmd': 'slurmd', 'sbatch': 'slurm-client', 'munged': 'munge'}
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
@@ -212,7 +212,7 @@ def whole(at, file):
     print(f'        jobs and their CUDA_VISIBLE_DEVICES: {seen}; killed: {killed}; threads of a run: {threads}')
     check('the program ends well', driver.returncode == 0, f'exit {driver.returncode}: {said(at)}')
     gone(at, 'after the suite')
-    runs = [Path(cfg.out) / cfg.run for _, cfg in plan(load_suite(file), at / 'runs')]
+    runs = [Path(cfg.out) / cfg.run for _, cfg in plan_suite(load_suite(file), at / 'runs')]
     check('four results', all(json.loads((r / 'result.json').read_text())['status'] == 'done' for r in runs))
     check('the report is written', '**Answer.**' in (file.parent.parent / 'reports' / 'rates.md').read_text())
     check('both GPUs are used', set(seen.values()) == {'0', '1'}, seen)

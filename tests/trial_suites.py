@@ -15,7 +15,7 @@ from pathlib import Path
 
 from conftest import ROOT, SMALL
 
-from medimagegan.suites import load_suite, plan
+from medimagegan.studies.suites import load_suite, plan_suite
 
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
 PARTS = {'worker': 'spawn_main', 'notebook': 'run_experiment', 'kernel': 'ipykernel_launcher'}
@@ -77,7 +77,7 @@ def try_kills(work, runs=4, kills=3, seed=0):
     "[what was wrong or ''], one a run."
     rng, killed, left = random.Random(seed), [], []
     watch = Watch(work, write_suite(work, runs))
-    planned = [Path(cfg.out) / cfg.run for _, cfg in plan(load_suite(watch.file), work / 'runs')]
+    planned = [Path(cfg.out) / cfg.run for _, cfg in plan_suite(load_suite(watch.file), work / 'runs')]
     done = lambda: {run: (run / 'result.json').stat().st_mtime_ns for run in planned if (run / 'result.json').exists()}  # noqa: E731
     wanted = [('driver', *PARTS)[i % 4] for i in range(kills)]
     rng.shuffle(wanted)

@@ -18,7 +18,8 @@ import safetensors.torch
 import torch
 from trial_settings import installed, notebook_names, papermill
 
-from medimagegan.config import SettingError, TrainConfig, load_config, save_config, settings_text
+from medimagegan.core.config import TrainConfig, load_config, save_config, settings_text
+from medimagegan.core.errors import UserError
 
 SMALL = TrainConfig(image_size=32, gen_feature_maps=4, dis_feature_maps=4, n_images=40, num_epochs=1, n_gpu=0, batch_size=8, score_images=8,
                     curve_images=4, precision='fp32')
@@ -36,12 +37,12 @@ class Bomb:
 
 
 def gan():
-    from medimagegan.step import init_gan
+    from medimagegan.gan.step import init_gan
     return init_gan(SMALL)
 
 
 def good_state() -> dict:
-    from medimagegan.training import save_checkpoint
+    from medimagegan.gan.checkpoints import save_checkpoint
     with tempfile.TemporaryDirectory() as d:
         save_checkpoint(gan(), SMALL, f'{d}/checkpoint.pt')
         return torch.load(f'{d}/checkpoint.pt', weights_only=True)
@@ -49,15 +50,15 @@ def good_state() -> dict:
 
 def checkpoint(d: Path, write) -> str:
     "What is said of a checkpoint that this writes."
-    from medimagegan.training import load_checkpoint
+    from medimagegan.gan.checkpoints import load_checkpoint
     write(d / 'checkpoint.pt')
     return refused(lambda: load_checkpoint(gan(), SMALL, d / 'checkpoint.pt'))
 
 
 def generator(d: Path, metadata: dict | None, weights: dict | None = None, data: bytes | None = None) -> str:
     "What is said of a released generator with this in it."
-    from medimagegan.step import make_generator
-    from medimagegan.training import load_generator
+    from medimagegan.gan.step import make_generator
+    from medimagegan.gan.sampling import load_generator
     file = d / 'generator.safetensors'
     if data is None:
         safetensors.torch.save_file(weights or make_generator(SMALL).state_dict(), file, metadata)
@@ -70,7 +71,7 @@ def classifier(d: Path, **wrong) -> str:
     "What is said of a classifier of these words."
     import timm
 
-    from medimagegan.features import load_features
+    from medimagegan.evaluate.features import load_features
     about = dict(model='test_efficientnet', size=64, n_classes=2, mean=[.5] * 3, std=[.5] * 3)
     weights = timm.create_model('test_efficientnet', num_classes=2).state_dict()
     safetensors.torch.save_file(weights, d / 'classifier.safetensors', {'classifier': json.dumps(about | wrong)})
@@ -80,7 +81,7 @@ def classifier(d: Path, **wrong) -> str:
 def refused(work) -> str:
     try:
         work()
-    except SettingError as error:
+    except UserError as error:
         return '' if str(error).isprintable() else f'not one line: {error}'
     except Exception as error:
         return f'{type(error).__name__}: {error}'
@@ -93,7 +94,7 @@ def in_yaml(d: Path, text: str) -> str:
 
 
 def in_suite(d: Path, text: str) -> str:
-    from medimagegan.suites import load_suite
+    from medimagegan.studies.suites import load_suite
     (d / 'suite.yaml').write_text(f'title: T\nquestion: Q\nruns: {{a: {text}}}\n')
     return refused(lambda: load_suite(d / 'suite.yaml'))
 
@@ -203,8 +204,8 @@ def link_beside(d: Path) -> str:
 def names_in_tables(d: Path) -> str:
     import pandas as pd
 
-    from medimagegan.comparison import as_markdown, escape_markdown
-    table = as_markdown(pd.DataFrame({'b': [SCRIPT]}, index=pd.Index(['a | `x`\n\n# y [z](javascript:1) \x1b[2J'], name='arm')))
+    from medimagegan.core.pages import escape_markdown, markdown_table
+    table = markdown_table(pd.DataFrame({'b': [SCRIPT]}, index=pd.Index(['a | `x`\n\n# y [z](javascript:1) \x1b[2J'], name='arm')))
     lines = table.splitlines()
     bad = [sign for sign in ('<', '`', '](', '\x1b') if sign in table]
     good = len(lines) == 3 and {line.count('|') for line in lines} == {3} and '<' not in escape_markdown(SCRIPT)
@@ -228,7 +229,7 @@ def offline(work) -> str:
 
 
 def load_what_is_default() -> str:
-    from medimagegan.features import load_features
+    from medimagegan.evaluate.features import load_features
     load_features()
     return ''
 
@@ -272,9 +273,9 @@ def full_cases(d: Path) -> dict:
         return '' if code == 0 and not bad else f'exit {code}: {bad} {said[-200:]}'
 
     def whole_run():
-        from medimagegan.report import write_report
-        from medimagegan.runs import run
-        write_report(run(replace(SMALL, out=str(d / 'runs'), run='a'), say=lambda line: None))
+        from medimagegan.runs.report import write_report
+        from medimagegan.runs.training_run import run
+        write_report(run(replace(SMALL, out=str(d / 'runs'), run='a'), log=lambda line: None))
         return ''
     return {
         'resumed from a bomb': lambda: resumed(lambda file: torch.save({'config': Bomb(canary)}, file)),
