@@ -35,7 +35,7 @@ def command(*words, cwd, code=0, **env):
 
 def serve(words, cwd, out, err):
     "In the forked process: the program's `main`, with its text in files."
-    from medimagegan.cli import main
+    from medimagegan.cli.main import main
     os.chdir(cwd)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C, and hand that down
     for fd, file in ((1, out), (2, err)):

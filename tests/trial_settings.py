@@ -194,13 +194,15 @@ def fault(code: int, said: str, wanted: str | None, left: list) -> str:
 
 def here(words: list[str], folder: Path) -> tuple[int, str]:
     "The command in this process; settings that are taken for good are not trained with."
-    from medimagegan import cli
+    from medimagegan.cli import main as program
+    from medimagegan.cli.framework import read_settings
     said, before = io.StringIO(), os.getcwd()
-    cli.COMMANDS.update(dict.fromkeys(('train', 'experiment'), cli._settings))
+    for name in ('train', 'experiment'):
+        program.COMMANDS[name].callback = lambda file, force=None, **options: read_settings(file, options)
     os.chdir(folder)
     try:
         with contextlib.redirect_stderr(said):
-            return cli.main(words), said.getvalue()
+            return program.main(words), said.getvalue()
     except SystemExit as stop:
         return stop.code, said.getvalue()
     except Exception as error:
