@@ -154,7 +154,7 @@ class TrainConfig:
         (), 'Stop early if three scores in a row find one of these, separated by commas; empty: never',
         choices=('diverged', 'mode collapse', 'discriminator won'))
     rollback: float = setting(
-        0.0, 'After NaN or Inf: return once to the last checkpoint and multiply both learning rates by this; 0: stop',
+        0.0, 'After NaN or Inf: back once to the last checkpoint, with both learning rates times this; 0: stop',
         low=0, below=1)
     max_time: float = setting(
         0.0, 'Minutes after which the run saves a checkpoint and stops, to be resumed later; 0: no limit', low=0)
