@@ -73,16 +73,17 @@ def _write_entry(
     return transient
 
 # %% ../../nbs/200_data.cache.ipynb #c18
-def _open_entry(folder: Path) -> tuple[Tensor, dict] | None:
-    "Map an entry's images, (N, C, size, size) uint8, and read its `about.json`; return None if it is missing or damaged."
+def _open_entry(folder: Path) -> tuple[Tensor, dict] | None:  # Images: (N, C, size, size), uint8
+    "Map an entry's images and read its `about.json`; return None if it is missing or damaged."
     try:
         about = json.loads((folder / 'about.json').read_text(encoding='utf-8'))
         shape = (about['n'], *about['shape'])
         size, file = int(np.prod(shape)), folder / 'images.bytes'
         if file.stat().st_size != size:
             return None
-        images = torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8) if size else torch.empty(0, dtype=torch.uint8)
-        return images.view(shape), about
+        if not size:  # an empty file cannot be mapped
+            return torch.empty(shape, dtype=torch.uint8), about
+        return torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8).view(shape), about
     except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return None
 
@@ -116,8 +117,12 @@ def _make_entry(
     new = Path(tempfile.mkdtemp(prefix=f'{place.name}.', suffix='.new', dir=place.parent))  # for its owner alone
     try:
         transient = _write_entry(new, about, images)
-        obstacle = 'some files could not be read this time' if transient else '' if unchanged() else 'files changed while they were read'
-        if not obstacle:
+        obstacle = ''
+        if transient:
+            obstacle = 'some files could not be read this time'
+        elif not unchanged():
+            obstacle = 'files changed while they were read'
+        else:
             _move_into_place(new, place)
         entry = _open_entry(new if obstacle else place)
         if entry is None:
@@ -132,7 +137,7 @@ def map_images(
     stamp: Callable[[], str],  # Digest of all that the pixels depend on; called again after reading
     shape: tuple[int, int, int],  # (C, size, size) of each image
     make: Callable[[], Iterable],  # Gives each image in turn: uint8, or `Unreadable`
-) -> tuple[Tensor, dict[int, str], str]:  # (N, C, size, size) uint8; {position: reason} of unreadable ones; where they are kept, in words
+) -> tuple[Tensor, dict[int, str], str]:  # (N, C, size, size) uint8; {position: reason} of bad ones; where, in words
     "Map images from the cache; make them, and keep them there, if they are missing."
     before = stamp()
     try:
@@ -171,11 +176,13 @@ def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes`
         entry = _open_entry(folder)
         what, n = (entry[1]['source'], entry[1]['n']) if entry else ('unfinished or damaged', None)
         files = list(folder.glob('*'))
-        rows.append({'what': what, 'images': n, 'bytes': sum(f.stat().st_size for f in files), 'used': folder.stat().st_mtime})
+        rows.append({'what': what, 'images': n, 'bytes': sum(f.stat().st_size for f in files),
+                     'used': folder.stat().st_mtime})
     features = list((cache_folder() / 'features').glob('*.safetensors'))
     if features:
         rows.append({'what': f'features of {len(features)} sets of images', 'images': None,
-                     'bytes': sum(f.stat().st_size for f in features), 'used': max(f.stat().st_mtime for f in features)})
+                     'bytes': sum(f.stat().st_size for f in features),
+                     'used': max(f.stat().st_mtime for f in features)})
     return sorted(rows, key=lambda row: -row['used'])
 
 # %% ../../nbs/200_data.cache.ipynb #c41

@@ -36,12 +36,15 @@ def _escape_unprintable(name: str) -> str:
     return ''.join(c if unicodedata.category(c) not in ('Cc', 'Cs', 'Zl', 'Zp') else ascii(c)[1:-1] for c in name)
 
 # %% ../../nbs/260_data.datasets.ipynb #c11
-def _find_files(folder: str | Path) -> tuple[list[str], list[tuple[str, str]]]:  # Relative paths, and (file, reason) of those left out
+def _find_files(
+    folder: str | Path,
+) -> tuple[list[str], list[tuple[str, str]]]:  # Relative paths, and (file, reason) of those left out
     "List the image files whose names can be stored. Raises `UserError` if the folder does not exist."
     if not Path(folder).is_dir():
-        raise UserError(f'path: {folder} is not a folder' if Path(folder).exists() else f'path: {folder}: no such folder')
+        raise UserError(f'path: {folder}' + (' is not a folder' if Path(folder).exists() else ': no such folder'))
     names = {file: _escape_unprintable(file) for file in list_images(folder)}
-    rejected = [(shown, 'its name contains characters that cannot be stored; rename it') for file, shown in names.items() if shown != file]
+    reason = 'its name contains characters that cannot be stored; rename it'
+    rejected = [(shown, reason) for file, shown in names.items() if shown != file]
     return [file for file, shown in names.items() if shown == file], rejected
 
 # %% ../../nbs/260_data.datasets.ipynb #c14
@@ -57,10 +60,11 @@ def _class_from_folder(folder: str | Path, files: list[str]) -> pd.DataFrame:  #
 def _label_files(
     folder: str | Path,
     labels: str | None,  # A table elsewhere; None: one in the folder, if it is there
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Columns `path`, `class`, `group`; (file, reason) of what was left out
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Columns `path`, `class`, `group`; (file, reason) of others
     "Find the images of a folder with their classes. Raises `UserError` if there are none."
     files, unnamed = _find_files(folder)
-    table = labels or next((Path(folder, name) for name in ('metadata.csv', 'manifest.csv') if Path(folder, name).exists()), None)
+    tables = [Path(folder, name) for name in ('metadata.csv', 'manifest.csv')]
+    table = labels or next((table for table in tables if table.exists()), None)
     rows, lost = match_labels(files, read_labels(table)) if table else (_class_from_folder(folder, files), [])
     if not len(rows):
         suffixes = ', '.join(SUFFIXES + DICOM_SUFFIXES)
@@ -88,7 +92,10 @@ def _choose_rows(rows: pd.DataFrame, n: int | None, seed: int) -> pd.DataFrame:
     return rows.iloc[np.sort(make_rng(seed, 'choice of images').permutation(len(rows))[:n])]
 
 # %% ../../nbs/260_data.datasets.ipynb #c23
-def _find_groups(folder: Path, rows: pd.DataFrame) -> tuple[dict[str, str], tuple[str, ...]]:  # {file: group or ''}; notes for the user
+def _find_groups(
+    folder: Path,
+    rows: pd.DataFrame,  # Columns `path`, `group`
+) -> tuple[dict[str, str], tuple[str, ...]]:  # {file: group or ''}, and notes for the user
     "Find the group of each file. Raises `UserError` if there are DICOM files and pydicom is not installed."
     scans = [p for p in rows['path'] if not p.lower().endswith(SUFFIXES)]
     if not scans:
@@ -109,7 +116,9 @@ def _find_groups(folder: Path, rows: pd.DataFrame) -> tuple[dict[str, str], tupl
 _PERMANENT_ERRORS = (None, errno.ENOENT, errno.EACCES, errno.ELOOP)
 
 # %% ../../nbs/260_data.datasets.ipynb #c27
-def _read_or_explain(file: Path, image_size: int, channels: int) -> np.ndarray | Unreadable:  # (channels, image_size, image_size), uint8
+def _read_or_explain(
+    file: Path, image_size: int, channels: int
+) -> np.ndarray | Unreadable:  # (channels, image_size, image_size), uint8
     "Read one image, or return why it cannot be read."
     try:
         return read_image(file, image_size, channels)
@@ -158,7 +167,8 @@ def _describe_rejected(
     lost: list[tuple[str, str]],  # (file, reason) of those left out before
 ) -> tuple[str, ...]:
     "Describe each reason in one line, with the number of files and the first of them."
-    notes = [f'{len(bad)} of {n} images cannot be read and are left out; the first: {f}: {bad[f]}' for f in list(bad)[:1]]
+    notes = [f'{len(bad)} of {n} images cannot be read and are left out; the first: {file}: {reason}'
+             for file, reason in list(bad.items())[:1]]
     for reason in dict.fromkeys(r for _, r in lost):
         names = [f for f, r in lost if r == reason]
         notes.append(f'{len(names)} left out, {reason}; the first: {names[0]}')
@@ -190,12 +200,14 @@ def read_folder(
     folder, files = Path(path).absolute(), list(rows['path'])
     groups, group_notes = _find_groups(folder, rows)
     images, unreadable, where = map_images(
-        _describe_source(folder, image_size, labels, classes, n_images, seed), lambda: _stamp_files(folder, files),
-        (channels, image_size, image_size), lambda: _read_in_order([folder / f for f in files], image_size, channels, workers, progress))
+        _describe_source(folder, image_size, labels, classes, n_images, seed),
+        stamp=lambda: _stamp_files(folder, files), shape=(channels, image_size, image_size),
+        make=lambda: _read_in_order([folder / f for f in files], image_size, channels, workers, progress))
     bad = {files[i]: reason for i, reason in unreadable.items()}
     good = rows[[f not in bad for f in files]]
     if not len(good):
-        raise UserError(f'path: {path}: none of its {len(rows)} images can be read; the first: {": ".join(next(iter(bad.items())))}')
+        first = ': '.join(next(iter(bad.items())))
+        raise UserError(f'path: {path}: none of its {len(rows)} images can be read; the first: {first}')
     return ImageSet(images, torch.tensor([names.index(c) for c in good['class']]), names, tuple(good['path']),
                     tuple(groups[f] or f'image {f}' for f in good['path']), rejected=tuple(bad.items()) + tuple(lost),
                     notes=_describe_rejected(len(rows), bad, lost) + group_notes, where=where)

@@ -35,11 +35,14 @@ def is_dicom(file: str | Path) -> bool:
         return False
 
 # %% ../../nbs/220_data.dicom.ipynb #c09
-_HEADER_TAGS = ['Rows', 'Columns', 'SamplesPerPixel', 'PhotometricInterpretation', 'PlanarConfiguration', 'BitsAllocated', 'BitsStored',
-                'HighBit', 'PixelRepresentation', 'NumberOfFrames', 'SharedFunctionalGroupsSequence', 'RescaleSlope', 'RescaleIntercept',
-                'ModalityLUTSequence', 'WindowCenter', 'WindowWidth', 'VOILUTFunction', 'VOILUTSequence',
-                *(f'{c}PaletteColorLookupTable{part}' for c in ('Red', 'Green', 'Blue') for part in ('Descriptor', 'Data')),
-                *(f'Segmented{c}PaletteColorLookupTableData' for c in ('Red', 'Green', 'Blue'))]
+_HEADER_TAGS = ['Rows', 'Columns', 'SamplesPerPixel', 'PhotometricInterpretation', 'PlanarConfiguration',
+                'BitsAllocated', 'BitsStored', 'HighBit', 'PixelRepresentation',
+                'NumberOfFrames', 'SharedFunctionalGroupsSequence',
+                'RescaleSlope', 'RescaleIntercept', 'ModalityLUTSequence',
+                'WindowCenter', 'WindowWidth', 'VOILUTFunction', 'VOILUTSequence']
+for _color in ('Red', 'Green', 'Blue'):
+    _HEADER_TAGS += [f'{_color}PaletteColorLookupTableDescriptor', f'{_color}PaletteColorLookupTableData',
+                     f'Segmented{_color}PaletteColorLookupTableData']
 
 # %% ../../nbs/220_data.dicom.ipynb #c11
 @cache
@@ -55,9 +58,10 @@ def open_dicom(
     file: str | Path,
     tags: list[str],  # Keywords of the elements to read; pixels only if `PixelData` is among them
 ):  # `pydicom.Dataset`
-    "Read some elements of a file. Raises `UnreadableImage` for a deflated file, and what pydicom raises for a damaged one."
+    "Read some elements of a file. Raises `UnreadableImage` for a deflated file; pydicom has errors of its own."
     pydicom = _import_pydicom()
-    if pydicom.filereader.read_file_meta_info(file).get('TransferSyntaxUID') == pydicom.uid.DeflatedExplicitVRLittleEndian:
+    syntax = pydicom.filereader.read_file_meta_info(file).get('TransferSyntaxUID')
+    if syntax == pydicom.uid.DeflatedExplicitVRLittleEndian:
         raise UnreadableImage('deflated DICOM, which may unpack to any size; save it another way')
     return pydicom.dcmread(file, stop_before_pixels='PixelData' not in tags, specific_tags=tags)
 
@@ -67,7 +71,7 @@ def _first_number(ds, tag: str, default: float) -> float:
     return float(default if ds.get(tag) in (None, '') else np.atleast_1d(ds[tag].value)[0])
 
 # %% ../../nbs/220_data.dicom.ipynb #c18
-def _rescale(values: np.ndarray, ds) -> tuple[np.ndarray, np.ndarray]:  # Values, and the least and greatest possible value
+def _rescale(values: np.ndarray, ds) -> tuple[np.ndarray, np.ndarray]:  # Values, and their least and greatest possible
     "Apply the modality lookup table, or rescale slope and intercept (PS3.3 C.11.1)."
     if ds.get('ModalityLUTSequence'):
         bits = ds.ModalityLUTSequence[0].LUTDescriptor[2]
@@ -107,7 +111,7 @@ def _to_brightness(values: np.ndarray, ds) -> np.ndarray:  # (H, W) or (H, W, 3)
 
 # %% ../../nbs/220_data.dicom.ipynb #c24
 def decode_requests() -> None:
-    "Decode data sets from standard input, and write their pixel arrays to standard output. The child process runs this until it is ended."
+    "Decode data sets from standard input and write their pixel arrays to standard output, as the child process does."
     with suppress(ImportError, ValueError, OSError):  # Windows has no such limits
         import resource
         resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
@@ -131,8 +135,9 @@ def _decoder_process() -> subprocess.Popen:
     "Return the child process of this thread; start one if there is none."
     child = getattr(_of_this_thread, 'child', None)
     if child is None or child.poll() is not None:
-        start = f'import sys; sys.path[:] = {sys.path!r}; from medimagegan.data.dicom import decode_requests; decode_requests()'
-        child = subprocess.Popen([sys.executable, '-c', start], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        command = 'from medimagegan.data.dicom import decode_requests; decode_requests()'
+        words = [sys.executable, '-c', f'import sys; sys.path[:] = {sys.path!r}; {command}']
+        child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         _of_this_thread.child = child
     return child
 
@@ -186,13 +191,16 @@ def read_dicom(
     file: str | Path,
     channels: int,  # 3 for RGB, 1 for grey
 ) -> Image.Image:  # Mode RGB or L
-    "Read the image of a DICOM file as a viewer shows it. Raises `UnreadableImage`, whose text quotes nothing of the file, or `OSError`."
+    """Read the image of a DICOM file as a viewer shows it.
+
+    Raises `UnreadableImage`, whose text quotes nothing of the file, or `OSError`."""
     try:
         ds = _read_checked(file)
         brightness = _to_brightness(_decode(ds), ds)
         if not np.isfinite(brightness).all():
             raise UnreadableImage('DICOM with NaN or Inf after rescale and window')
-        return Image.fromarray((brightness.clip(0, 1) * 255 + 0.5).astype(np.uint8)).convert('RGB' if channels == 3 else 'L')
+        image = Image.fromarray((brightness.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+        return image.convert('RGB' if channels == 3 else 'L')
     except Exception as error:  # pydicom raises all kinds of errors on damaged files
         if isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno:
             raise
@@ -213,4 +221,5 @@ def read_patient(file: str | Path) -> tuple[str, str]:  # Patient ID and study U
 # %% ../../nbs/220_data.dicom.ipynb #c43
 def list_decoders() -> list[str]:  # Names with versions
     "List the installed packages that decode DICOM."
-    return [f'{d.name} {d.version}' for name in ('pydicom', 'python-gdcm', 'pylibjpeg-openjpeg') for d in metadata.distributions(name=name)]
+    names = ('pydicom', 'python-gdcm', 'pylibjpeg-openjpeg')
+    return [f'{found.name} {found.version}' for name in names for found in metadata.distributions(name=name)]

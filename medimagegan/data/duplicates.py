@@ -25,6 +25,12 @@ def _orientations(image: np.ndarray) -> list[np.ndarray]:
     return [np.rot90(side, k) for side in (image, image[:, ::-1]) for k in range(4)]
 
 # %% ../../nbs/270_data.duplicates.ipynb #c09
+def _hash_one(image: np.ndarray) -> np.ndarray:  # (256,), bool
+    "Hash one image (H, W, C) by its lowest frequencies."
+    picture = Image.fromarray(np.ascontiguousarray(image.squeeze(-1) if image.shape[-1] == 1 else image))
+    return imagehash.phash(picture, hash_size=16, highfreq_factor=2).hash.ravel()
+
+# %% ../../nbs/270_data.duplicates.ipynb #c10
 def perceptual_hashes(
     images: Tensor | ImageSet,  # (N, C, H, W), uint8, at least 32 pixels a side
     turned: bool = False,  # Hash all eight orientations of each image?
@@ -34,12 +40,11 @@ def perceptual_hashes(
     for part in images.split(256):
         for image in part.cpu().permute(0, 2, 3, 1).numpy():
             views = _orientations(image) if turned else [image]
-            pictures = [Image.fromarray(np.ascontiguousarray(view.squeeze(-1) if view.shape[-1] == 1 else view)) for view in views]
-            found.append([imagehash.phash(picture, hash_size=16, highfreq_factor=2).hash.ravel() for picture in pictures])
+            found.append([_hash_one(view) for view in views])
     hashes = np.array(found, dtype=bool).reshape(-1, 8 if turned else 1, HASH_BITS)
     return hashes if turned else hashes[:, 0]
 
-# %% ../../nbs/270_data.duplicates.ipynb #c14
+# %% ../../nbs/270_data.duplicates.ipynb #c15
 def hamming_distances(
     some: np.ndarray,  # (N, 8, 256), bool: from `perceptual_hashes`, turned
     others: np.ndarray,  # (M, 256), bool
@@ -52,10 +57,10 @@ def hamming_distances(
         np.minimum(result, mine.sum(1)[:, None] + theirs.sum(1)[None] - 2 * mine @ theirs.T, out=result)
     return result.round().astype(np.int64)
 
-# %% ../../nbs/270_data.duplicates.ipynb #c17
+# %% ../../nbs/270_data.duplicates.ipynb #c18
 DUPLICATE_BITS = 40  # more than a changed copy differs, fewer than two lesions do
 
-# %% ../../nbs/270_data.duplicates.ipynb #c23
+# %% ../../nbs/270_data.duplicates.ipynb #c24
 def merge_duplicate_groups(
     groups: tuple[str, ...],  # Of each image
     hashes: np.ndarray,  # (N, 8, 256): from `perceptual_hashes`, turned

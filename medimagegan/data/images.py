@@ -46,7 +46,7 @@ def read_image(
     image_size: int,  # Side of the square, in pixels
     channels: int = 3,  # 3 for RGB, 1 for grey
 ) -> np.ndarray:  # (channels, image_size, image_size), uint8
-    "Read the middle square of an image, upright and resized. Raises `ValueError` with a short reason if that is not possible."
+    "Read the middle square of an image, upright and resized. Raises `ValueError` with a short reason."
     try:
         if not stat.S_ISREG(os.stat(file).st_mode):  # reading a pipe might never end
             raise UnreadableImage('not a file but a folder, pipe or device')
@@ -57,7 +57,8 @@ def read_image(
         raise ValueError(_describe_error(error, file)) from None
     side = min(upright.size)
     left, top = (upright.width - side) / 2, (upright.height - side) / 2
-    square = upright.resize((image_size, image_size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    box = (left, top, left + side, top + side)
+    square = upright.resize((image_size, image_size), Image.Resampling.BICUBIC, box=box)
     return np.array(square).reshape(image_size, image_size, channels).transpose(2, 0, 1).copy()
 
 # %% ../../nbs/230_data.images.ipynb #c22
@@ -74,7 +75,10 @@ def list_images(
     for folder, folders, names in os.walk(path):
         folders[:] = [f for f in folders if not f.startswith(('.', '__'))]  # `os.walk` goes only into these
         inside = os.path.relpath(folder, path).replace(os.sep, '/')
-        names = [n for n in names if not n.startswith('.') and n.upper() != 'DICOMDIR']
-        found += [n if inside == '.' else f'{inside}/{n}' for n in names
-                  if n.lower().endswith(SUFFIXES + DICOM_SUFFIXES) or _has_no_suffix(n) and is_dicom(os.path.join(folder, n))]
+        for name in names:
+            if name.startswith('.') or name.upper() == 'DICOMDIR':
+                continue
+            has_suffix = name.lower().endswith(SUFFIXES + DICOM_SUFFIXES)
+            if has_suffix or _has_no_suffix(name) and is_dicom(os.path.join(folder, name)):
+                found.append(name if inside == '.' else f'{inside}/{name}')
     return sorted(found)

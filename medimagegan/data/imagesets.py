@@ -21,7 +21,7 @@ from ..core.seeds import make_rng
 # %% ../../nbs/250_data.imagesets.ipynb #c07
 @dataclass(frozen=True)
 class ImageSet:
-    "Images of one size, with class, group and file of each. `len(data)`, `data[chosen]` and `data.split(n)` are those of the images."
+    "Images of one size, with class, group and file of each; has `len(data)`, `data[chosen]` and `data.split(n)`."
 
     store: Tensor  # (M, C, image_size, image_size), uint8: these images and possibly others
     labels: Tensor  # (N,), int64: index into `classes`

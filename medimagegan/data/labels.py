@@ -20,7 +20,9 @@ _COLUMN_NAMES = {'file': ('file', 'image', 'image_name', 'isic_id', 'image_id'),
                  'lesion': ('lesion_id', 'group'), 'patient': ('patient_id',)}
 
 # %% ../../nbs/240_data.labels.ipynb #c08
-def _read_text_table(table: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:  # Cells as text; {name in lower case: column}
+def _read_text_table(
+    table: str | Path,
+) -> tuple[pd.DataFrame, dict[str, str]]:  # Cells as text; {name in lower case: column}
     "Read a CSV with or without a header. Raises `UserError` if it is not a table."
     try:
         rows = pd.read_csv(table, dtype=str, keep_default_na=False)
@@ -47,7 +49,8 @@ def _class_from_names(
     return found
 
 # %% ../../nbs/240_data.labels.ipynb #c12
-_ONE_HOT = ('mel', 'nv', 'bcc', 'ak', 'akiec', 'bkl', 'df', 'vasc', 'scc', 'unk', 'melanoma', 'nevus', 'seborrheic_keratosis')
+_ONE_HOT = ('mel', 'nv', 'bcc', 'ak', 'akiec', 'bkl', 'df', 'vasc', 'scc', 'unk',
+            'melanoma', 'nevus', 'seborrheic_keratosis')
 
 # %% ../../nbs/240_data.labels.ipynb #c13
 def _class_from_one_hot(
@@ -109,16 +112,18 @@ def _find_paths(
     for name, kind in zip(table['file'], table['class'], strict=True):
         only = next((places[key] for key in (name, f'{kind}/{name}') if len(places.get(key, ())) == 1), None)
         paths.append(next(iter(only)) if only and kind else None)
-        if paths[-1] is None:
-            lost.append((name, 'in the table without a class' if not kind else
-                         'in the table, and several files have this name' if name in places else 'in the table, but no such file'))
+        if not kind:
+            lost.append((name, 'in the table without a class'))
+        elif not only:
+            problem = 'and several files have this name' if name in places else 'but no such file'
+            lost.append((name, f'in the table, {problem}'))
     return paths, lost
 
 # %% ../../nbs/240_data.labels.ipynb #c27
 def match_labels(
     files: list[str],  # Relative paths of the images in the folder
     table: pd.DataFrame,  # From `read_labels`
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Matched rows with a column `path`, sorted; (file, reason) of everything else
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Matched rows with their `path`, sorted; (file, reason) of the rest
     "Match the names in a table with the files in a folder."
     paths, lost = _find_paths(table, _index_by_name(files))
     rows = table.assign(path=paths).dropna(subset='path')

@@ -36,7 +36,7 @@ def sample_factors(
 ) -> pd.DataFrame:  # One row for each phantom
     """Sample the factors of each phantom.
 
-    `class`; `asymmetry` and `border` (irregularity), 0 to 1; `colours`, 1 to 5; `diameter` as a share of the image side;
+    `class`; `asymmetry` and `border` (irregularity), 0 to 1; `colours`, 1 to 5; `diameter` as a share of the side;
     `skin`, 0 (fair) to 1 (dark); `hair` and `bubbles`, their number; `ruler`, 0 or 1."""
     rows = []
     for i in range(n):
@@ -46,7 +46,8 @@ def sample_factors(
             'class': CLASSES[0 if melanoma else 1],
             'asymmetry': rng.beta(4, 3) if melanoma else rng.beta(1.5, 6),
             'border': rng.beta(4, 3) if melanoma else rng.beta(1.5, 6),
-            'colours': int(rng.choice([2, 3, 4, 5], p=[.2, .35, .3, .15]) if melanoma else rng.choice([1, 2, 3], p=[.5, .4, .1])),
+            'colours': int(rng.choice([2, 3, 4, 5], p=[.2, .35, .3, .15]) if melanoma
+                           else rng.choice([1, 2, 3], p=[.5, .4, .1])),
             'diameter': float(np.clip(rng.normal(*((.62, .13) if melanoma else (.46, .12))), .2, .9)),
             'skin': rng.beta(1.6, 3.2),
             'hair': int(rng.integers(4, 12)) if rng.random() < artefacts else 0,
@@ -58,11 +59,12 @@ def sample_factors(
 @lru_cache(maxsize=64)
 def _interpolation_matrix(cells: int, size: int) -> Tensor:  # (size, cells)
     "Compute the matrix of bicubic interpolation from `cells` values to `size` values."
-    return F.interpolate(torch.eye(cells)[None, :, :, None], (size, 1), mode='bicubic', align_corners=False)[0, :, :, 0].T.contiguous()
+    units = torch.eye(cells)[None, :, :, None]
+    return F.interpolate(units, (size, 1), mode='bicubic', align_corners=False)[0, :, :, 0].T.contiguous()
 
 # %% ../../nbs/265_data.phantoms.ipynb #c13
 def _make_texture(
-    rng: np.random.Generator,  # Seeds a generator of the texture's own, so that left-out grids do not shift later random numbers
+    rng: np.random.Generator,  # Seeds a generator for the texture alone: left-out grids shift no later random numbers
     size: int,  # Side, in pixels
     coarsest: int,  # Cells of the first grid
     finest: int,  # Cells of the last
@@ -120,13 +122,16 @@ def _outline_radius(rng, angle: Tensor, row: dict) -> Tensor:  # As `angle`; 1 o
     return radius
 
 # %% ../../nbs/265_data.phantoms.ipynb #c27
-def _lesion_depth(rng, size: int, row: dict, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:  # Depth inside the border; cover, 0 to 1
+def _lesion_depth(
+    rng, size: int, row: dict, x: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:  # (size, size): distance inside the outline, negative outside; cover, 0 to 1
     "Compute how far inside the lesion each pixel lies, and how much of the pixel the lesion covers."
     dx, dy = x - rng.normal(0, .06), y - rng.normal(0, .06)
     turn, squeeze = rng.uniform(0, math.pi), rng.uniform(1, 1.1 + .35 * row['asymmetry'])
     u, v = dx * math.cos(turn) + dy * math.sin(turn), dy * math.cos(turn) - dx * math.sin(turn)
     distance = torch.sqrt((u / math.sqrt(squeeze)) ** 2 + (v * math.sqrt(squeeze)) ** 2 + 1e-9)
-    inside = row['diameter'] * _outline_radius(rng, torch.atan2(v, u), row) - distance + .02 * _make_texture(rng, size, 8, 64)
+    outline = row['diameter'] * _outline_radius(rng, torch.atan2(v, u), row)
+    inside = outline - distance + .02 * _make_texture(rng, size, 8, 64)
     soft = rng.uniform(.02, .12) * (1 - .6 * row['border'])
     return inside, torch.sigmoid(inside / soft * 3)
 
@@ -141,9 +146,9 @@ _PIGMENT_SHARES = [.42, .30, .14, .09, .05]
 def _lesion_color(rng, size: int, row: dict, inside: Tensor) -> Tensor:  # (3, size, size)
     "Compute the colour of the lesion at each pixel; darker towards its middle."
     order = rng.choice(len(PIGMENTS), row['colours'], replace=False, p=_PIGMENT_SHARES)
-    patches = torch.stack([_make_texture(rng, size, 3, 24) * 3 + (2. if i == 0 else .6) for i in range(row['colours'])]).softmax(0)
+    patches = [_make_texture(rng, size, 3, 24) * 3 + (2. if i == 0 else .6) for i in range(row['colours'])]
     tones = PIGMENTS[order] + torch.from_numpy(rng.normal(0, .03, (len(order), 1))).float()
-    color = torch.einsum('khw,kc->chw', patches, tones)
+    color = torch.einsum('khw,kc->chw', torch.stack(patches).softmax(0), tones)
     shade = 1.12 - .22 * (inside / row['diameter']).clamp(0, 1) + .10 * _make_texture(rng, size, 24, 64, .8)
     return color * shade
 
@@ -171,7 +176,8 @@ def _add_bubbles(rng, image: Tensor, n: int, x: Tensor, y: Tensor) -> Tensor:
     for _ in range(n):
         away = torch.hypot(x - rng.uniform(-.9, .9), y - rng.uniform(-.9, .9))
         size = rng.uniform(.06, .18)
-        image = _blend_over(image, [1., 1., 1.], .12 * _line_cover(away, size) + .5 * _line_cover((away - size).abs(), .012))
+        disc, rim = _line_cover(away, size), _line_cover((away - size).abs(), .012)
+        image = _blend_over(image, [1., 1., 1.], .12 * disc + .5 * rim)
     return image
 
 # %% ../../nbs/265_data.phantoms.ipynb #c36
@@ -212,7 +218,8 @@ def render_phantom(
     image = _add_bubbles(rng, image, row['bubbles'], x, y)
     image = _add_ruler(rng, image, x, y) if row['ruler'] else image
     image = _add_hair(rng, image, row['hair'], x, y)
-    image = image + torch.from_numpy(rng.normal(0, .008, (3, 32, 32))).float().repeat(1, -(-size // 32), -(-size // 32))[:, :size, :size]
+    noise, n_tiles = torch.from_numpy(rng.normal(0, .008, (3, 32, 32))).float(), -(-size // 32)
+    image = image + noise.repeat(1, n_tiles, n_tiles)[:, :size, :size]
     return (image.clamp(0, 1) * 255).round().to(torch.uint8)
 
 # %% ../../nbs/265_data.phantoms.ipynb #c43
@@ -252,7 +259,7 @@ def write_phantoms(
     artefacts: float = 0.15,  # Probability of each of hair, a ruler and gel bubbles
     progress: Callable = iter,  # Wraps the loop, as `tqdm` does
 ) -> Path:  # The folder
-    "Write phantoms as PNG in class sub-folders, with a `metadata.csv` of their factors. Raises `UserError` if the folder is not empty."
+    "Write phantoms as PNG in class sub-folders, with a `metadata.csv`. Raises `UserError` if the folder is not empty."
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f'{folder} is not an empty folder: phantoms are not mixed with other files')

@@ -35,7 +35,8 @@ class UnreadableImage(ValueError):
 def check_size(width: int, height: int) -> None:
     "Raise `UnreadableImage` for an image without pixels, or with more than `MAX_PIXELS`."
     if not 0 < width * height <= MAX_PIXELS:
-        raise UnreadableImage(f'{width} × {height} pixels: ' + (f'more than {MAX_PIXELS:,}' if width * height else 'none at all'))
+        problem = f'more than {MAX_PIXELS:,}' if width * height else 'none at all'
+        raise UnreadableImage(f'{width} × {height} pixels: {problem}')
 
 # %% ../../nbs/210_data.pixels.ipynb #c16
 logging.getLogger('PIL').addHandler(logging.NullHandler())

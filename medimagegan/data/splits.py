@@ -18,7 +18,8 @@ from ..core.errors import UserError
 from ..core.files import atomic_write, hash_file
 from ..core.seeds import make_rng
 from .imagesets import ImageSet
-from .duplicates import DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, perceptual_hashes
+from .duplicates import (
+    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, perceptual_hashes)
 
 # %% ../../nbs/280_data.splits.ipynb #c07
 def _hold_out_groups(
@@ -55,11 +56,9 @@ def split_holdout(
 
 # %% ../../nbs/280_data.splits.ipynb #c15
 PARTS = ('train', 'validation', 'test', 'reserve')  # reserve: real images that a study adds later, as a control
-
-# %% ../../nbs/280_data.splits.ipynb #c16
 COLUMNS = ('file', 'class', 'group', 'split', 'sha256', 'phash')
 
-# %% ../../nbs/280_data.splits.ipynb #c18
+# %% ../../nbs/280_data.splits.ipynb #c17
 def assign_groups(
     labels: np.ndarray,  # (N,), int: class of each image
     groups: tuple[str, ...],  # Of each image
@@ -79,16 +78,17 @@ def assign_groups(
         missing[part[g]] -= counts[g]
     return part[of]
 
-# %% ../../nbs/280_data.splits.ipynb #c22
+# %% ../../nbs/280_data.splits.ipynb #c21
 def _require_all_parts(table: pd.DataFrame, folder: str | Path) -> None:
     "Raise `UserError` if a class is missing from the train, validation or test part."
     for name, mine in table.groupby('class'):
         missing = [part for part in PARTS[:3] if part not in set(mine['split'])]
         if missing:
             n = mine['group'].nunique()
-            raise UserError(f'path: {folder}: {name} has {n} groups (lesions or patients), too few to have one in {missing[0]} too')
+            raise UserError(f'path: {folder}: {name} has {n} groups (lesions or patients), '
+                            f'too few to have one in {missing[0]} too')
 
-# %% ../../nbs/280_data.splits.ipynb #c23
+# %% ../../nbs/280_data.splits.ipynb #c22
 def make_split(
     data: ImageSet,  # From `read_folder`
     folder: str | Path,  # The same folder
@@ -108,7 +108,7 @@ def make_split(
     _require_all_parts(table, folder)
     return table
 
-# %% ../../nbs/280_data.splits.ipynb #c30
+# %% ../../nbs/280_data.splits.ipynb #c29
 def set_aside_reserve(
     table: pd.DataFrame,  # From `make_split`
     name: str,  # A class
@@ -126,18 +126,18 @@ def set_aside_reserve(
     moved = table['group'].isin(set(names) - kept) & (table['split'] == 'train')
     return table.assign(split=table['split'].where(~moved, 'reserve'))
 
-# %% ../../nbs/280_data.splits.ipynb #c33
+# %% ../../nbs/280_data.splits.ipynb #c32
 def _name_two(rows: pd.DataFrame) -> str:
     "Name the files and parts of the first two rows."
     return ' and '.join(f"{row['file']} ({row['split']})" for _, row in rows.iloc[:2].iterrows())
 
-# %% ../../nbs/280_data.splits.ipynb #c34
+# %% ../../nbs/280_data.splits.ipynb #c33
 def _unpack_hashes(table: pd.DataFrame) -> np.ndarray:  # (N, 256), bool
     "Return the perceptual hashes of a split as bits."
     packed = np.array([list(bytes.fromhex(text)) for text in table['phash']], np.uint8)
     return np.unpackbits(packed.reshape(-1, HASH_BITS // 8), axis=1).astype(bool)
 
-# %% ../../nbs/280_data.splits.ipynb #c35
+# %% ../../nbs/280_data.splits.ipynb #c34
 def _check_shared(
     table: pd.DataFrame,
     column: str,  # `sha256` or `group`
@@ -149,19 +149,21 @@ def _check_shared(
     if (parts > 1).any():
         value = parts.idxmax()
         leak = table[table[column] == value].drop_duplicates('split')
-        raise UserError(f"{where}: {_name_two(leak)}: {meaning}{f' ({value})' if column == 'group' else ''} in two parts")
+        name = f' ({value})' if column == 'group' else ''
+        raise UserError(f'{where}: {_name_two(leak)}: {meaning}{name} in two parts')
 
-# %% ../../nbs/280_data.splits.ipynb #c36
+# %% ../../nbs/280_data.splits.ipynb #c35
 def _check_near_duplicates(table: pd.DataFrame, where: str) -> None:
-    "Raise `UserError` if two images that look the same are in two parts. The table stores no turned hashes, so turned copies pass."
+    "Raise `UserError` if two images that look the same, in the same orientation, are in two parts."
     hashes, part = _unpack_hashes(table), table['split'].to_numpy()
     for start in range(0, len(table), 512):
         near = hamming_distances(hashes[start:start + 512, None], hashes) <= DUPLICATE_BITS
         leaks = np.argwhere(near & (part[start:start + 512, None] != part[None]))
         if len(leaks):
-            raise UserError(f'{where}: {_name_two(table.iloc[[start + leaks[0][0], leaks[0][1]]])}: the same image in two parts')
+            two = table.iloc[[start + leaks[0][0], leaks[0][1]]]
+            raise UserError(f'{where}: {_name_two(two)}: the same image in two parts')
 
-# %% ../../nbs/280_data.splits.ipynb #c37
+# %% ../../nbs/280_data.splits.ipynb #c36
 def check_split(
     table: pd.DataFrame,  # A row for each image: `COLUMNS`
     where: str = 'split',  # What it is called, for the error
@@ -174,7 +176,7 @@ def check_split(
     _check_shared(table, 'group', 'one lesion or patient', where)
     _check_near_duplicates(table, where)
 
-# %% ../../nbs/280_data.splits.ipynb #c43
+# %% ../../nbs/280_data.splits.ipynb #c42
 def write_split(
     table: pd.DataFrame,  # From `make_split`
     file: str | Path,  # New
@@ -187,7 +189,7 @@ def write_split(
         table.to_csv(new, index=False)
     return Path(file)
 
-# %% ../../nbs/280_data.splits.ipynb #c44
+# %% ../../nbs/280_data.splits.ipynb #c43
 def _describe_format_error(table: pd.DataFrame) -> str | None:  # None: none
     "Describe what is wrong with the columns and values of a split."
     missing = [name for name in COLUMNS if name not in table]
@@ -200,7 +202,7 @@ def _describe_format_error(table: pd.DataFrame) -> str | None:  # None: none
         return f'phash: expected {HASH_BITS // 4} hexadecimal digits'
     return None
 
-# %% ../../nbs/280_data.splits.ipynb #c45
+# %% ../../nbs/280_data.splits.ipynb #c44
 def read_split(
     file: str | Path,  # From `write_split`
 ) -> pd.DataFrame:
@@ -215,7 +217,7 @@ def read_split(
     check_split(table, f'split: {file}')
     return table
 
-# %% ../../nbs/280_data.splits.ipynb #c49
+# %% ../../nbs/280_data.splits.ipynb #c48
 def _find_row(
     file: str,  # Relative path
     sha256: str,  # Of its bytes
@@ -234,16 +236,20 @@ def _find_row(
                         'it must not be trained on; remove it')
     return row
 
-# %% ../../nbs/280_data.splits.ipynb #c50
+# %% ../../nbs/280_data.splits.ipynb #c49
 def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
     "Name the image of the split that an image (1, C, H, W) looks like; '' if there is none."
     distances = hamming_distances(perceptual_hashes(image, turned=True), _unpack_hashes(split))[0]
+    if distances.min() > DUPLICATE_BITS:
+        return ''
     row = split.iloc[int(distances.argmin())]
-    return f", and is {row['file']}, an image for {row['split']}, in a changed form" if distances.min() <= DUPLICATE_BITS else ''
+    return f", and is {row['file']}, an image for {row['split']}, in a changed form"
 
-# %% ../../nbs/280_data.splits.ipynb #c51
-def _look_up_images(data: ImageSet, folder: str | Path, split: pd.DataFrame) -> pd.DataFrame:  # Columns `split`, `sha256`
-    "Find the part of each image in a split. Raises `UserError` with the name of an image that is not what the split says."
+# %% ../../nbs/280_data.splits.ipynb #c50
+def _look_up_images(
+    data: ImageSet, folder: str | Path, split: pd.DataFrame
+) -> pd.DataFrame:  # Columns `split`, `sha256`; a row for each image
+    "Find the part of each image in a split. Raises `UserError` if an image is not what the split says."
     by_file = {row.file: row for row in split.rename(columns={'class': 'kind'}).itertuples()}
     by_bytes = {row.sha256: row for row in by_file.values()}
     found = []
@@ -258,7 +264,7 @@ def _look_up_images(data: ImageSet, folder: str | Path, split: pd.DataFrame) -> 
         found.append((row.split, sha256))
     return pd.DataFrame(found, columns=['split', 'sha256'])
 
-# %% ../../nbs/280_data.splits.ipynb #c53
+# %% ../../nbs/280_data.splits.ipynb #c52
 def _check_groups(data: ImageSet, parts: pd.Series, folder: str | Path) -> None:
     "Raise `UserError` if a group of the images is in two parts."
     groups = np.array(data.groups)
@@ -268,13 +274,13 @@ def _check_groups(data: ImageSet, parts: pd.Series, folder: str | Path) -> None:
         raise UserError(f'path: {folder}: {_name_two(leak)}: one lesion or patient ({n_parts.idxmax()}) in two parts, '
                         'which the split does not know')
 
-# %% ../../nbs/280_data.splits.ipynb #c54
+# %% ../../nbs/280_data.splits.ipynb #c53
 def apply_split(
     data: ImageSet,  # From `read_folder`; all classes or some
     folder: str | Path,  # The same folder
     split: pd.DataFrame,  # From `read_split`
-) -> tuple[list[int], list[int], pd.DataFrame]:  # Indices to train on, and for validation; `split`, `sha256` of each image
-    "Select the images that a run may use. Raises `UserError`, with a file's name, if an image is not what the split says."
+) -> tuple[list[int], list[int], pd.DataFrame]:  # Indices to train on, and for validation; `split`, `sha256` of all
+    "Select the images that a run may use. Raises `UserError`, with a file's name, if one is not what the split says."
     known = _look_up_images(data, folder, split)
     _check_groups(data, known['split'], folder)
     train, validation = ([i for i, part in enumerate(known['split']) if part == name] for name in PARTS[:2])

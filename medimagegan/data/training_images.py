@@ -25,17 +25,19 @@ def open_images(
 ) -> ImageSet:
     "Open all images that the settings name. Raises `UserError` if there are none."
     if cfg.path == 'phantoms':
-        return make_phantoms(cfg.n_images or 2000, cfg.image_size, channels=cfg.number_channels, classes=cfg.classes, progress=progress)
-    return read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers, cfg.n_images, cfg.seed,
-                       progress=progress)
+        return make_phantoms(cfg.n_images or 2000, cfg.image_size, channels=cfg.number_channels, classes=cfg.classes,
+                             progress=progress)
+    return read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers,
+                       cfg.n_images, cfg.seed, progress=progress)
 
 # %% ../../nbs/290_data.training_images.ipynb #c10
 def split_images(
     data: ImageSet,  # All images
     cfg: TrainConfig,  # `split` and `path`, or `holdout` and `seed`
-) -> tuple[pd.DataFrame, list[int], list[int]]:  # A row for each image, as in `split.csv`; indices to train on, and held out
+) -> tuple[pd.DataFrame, list[int], list[int]]:  # Rows of `split.csv`; indices to train on, and held out
     "Decide which images are trained on. Raises `UserError` if an image is not what the split says."
-    table = pd.DataFrame({'file': data.files, 'class': [data.classes[i] for i in data.labels], 'group': data.groups, 'split': 'train'})
+    classes = [data.classes[i] for i in data.labels]
+    table = pd.DataFrame({'file': data.files, 'class': classes, 'group': data.groups, 'split': 'train'})
     if cfg.split is None:
         chosen, held = split_holdout(data, cfg.holdout, cfg.seed)
     else:
