@@ -85,7 +85,7 @@ def test_one_hostile_tiff_or_name_does_not_end_a_run(medimagegan, folder, tmp_pa
     (folder / os.fsdecode(b'\xff.png')).write_bytes(whole)
     small = {k: v for k, v in SMALL.items() if k != 'n_images'}
     done = medimagegan('train', *flags(**small, path='images', run='hostile'))
-    assert 'its name cannot be written down' in done.stdout and done.stderr == ''
+    assert 'its name contains characters that cannot be stored' in done.stdout and done.stderr == ''
     assert len(pd.read_csv(tmp_path / 'runs' / 'hostile' / 'split.csv')) >= 6
 
 

@@ -42,7 +42,7 @@ def test_a_leak_ends_the_run_and_is_named(medimagegan, lesions, tmp_path):
     words = ['train', '--path', 'lesions', '--split', 'split.csv', *TINY, '--out', 'runs', '--run', 'one']
     planted = tmp_path / 'lesions' / 'nevus' / 'innocent.png'
     for put, reason in ((lambda: shutil.copy(tmp_path / 'lesions' / test, planted), 'under another name'),
-                        (lambda: Image.open(tmp_path / 'lesions' / test).rotate(180).save(planted, quality=90), 'treated')):
+                        (lambda: Image.open(tmp_path / 'lesions' / test).rotate(180).save(planted, quality=90), 'in a changed form')):
         put()
         line = medimagegan(*words, code=2).stderr
         assert 'nevus/innocent.png' in line and f'is {test}, an image for test' in line and reason in line and line.count('\n') == 1

@@ -12,8 +12,7 @@ from trial_images import GREY, MUTATORS, RGB, SECRETS, SIDE, TWELVE, bases, file
 
 from medimagegan.core.errors import UserError
 from medimagegan.data.datasets import read_folder
-from medimagegan.data.images import list_images
-from medimagegan.data.images import read_image
+from medimagegan.data.images import list_images, read_image
 
 ALL = {k: v for k, v in SMALL.items() if k != 'n_images'}
 
@@ -109,6 +108,12 @@ def test_an_index_and_other_files_are_no_images(tmp_path):
         (tmp_path / name).write_bytes(file_of(scan(GREY)))
     (tmp_path / 'LICENSE').write_text('words')
     assert list_images(tmp_path) == ['1.2.3.4', 'IM1']
+
+
+def test_scans_of_one_patient_are_one_group_under_a_number(tmp_path):
+    for i in range(6):
+        (tmp_path / f'IM{i}').write_bytes(file_of(scan(GREY, PatientID=f'P-{i // 2}', StudyInstanceUID=f'1.2.{i}')))
+    assert read_folder(tmp_path, SIDE).groups == tuple(f'DICOM patient {i // 2 + 1}' for i in range(6))
 
 
 def test_scans_that_all_name_one_patient_are_held_out_by_study(tmp_path):

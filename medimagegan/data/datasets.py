@@ -10,7 +10,7 @@ import errno
 import importlib.util
 import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,74 +18,85 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import __version__ as pillow_version
-from torch import Tensor
 
 # %% ../../nbs/260_data.datasets.ipynb #c03
 from ..core.errors import UserError, did_you_mean
 from ..core.files import digest
-from .cache import map_images
+from ..core.seeds import make_rng
+from .cache import Unreadable, map_images
 from .pixels import DICOM_SUFFIXES, INSTALL_DICOM, SUFFIXES
 from .dicom import list_decoders, read_patient
 from .images import list_images, read_image
 from .labels import join_groups, match_labels, read_labels
 from .imagesets import ImageSet
 
-# %% ../../nbs/260_data.datasets.ipynb #c08
-def read_folder(
-    path: str | Path,  # Class sub-folders, a flat folder, or a folder with a table
-    image_size: int = 64,  # Side of the square images, in pixels
-    channels: int = 3,  # 3 for RGB, 1 for grey
-    classes: tuple[str, ...] = (),  # Only these; empty: all
-    labels: str | None = None,  # The table, when it is not `metadata.csv` or `manifest.csv` in the folder
-    workers: int = 2,  # Threads that read
-    n_images: int | None = None,  # Only so many, chosen by `seed`
-    seed: int = 0,  # Chooses them
-    progress: Callable = iter,  # Wraps the loop over images, as `tqdm` does
-) -> ImageSet:
-    "All images of a folder. Bad files are left out and listed in `rejected`; `UserError` where nothing is left."
-    if not Path(path).is_dir():
-        raise UserError(f"path: {path} is not a folder" if Path(path).exists() else f'path: {path}: no such folder')
-    files, unnamed = list_images(path), []
-    for file in list(files):
-        named = ''.join(c if unicodedata.category(c) not in ('Cc', 'Cs', 'Zl', 'Zp') else ascii(c)[1:-1] for c in file)
-        if named != file:  # bytes that are no UTF-8, control characters, ends of lines
-            files.remove(file)
-            unnamed.append((named, 'its name cannot be written down; rename it'))
-    table = labels or next((Path(path, name) for name in ('metadata.csv', 'manifest.csv') if Path(path, name).exists()), None)
-    if table:
-        rows, lost = match_labels(files, read_labels(table))
-    else:
-        folders = [f.split('/', 1)[0] if '/' in f else '' for f in files]
-        if '' in folders and any(folders):
-            raise UserError(f'path: {path} has images beside its sub-folders and in them: one or the other is wanted, or a metadata.csv')
-        rows, lost = pd.DataFrame({'path': files, 'class': [f or 'images' for f in folders], 'group': ''}), []
-    lost += unnamed
-    names = tuple(sorted(set(rows['class'])))
-    if not names:
-        raise UserError(f'path: {path} has no image ({", ".join(SUFFIXES + DICOM_SUFFIXES)})' + (f' that {table} names' if table else ''))
-    for wanted in classes:
-        if wanted not in names:
-            raise UserError(f"classes: {wanted!r} is not in {path}: {', '.join(names[:20])}{did_you_mean(wanted, names)}")
-    names = tuple(sorted(set(classes))) or names
-    rows = rows[rows['class'].isin(names)]
-    if n_images and n_images < len(rows):
-        rows = rows.iloc[np.sort(np.random.default_rng([seed, 1]).permutation(len(rows))[:n_images])]
-    folder = Path(path).absolute()
-    groups, said = _find_groups(folder, rows)
-    chosen = [str(Path(labels).absolute())] if labels else []
-    chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
-    source = ', '.join([str(folder), f'{image_size} px', *chosen])
-    images, bad, where = _read_all(folder, list(rows['path']), source, image_size, channels, workers, progress)
-    good = rows[[p not in bad for p in rows['path']]]
-    if not len(good):
-        raise UserError(f'path: {path}: none of its {len(rows)} images can be read; the first: {": ".join(next(iter(bad.items())))}')
-    groups = tuple(groups[p] or f'image {p}' for p in good['path'])
-    return ImageSet(images, torch.tensor([names.index(c) for c in good['class']]), names, tuple(good['path']), groups,
-                    rejected=tuple(bad.items()) + tuple(lost), notes=_describe_rejected(len(rows), bad, lost) + said, where=where)
+# %% ../../nbs/260_data.datasets.ipynb #c10
+def _escape_unprintable(name: str) -> str:
+    "Escape control characters, line separators and invalid Unicode; leave all other scripts and symbols as they are."
+    return ''.join(c if unicodedata.category(c) not in ('Cc', 'Cs', 'Zl', 'Zp') else ascii(c)[1:-1] for c in name)
 
-# %% ../../nbs/260_data.datasets.ipynb #c09
-def _find_groups(folder: Path, rows: pd.DataFrame) -> tuple[dict[str, str], tuple[str, ...]]:
-    "The group of each file, and what a person should know of it."
+# %% ../../nbs/260_data.datasets.ipynb #c11
+def _find_files(
+    folder: str | Path,
+) -> tuple[list[str], list[tuple[str, str]]]:  # Relative paths, and (file, reason) of those left out
+    "List the image files whose names can be stored. Raises `UserError` if the folder does not exist."
+    if not Path(folder).is_dir():
+        raise UserError(f'path: {folder}' + (' is not a folder' if Path(folder).exists() else ': no such folder'))
+    names = {file: _escape_unprintable(file) for file in list_images(folder)}
+    reason = 'its name contains characters that cannot be stored; rename it'
+    rejected = [(shown, reason) for file, shown in names.items() if shown != file]
+    return [file for file, shown in names.items() if shown == file], rejected
+
+# %% ../../nbs/260_data.datasets.ipynb #c14
+def _class_from_folder(folder: str | Path, files: list[str]) -> pd.DataFrame:  # Columns `path`, `class`, `group`
+    "Take the first sub-folder of each file as its class. Raises `UserError` if only some files are in sub-folders."
+    folders = [f.split('/', 1)[0] if '/' in f else '' for f in files]
+    if '' in folders and any(folders):
+        raise UserError(f'path: {folder} has images beside its sub-folders and in them: '
+                        'move them all into sub-folders, or all out of them, or add a metadata.csv')
+    return pd.DataFrame({'path': files, 'class': [f or 'images' for f in folders], 'group': ''})
+
+# %% ../../nbs/260_data.datasets.ipynb #c15
+def _label_files(
+    folder: str | Path,
+    labels: str | None,  # A table elsewhere; None: one in the folder, if it is there
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Columns `path`, `class`, `group`; (file, reason) of others
+    "Find the images of a folder with their classes. Raises `UserError` if there are none."
+    files, unnamed = _find_files(folder)
+    tables = [Path(folder, name) for name in ('metadata.csv', 'manifest.csv')]
+    table = labels or next((table for table in tables if table.exists()), None)
+    rows, lost = match_labels(files, read_labels(table)) if table else (_class_from_folder(folder, files), [])
+    if not len(rows):
+        suffixes = ', '.join(SUFFIXES + DICOM_SUFFIXES)
+        raise UserError(f'path: {folder} has no image ({suffixes})' + (f' that {table} names' if table else ''))
+    return rows, lost + unnamed
+
+# %% ../../nbs/260_data.datasets.ipynb #c19
+def _choose_classes(
+    available: set[str],
+    classes: tuple[str, ...],  # Empty: all
+    folder: str | Path,  # For the error
+) -> tuple[str, ...]:  # Sorted
+    "Return the chosen classes. Raises `UserError` for one that is not available."
+    names = tuple(sorted(available))
+    for name in classes:
+        if name not in names:
+            raise UserError(f"classes: {name!r} is not in {folder}: {', '.join(names[:20])}{did_you_mean(name, names)}")
+    return tuple(sorted(set(classes))) or names
+
+# %% ../../nbs/260_data.datasets.ipynb #c20
+def _choose_rows(rows: pd.DataFrame, n: int | None, seed: int) -> pd.DataFrame:
+    "Return `n` random rows in their old order, or all of them."
+    if not n or n >= len(rows):
+        return rows
+    return rows.iloc[np.sort(make_rng(seed, 'choice of images').permutation(len(rows))[:n])]
+
+# %% ../../nbs/260_data.datasets.ipynb #c23
+def _find_groups(
+    folder: Path,
+    rows: pd.DataFrame,  # Columns `path`, `group`
+) -> tuple[dict[str, str], tuple[str, ...]]:  # {file: group or ''}, and notes for the user
+    "Find the group of each file. Raises `UserError` if there are DICOM files and pydicom is not installed."
     scans = [p for p in rows['path'] if not p.lower().endswith(SUFFIXES)]
     if not scans:
         return dict(zip(rows['path'], rows['group'], strict=True)), ()
@@ -93,54 +104,110 @@ def _find_groups(folder: Path, rows: pd.DataFrame) -> tuple[dict[str, str], tupl
         raise UserError(f'path: {folder} has DICOM files, the first {scans[0]}: {INSTALL_DICOM}')
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        owners = {p: read_patient(folder / p) for p in scans}  # before the pixels: a file that goes in between is not read at all
+        owners = {p: read_patient(folder / p) for p in scans}
     known = pd.DataFrame([(g, *owners.get(p, ('', ''))) for p, g in zip(rows['path'], rows['group'], strict=True)],
                          columns=['group', 'patient', 'study'])
-    alone = len(known) > 1 and known['patient'].nunique() == 1 and known['patient'].iloc[0]
+    one_patient = len(known) > 1 and known['patient'].nunique() == 1 and known['patient'].iloc[0]
     by = 'study by study' if known['study'].nunique() > 1 else 'image by image'
-    return dict(zip(rows['path'], join_groups(known), strict=True)), (f'all DICOM files name one patient: held out {by}',) * bool(alone)
+    notes = (f'all DICOM files name one patient: held out {by}',) if one_patient else ()
+    return dict(zip(rows['path'], join_groups(known), strict=True)), notes
 
-# %% ../../nbs/260_data.datasets.ipynb #c10
-READER = 2  # Counts the ways in which a file came to look different; images kept under another number are read anew
+# %% ../../nbs/260_data.datasets.ipynb #c26
+_PERMANENT_ERRORS = (None, errno.ENOENT, errno.EACCES, errno.ELOOP)
 
-# %% ../../nbs/260_data.datasets.ipynb #c11
-def _read_all(folder, files, source, image_size, channels, workers, progress) -> tuple[Tensor, dict[str, str], str]:
-    "The readable images, in order, the reason for each of the others, and where the images lie."
-    decoders = [] if all(f.lower().endswith(SUFFIXES) for f in files) else list_decoders()
-    passing = []  # files that may be read another time: what is made without them is not kept
+# %% ../../nbs/260_data.datasets.ipynb #c27
+def _read_or_explain(
+    file: Path, image_size: int, channels: int
+) -> np.ndarray | Unreadable:  # (channels, image_size, image_size), uint8
+    "Read one image, or return why it cannot be read."
+    try:
+        return read_image(file, image_size, channels)
+    except ValueError as error:
+        cause = error.__context__
+        transient = isinstance(cause, MemoryError) or getattr(cause, 'errno', None) not in _PERMANENT_ERRORS
+        return Unreadable(str(error), transient)
 
+# %% ../../nbs/260_data.datasets.ipynb #c30
+def _read_in_order(
+    files: list[Path],
+    image_size: int,
+    channels: int,
+    workers: int,  # Threads; 0: none
+    progress: Callable,  # Wraps the loop, as `tqdm` does
+) -> Iterator[np.ndarray | Unreadable]:
+    "Read images one after the other, ahead of the caller if there are threads."
     def read(file):
-        try:
-            return read_image(folder / file, image_size, channels)
-        except ValueError as error:
-            cause = error.__context__
-            if isinstance(cause, MemoryError) or getattr(cause, 'errno', None) not in (None, errno.ENOENT, errno.EACCES, errno.ELOOP):
-                passing.append(file)
-            return str(error)
+        return _read_or_explain(file, image_size, channels)
+    with ThreadPoolExecutor(max(1, workers)) as pool, warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Pillow warns of strange tags in files that it reads correctly
+        yield from progress(pool.map(read, files) if workers else map(read, files))
 
-    def read_in_turn():
-        with ThreadPoolExecutor(max(1, workers)) as pool, warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's doubts about tags of files that can be read all the same
-            yield from progress(pool.map(read, files) if workers else map(read, files))
+# %% ../../nbs/260_data.datasets.ipynb #c32
+READER = 2  # increase it if a file gives other pixels than before; images of an older number are read again
 
-    def stamp():
-        return digest(READER, pillow_version, decoders, files, [_file_state(folder / file) for file in files], passing)
-    images, bad, where = map_images(source, stamp, (channels, image_size, image_size), read_in_turn)
-    return images, {files[i]: reason for i, reason in bad.items()}, where
-
-# %% ../../nbs/260_data.datasets.ipynb #c12
+# %% ../../nbs/260_data.datasets.ipynb #c33
 def _file_state(file: Path) -> list[int]:
-    "What changes when a file does."
+    "Return numbers that change when a file does."
     try:
         state = file.stat()
         return [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
     except OSError as error:
         return [error.errno or -1]
 
-# %% ../../nbs/260_data.datasets.ipynb #c13
-def _describe_rejected(n: int, bad: dict, lost: list) -> tuple[str, ...]:
-    notes = [f'{len(bad)} of {n} images cannot be read and are left out; the first: {f}: {bad[f]}' for f in list(bad)[:1]]
+# %% ../../nbs/260_data.datasets.ipynb #c34
+def _stamp_files(folder: Path, files: list[str]) -> str:
+    "Compute a digest of all that the pixels of some files depend on."
+    decoders = [] if all(f.lower().endswith(SUFFIXES) for f in files) else list_decoders()
+    return digest(READER, pillow_version, decoders, files, [_file_state(folder / file) for file in files])
+
+# %% ../../nbs/260_data.datasets.ipynb #c37
+def _describe_rejected(
+    n: int,  # Images that were to be read
+    bad: dict[str, str],  # {file: reason} of those that could not be read
+    lost: list[tuple[str, str]],  # (file, reason) of those left out before
+) -> tuple[str, ...]:
+    "Describe each reason in one line, with the number of files and the first of them."
+    notes = [f'{len(bad)} of {n} images cannot be read and are left out; the first: {file}: {reason}'
+             for file, reason in list(bad.items())[:1]]
     for reason in dict.fromkeys(r for _, r in lost):
         names = [f for f, r in lost if r == reason]
         notes.append(f'{len(names)} left out, {reason}; the first: {names[0]}')
     return tuple(notes)
+
+# %% ../../nbs/260_data.datasets.ipynb #c39
+def _describe_source(folder, image_size, labels, classes, n_images, seed) -> str:
+    "Name a choice of images in words, for the cache."
+    chosen = [str(Path(labels).absolute())] if labels else []
+    chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
+    return ', '.join([str(folder), f'{image_size} px', *chosen])
+
+# %% ../../nbs/260_data.datasets.ipynb #c40
+def read_folder(
+    path: str | Path,  # Class sub-folders, a flat folder, or a folder with a table
+    image_size: int = 64,  # Side of the square images, in pixels
+    channels: int = 3,  # 3 for RGB, 1 for grey
+    classes: tuple[str, ...] = (),  # Only these; empty: all
+    labels: str | None = None,  # The table, if it is not `metadata.csv` or `manifest.csv` in the folder
+    workers: int = 2,  # Threads that read
+    n_images: int | None = None,  # At most so many, chosen at random
+    seed: int = 0,  # Of that choice
+    progress: Callable = iter,  # Wraps the loop over images, as `tqdm` does
+) -> ImageSet:
+    "Read the images of a folder; list bad files in `rejected`. Raises `UserError` if no image is left."
+    rows, lost = _label_files(path, labels)
+    names = _choose_classes(set(rows['class']), classes, path)
+    rows = _choose_rows(rows[rows['class'].isin(names)], n_images, seed)
+    folder, files = Path(path).absolute(), list(rows['path'])
+    groups, group_notes = _find_groups(folder, rows)
+    images, unreadable, where = map_images(
+        _describe_source(folder, image_size, labels, classes, n_images, seed),
+        stamp=lambda: _stamp_files(folder, files), shape=(channels, image_size, image_size),
+        make=lambda: _read_in_order([folder / f for f in files], image_size, channels, workers, progress))
+    bad = {files[i]: reason for i, reason in unreadable.items()}
+    good = rows[[f not in bad for f in files]]
+    if not len(good):
+        first = ': '.join(next(iter(bad.items())))
+        raise UserError(f'path: {path}: none of its {len(rows)} images can be read; the first: {first}')
+    return ImageSet(images, torch.tensor([names.index(c) for c in good['class']]), names, tuple(good['path']),
+                    tuple(groups[f] or f'image {f}' for f in good['path']), rejected=tuple(bad.items()) + tuple(lost),
+                    notes=_describe_rejected(len(rows), bad, lost) + group_notes, where=where)

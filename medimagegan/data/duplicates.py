@@ -9,59 +9,72 @@ __all__ = ['HASH_BITS', 'DUPLICATE_BITS', 'perceptual_hashes', 'hamming_distance
 import imagehash
 import numpy as np
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 # %% ../../nbs/270_data.duplicates.ipynb #c03
 from .imagesets import ImageSet
 
-# %% ../../nbs/270_data.duplicates.ipynb #c05
+# %% ../../nbs/270_data.duplicates.ipynb #c07
 HASH_BITS = 256
 
-# %% ../../nbs/270_data.duplicates.ipynb #c06
-DUPLICATE_BITS = 40  # Bits; fewer differ between an image and itself treated, more between two lesions
+# %% ../../nbs/270_data.duplicates.ipynb #c08
+def _orientations(image: np.ndarray) -> list[np.ndarray]:
+    "Return an image (H, W, C) in its eight orientations, as it is first."
+    return [np.rot90(side, k) for side in (image, image[:, ::-1]) for k in range(4)]
 
-# %% ../../nbs/270_data.duplicates.ipynb #c07
+# %% ../../nbs/270_data.duplicates.ipynb #c09
+def _hash_one(image: np.ndarray) -> np.ndarray:  # (256,), bool
+    "Hash one image (H, W, C) by its lowest frequencies."
+    picture = Image.fromarray(np.ascontiguousarray(image.squeeze(-1) if image.shape[-1] == 1 else image))
+    return imagehash.phash(picture, hash_size=16, highfreq_factor=2).hash.ravel()
+
+# %% ../../nbs/270_data.duplicates.ipynb #c10
 def perceptual_hashes(
     images: Tensor | ImageSet,  # (N, C, H, W), uint8, at least 32 pixels a side
-    turned: bool = False,  # Of the eight ways in which each can lie, not only of the image as it is?
+    turned: bool = False,  # Hash all eight orientations of each image?
 ) -> np.ndarray:  # (N, 256), or (N, 8, 256), bool
-    "What of an image survives resizing, JPEG, brightness and contrast (ImageHash's pHash of 16 × 16 frequencies)."
+    "Hash images by their lowest frequencies (ImageHash's pHash of 16 × 16 frequencies)."
     found = []
     for part in images.split(256):
         for image in part.cpu().permute(0, 2, 3, 1).numpy():
-            views = [np.rot90(side, k) for side in (image, image[:, ::-1]) for k in range(4)] if turned else [image]
-            pictures = [Image.fromarray(np.ascontiguousarray(view.squeeze(-1) if view.shape[-1] == 1 else view)) for view in views]
-            found.append([imagehash.phash(picture, hash_size=16, highfreq_factor=2).hash.ravel() for picture in pictures])
+            views = _orientations(image) if turned else [image]
+            found.append([_hash_one(view) for view in views])
     hashes = np.array(found, dtype=bool).reshape(-1, 8 if turned else 1, HASH_BITS)
     return hashes if turned else hashes[:, 0]
 
-# %% ../../nbs/270_data.duplicates.ipynb #c08
+# %% ../../nbs/270_data.duplicates.ipynb #c15
 def hamming_distances(
     some: np.ndarray,  # (N, 8, 256), bool: from `perceptual_hashes`, turned
     others: np.ndarray,  # (M, 256), bool
-) -> np.ndarray:  # (N, M): bits that differ, in the way in which the two are most alike
-    "How far two sets of images are from being the same."
-    theirs = others.astype(np.float32)  # |a - b| of bits by a matrix product
+) -> np.ndarray:  # (N, M), int: bits that differ, in the nearest orientation
+    "Count the bits in which two sets of images differ."
+    theirs = others.astype(np.float32)
     result = np.full((len(some), len(theirs)), HASH_BITS, np.float32)
     for view in range(some.shape[1]):
         mine = some[:, view].astype(np.float32)
         np.minimum(result, mine.sum(1)[:, None] + theirs.sum(1)[None] - 2 * mine @ theirs.T, out=result)
     return result.round().astype(np.int64)
 
-# %% ../../nbs/270_data.duplicates.ipynb #c09
+# %% ../../nbs/270_data.duplicates.ipynb #c18
+DUPLICATE_BITS = 40  # more than a changed copy differs, fewer than two lesions do
+
+# %% ../../nbs/270_data.duplicates.ipynb #c24
 def merge_duplicate_groups(
     groups: tuple[str, ...],  # Of each image
     hashes: np.ndarray,  # (N, 8, 256): from `perceptual_hashes`, turned
-) -> tuple[str, ...]:  # Of each image: the first of the groups that are joined
-    "Groups with images that are the same image are one group."
-    parent = {group: group for group in groups}
-
-    def root(group):
-        while parent[group] != group:
-            group = parent[group]
-        return group
-    for start in range(0, len(groups), 512):
-        for i, j in np.argwhere(hamming_distances(hashes[start:start + 512], hashes[:, 0]) <= DUPLICATE_BITS):
-            one, other = root(groups[start + i]), root(groups[j])
-            parent[max(one, other)] = min(one, other)
-    return tuple(root(group) for group in groups)
+) -> tuple[str, ...]:  # Of each image: the first name among the groups that are merged
+    "Merge the groups of near-duplicate images."
+    names = sorted(set(groups))
+    position = {name: k for k, name in enumerate(names)}
+    node = np.array([position[group] for group in groups], dtype=np.int64)
+    edges = [np.zeros((0, 2), np.int64)]
+    for start in range(0, len(groups), 512):  # 512 images against all, so that the distances fit into memory
+        near = np.argwhere(hamming_distances(hashes[start:start + 512], hashes[:, 0]) <= DUPLICATE_BITS)
+        edges.append(node[near + [start, 0]])
+    ends = np.concatenate(edges).T
+    graph = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), shape=(len(names), len(names)))
+    component = connected_components(graph, directed=False)[1]
+    _, first = np.unique(component, return_index=True)
+    return tuple(names[first[component[k]]] for k in node)

@@ -16,13 +16,13 @@ from torch import Tensor
 # %% ../../nbs/255_data.show.ipynb #c03
 from .imagesets import to_bytes
 
-# %% ../../nbs/255_data.show.ipynb #c05
+# %% ../../nbs/255_data.show.ipynb #c07
 def tile_images(
     images: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
     columns: int = 8,  # Images in a row
     gap: int = 2,  # White pixels between them
 ) -> np.ndarray:  # (H', W', 3), uint8
-    "One picture of many images, row by row; grey ones are shown in grey."
+    "Arrange many images in one picture, row by row."
     images = images if images.dtype == torch.uint8 else to_bytes(images)
     images = images.detach().cpu().expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
     n, height, width, _ = images.shape
@@ -34,20 +34,20 @@ def tile_images(
         sheet[y:y + height, x:x + width] = image
     return sheet
 
-# %% ../../nbs/255_data.show.ipynb #c06
+# %% ../../nbs/255_data.show.ipynb #c13
 def show_picture(
     picture: Image.Image,  # RGB or grey
-):  # What a notebook shows
-    "A picture in a notebook, as JPEG: a tenth of the bytes that PNG would leave in the saved file."
-    from IPython.display import Image as Shown
+):  # `IPython.display.Image`
+    "Show a picture in a notebook, as JPEG."
+    from IPython.display import Image as NotebookImage
     data = io.BytesIO()
     picture.save(data, 'JPEG', quality=85)
-    return Shown(data=data.getvalue(), format='jpeg')
+    return NotebookImage(data=data.getvalue(), format='jpeg')
 
-# %% ../../nbs/255_data.show.ipynb #c07
+# %% ../../nbs/255_data.show.ipynb #c14
 def show_images(
     images: Tensor,  # As for `tile_images`
     columns: int = 8,  # Images in a row
-):  # What a notebook shows
-    "Many images in a notebook."
+):  # `IPython.display.Image`
+    "Show many images in a notebook."
     return show_picture(Image.fromarray(tile_images(images, columns)))

@@ -16,72 +16,88 @@ from torch import Tensor
 # %% ../../nbs/280_data.splits.ipynb #c03
 from ..core.errors import UserError
 from ..core.files import atomic_write, hash_file
+from ..core.seeds import make_rng
 from .imagesets import ImageSet
-from .duplicates import DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, perceptual_hashes
+from .duplicates import (
+    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, perceptual_hashes)
 
 # %% ../../nbs/280_data.splits.ipynb #c07
+def _hold_out_groups(
+    groups: list[list[int]],  # Indices of the images in each group
+    share: float,  # Of the images
+    rng: np.random.Generator,
+) -> set[int]:  # Indices
+    "Choose random groups whose images add up to about a share of all."
+    target, taken, held = share * sum(map(len, groups)), 0, set()
+    for k in rng.permutation(len(groups)):
+        if taken + len(groups[k]) / 2 <= target:
+            held.update(groups[k])
+            taken += len(groups[k])
+    return held
+
+# %% ../../nbs/280_data.splits.ipynb #c08
 def split_holdout(
     data: ImageSet,  # All images
-    share: float,  # To set aside, 0 to 0.9
+    share: float,  # To hold out, 0 to 0.9
     seed: int = 0,  # Chooses which
 ) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; both sorted
-    "A seeded split, class by class, that never parts a group. At least one group stays on each side where there are two."
-    rng, held = np.random.default_rng([seed, 2]), set()
+    "Hold out a share of each class without dividing a group. Each side gets at least one group if there are two."
     groups: dict[str, list[int]] = {}
     for i, group in enumerate(data.groups):
         groups.setdefault(group, []).append(i)
-    for label in range(len(data.classes)):
-        mine = [g for g in groups.values() if int(data.labels[g[0]]) == label]  # a group counts for its first image's class
-        wanted, taken = share * sum(map(len, mine)), 0
-        for k in rng.permutation(len(mine)):
-            if taken + len(mine[k]) / 2 > wanted:
-                continue
-            held.update(mine[k])
-            taken += len(mine[k])
+    rng, held = make_rng(seed, 'holdout'), set()
+    for label in range(len(data.classes)):  # a group counts for the class of its first image
+        held |= _hold_out_groups([g for g in groups.values() if int(data.labels[g[0]]) == label], share, rng)
     if share and not held and len(groups) > 1:
         held.update(min(groups.values(), key=len))
     if len(held) == len(data):
         held -= set(max(groups.values(), key=len))
     return [i for i in range(len(data)) if i not in held], sorted(held)
 
-# %% ../../nbs/280_data.splits.ipynb #c14
-PARTS = ('train', 'validation', 'test', 'reserve')  # the last: set aside, for a control
-
 # %% ../../nbs/280_data.splits.ipynb #c15
+PARTS = ('train', 'validation', 'test', 'reserve')  # reserve: real images that a study adds later, as a control
 COLUMNS = ('file', 'class', 'group', 'split', 'sha256', 'phash')
 
-# %% ../../nbs/280_data.splits.ipynb #c16
+# %% ../../nbs/280_data.splits.ipynb #c17
 def assign_groups(
     labels: np.ndarray,  # (N,), int: class of each image
     groups: tuple[str, ...],  # Of each image
-    shares: tuple[float, ...],  # Wanted of each class, in each part; their sum is 1
-    seed: int = 0,  # Orders groups of one size
+    shares: tuple[float, ...],  # Of each class, for each part; their sum is 1
+    seed: int = 0,  # Orders groups of the same size
 ) -> np.ndarray:  # (N,), int: the part of each image
-    """Each group, the largest first, goes where it brings the classes nearest to their shares.
-
-    scikit-learn's StratifiedGroupKFold does so with equal parts."""
+    "Assign each group to a part, so that each part gets about its share of each class."
     names, of = np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)
     counts = np.zeros((len(names), labels.max() + 1))
     np.add.at(counts, (of, labels), 1)
     counts /= np.maximum(1, counts.sum(0))
     missing = np.array(shares)[:, None] * (counts.sum(0) > 0)
     part = np.zeros(len(names), dtype=np.int64)
-    shuffled = np.random.default_rng([seed, 5]).permutation(len(names))
+    shuffled = make_rng(seed, 'split').permutation(len(names))
     for g in shuffled[np.argsort(-counts[shuffled].max(1), kind='stable')]:
         part[g] = ((counts[g] - missing) ** 2 - missing ** 2).sum(1).argmin()
         missing[part[g]] -= counts[g]
     return part[of]
 
-# %% ../../nbs/280_data.splits.ipynb #c17
+# %% ../../nbs/280_data.splits.ipynb #c21
+def _require_all_parts(table: pd.DataFrame, folder: str | Path) -> None:
+    "Raise `UserError` if a class is missing from the train, validation or test part."
+    for name, mine in table.groupby('class'):
+        missing = [part for part in PARTS[:3] if part not in set(mine['split'])]
+        if missing:
+            n = mine['group'].nunique()
+            raise UserError(f'path: {folder}: {name} has {n} groups (lesions or patients), '
+                            f'too few to have one in {missing[0]} too')
+
+# %% ../../nbs/280_data.splits.ipynb #c22
 def make_split(
     data: ImageSet,  # From `read_folder`
     folder: str | Path,  # The same folder
-    shares: tuple[float, float] = (.2, .2),  # Of the images, for validation and for the test
-    seed: int = 0,  # Chooses which
-) -> pd.DataFrame:  # A row an image: `COLUMNS`
-    "Part a folder in three, class by class. Raises `UserError` where a class has too few groups to be in each part."
+    shares: tuple[float, float] = (.2, .2),  # Of the images, for validation and for test
+    seed: int = 0,  # Orders groups of the same size
+) -> pd.DataFrame:  # A row for each image: `COLUMNS`
+    "Split a folder into train, validation and test. Raises `UserError` if a class has too few groups."
     if not (min(shares) > 0 and sum(shares) < 1):
-        raise UserError(f'shares: {shares[0]:g} and {shares[1]:g} are not allowed: each above 0, and together below 1')
+        raise UserError(f'shares: expected two numbers above 0 with a sum below 1, got {shares[0]:g} and {shares[1]:g}')
     hashes = perceptual_hashes(data, turned=True)
     groups = merge_duplicate_groups(data.groups, hashes)
     parts = assign_groups(data.labels.numpy(), groups, (1 - sum(shares), *shares), seed)
@@ -89,133 +105,185 @@ def make_split(
                           'split': [PARTS[part] for part in parts]})
     table['sha256'] = [hash_file(Path(folder) / file) for file in data.files]
     table['phash'] = [np.packbits(bits).tobytes().hex() for bits in hashes[:, 0]]
-    for name, mine in table.groupby('class'):
-        missing = [part for part in PARTS[:3] if part not in set(mine['split'])]
-        if missing:
-            raise UserError(f'path: {folder}: the {mine["group"].nunique()} groups of {name} are too few to be in {missing[0]} too')
+    _require_all_parts(table, folder)
     return table
 
-# %% ../../nbs/280_data.splits.ipynb #c18
+# %% ../../nbs/280_data.splits.ipynb #c29
 def set_aside_reserve(
     table: pd.DataFrame,  # From `make_split`
     name: str,  # A class
-    keep: int,  # Training images of it that stay; whole groups, so up to one group more
+    keep: int,  # Training images of it to keep; whole groups, so up to one group more
     seed: int = 0,  # Chooses which
-) -> pd.DataFrame:  # The same, with the others as `reserve`
-    "Make a class scarce, and keep what was taken: the control that more real images would help."
+) -> pd.DataFrame:  # The same table, with the others as `reserve`
+    "Keep some training images of a class and move the others to the reserve."
     mine = table[(table['class'] == name) & (table['split'] == 'train')]
-    names = np.random.default_rng([seed, 6]).permutation(mine['group'].unique())
-    kept, stay = 0, set()
+    names = make_rng(seed, 'reserve').permutation(mine['group'].unique())
+    n_kept, kept = 0, set()
     for group in names:
-        if kept < keep:
-            stay.add(group)
-            kept += int((mine['group'] == group).sum())
-    taken = table['group'].isin(set(names) - stay) & (table['split'] == 'train')
-    return table.assign(split=table['split'].where(~taken, 'reserve'))
+        if n_kept < keep:
+            kept.add(group)
+            n_kept += int((mine['group'] == group).sum())
+    moved = table['group'].isin(set(names) - kept) & (table['split'] == 'train')
+    return table.assign(split=table['split'].where(~moved, 'reserve'))
 
-# %% ../../nbs/280_data.splits.ipynb #c19
-def check_split(
-    table: pd.DataFrame,  # A row an image: `COLUMNS`
-    where: str = 'split',  # What it is called, for the error
-) -> None:
-    "Raise `UserError`, with both files' names, where one lesion, one file or one look is in two parts."
-    twice = table['file'][table['file'].duplicated()]
-    if len(twice):
-        raise UserError(f'{where}: {twice.iloc[0]} stands twice')
-    for column, what in (('sha256', 'the same bytes'), ('group', 'one lesion or patient')):
-        parts = table.groupby(column)['split'].nunique()
-        if (parts > 1).any():
-            torn = table[table[column] == parts.idxmax()].drop_duplicates('split')
-            raise UserError(f"{where}: {_both(torn)}: {what}{f' ({parts.idxmax()})' if column == 'group' else ''} in two parts")
-    hashes = _bits(table)
-    kept = table['split'].to_numpy()
-    for start in range(0, len(table), 512):
-        near = hamming_distances(hashes[start:start + 512, None], hashes) <= DUPLICATE_BITS
-        torn = np.argwhere(near & (kept[start:start + 512, None] != kept[None]))
-        if len(torn):
-            raise UserError(f'{where}: {_both(table.iloc[[start + torn[0][0], torn[0][1]]])}: the same image in two parts')
-
-# %% ../../nbs/280_data.splits.ipynb #c20
-def _both(rows: pd.DataFrame) -> str:
+# %% ../../nbs/280_data.splits.ipynb #c32
+def _name_two(rows: pd.DataFrame) -> str:
+    "Name the files and parts of the first two rows."
     return ' and '.join(f"{row['file']} ({row['split']})" for _, row in rows.iloc[:2].iterrows())
 
-# %% ../../nbs/280_data.splits.ipynb #c21
-def _bits(table: pd.DataFrame) -> np.ndarray:  # (N, 256)
+# %% ../../nbs/280_data.splits.ipynb #c33
+def _unpack_hashes(table: pd.DataFrame) -> np.ndarray:  # (N, 256), bool
+    "Return the perceptual hashes of a split as bits."
     packed = np.array([list(bytes.fromhex(text)) for text in table['phash']], np.uint8)
     return np.unpackbits(packed.reshape(-1, HASH_BITS // 8), axis=1).astype(bool)
 
-# %% ../../nbs/280_data.splits.ipynb #c22
+# %% ../../nbs/280_data.splits.ipynb #c34
+def _check_shared(
+    table: pd.DataFrame,
+    column: str,  # `sha256` or `group`
+    meaning: str,  # What rows share that have the same value
+    where: str,  # For the error
+) -> None:
+    "Raise `UserError` if rows with the same value in a column are in two parts."
+    parts = table.groupby(column)['split'].nunique()
+    if (parts > 1).any():
+        value = parts.idxmax()
+        leak = table[table[column] == value].drop_duplicates('split')
+        name = f' ({value})' if column == 'group' else ''
+        raise UserError(f'{where}: {_name_two(leak)}: {meaning}{name} in two parts')
+
+# %% ../../nbs/280_data.splits.ipynb #c35
+def _check_near_duplicates(table: pd.DataFrame, where: str) -> None:
+    "Raise `UserError` if two images that look the same, in the same orientation, are in two parts."
+    hashes, part = _unpack_hashes(table), table['split'].to_numpy()
+    for start in range(0, len(table), 512):
+        near = hamming_distances(hashes[start:start + 512, None], hashes) <= DUPLICATE_BITS
+        leaks = np.argwhere(near & (part[start:start + 512, None] != part[None]))
+        if len(leaks):
+            two = table.iloc[[start + leaks[0][0], leaks[0][1]]]
+            raise UserError(f'{where}: {_name_two(two)}: the same image in two parts')
+
+# %% ../../nbs/280_data.splits.ipynb #c36
+def check_split(
+    table: pd.DataFrame,  # A row for each image: `COLUMNS`
+    where: str = 'split',  # What it is called, for the error
+) -> None:
+    "Raise `UserError`, with the names of two files, if a file, lesion, patient or image is in two parts."
+    twice = table['file'][table['file'].duplicated()]
+    if len(twice):
+        raise UserError(f'{where}: {twice.iloc[0]} is listed twice; keep one row')
+    _check_shared(table, 'sha256', 'the same bytes', where)
+    _check_shared(table, 'group', 'one lesion or patient', where)
+    _check_near_duplicates(table, where)
+
+# %% ../../nbs/280_data.splits.ipynb #c42
 def write_split(
     table: pd.DataFrame,  # From `make_split`
-    file: str | Path,  # A new one: a split is not made anew under work that followed the old one
+    file: str | Path,  # New
 ) -> Path:
-    "Write it down. Raises `UserError` where a file is there."
+    "Write a split as CSV. Raises `UserError` if the file exists."
     if Path(file).exists():
-        raise UserError(f'{file}: is there already, and a split is made once: choose another name, or remove it')
+        raise UserError(f'{file} exists, and a split is made once: choose another name, or remove it')
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file) as new:
         table.to_csv(new, index=False)
     return Path(file)
 
-# %% ../../nbs/280_data.splits.ipynb #c23
+# %% ../../nbs/280_data.splits.ipynb #c43
+def _describe_format_error(table: pd.DataFrame) -> str | None:  # None: none
+    "Describe what is wrong with the columns and values of a split."
+    missing = [name for name in COLUMNS if name not in table]
+    if missing or not len(table):
+        return f'it has no column {missing[0]}' if missing else 'it has no rows'
+    unknown = set(table['split']) - set(PARTS)
+    if unknown:
+        return f'split: expected one of {", ".join(PARTS)}, got {min(unknown)!r}'
+    if not table['phash'].str.fullmatch(f'[0-9a-f]{{{HASH_BITS // 4}}}').all():
+        return f'phash: expected {HASH_BITS // 4} hexadecimal digits'
+    return None
+
+# %% ../../nbs/280_data.splits.ipynb #c44
 def read_split(
     file: str | Path,  # From `write_split`
 ) -> pd.DataFrame:
-    "A split that was checked for leaks. Raises `UserError` for a file that is none, or that leaks."
+    "Read a split and check it. Raises `UserError` for a file that is not a split, or that has a leak."
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
-        missing = [name for name in COLUMNS if name not in table]
-        if missing or not len(table):
-            raise ValueError(f'it has no column {missing[0]}' if missing else 'it has no rows')
-        strange = set(table['split']) - set(PARTS)
-        if strange:
-            raise ValueError(f'{min(strange)!r} is none of {", ".join(PARTS)}')
-        if not table['phash'].str.fullmatch(f'[0-9a-f]{{{HASH_BITS // 4}}}').all():
-            raise ValueError(f'a phash is no {HASH_BITS // 4} hexadecimal digits')
+        wrong = _describe_format_error(table)
     except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise UserError(f'split: {file}: not a split: {" ".join(str(error).split())[:120]}; `medimagegan split` writes one') from None
+        wrong = str(error) or type(error).__name__
+    if wrong:
+        raise UserError(f'split: {file}: not a split: {" ".join(wrong.split())[:120]}; `medimagegan split` writes one')
     check_split(table, f'split: {file}')
     return table
 
-# %% ../../nbs/280_data.splits.ipynb #c27
-def apply_split(
-    data: ImageSet,  # From `read_folder`; some classes of it are enough
-    folder: str | Path,  # The same folder
-    split: pd.DataFrame,  # From `read_split`
-) -> tuple[list[int], list[int], pd.DataFrame]:  # Indices to train on, and for validation; `split, sha256` of each image
-    "Whom a split lets a generator see. Raises `UserError`, with the file's name, where an image is not what the split knows."
+# %% ../../nbs/280_data.splits.ipynb #c48
+def _find_row(
+    file: str,  # Relative path
+    sha256: str,  # Of its bytes
+    by_file: dict,  # {file: row of the split}
+    by_bytes: dict,  # {sha256: row of the split}
+    folder: str | Path,  # For the error
+):  # The row, or None for an image that is not in the split
+    "Find the row of an image. Raises `UserError` if the file has changed, or is another part's image under a new name."
+    named, row = by_file.get(file), by_bytes.get(sha256)
+    if named is not None and named.sha256 == sha256:  # two files may have the same bytes
+        return named
+    if row is None and named is not None:
+        raise UserError(f'path: {file} in {folder} has changed since the split was written')
+    if row is not None and row.split != 'train':
+        raise UserError(f'path: {file} in {folder} is {row.file}, an image for {row.split}, under another name: '
+                        'it must not be trained on; remove it')
+    return row
+
+# %% ../../nbs/280_data.splits.ipynb #c49
+def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
+    "Name the image of the split that an image (1, C, H, W) looks like; '' if there is none."
+    distances = hamming_distances(perceptual_hashes(image, turned=True), _unpack_hashes(split))[0]
+    if distances.min() > DUPLICATE_BITS:
+        return ''
+    row = split.iloc[int(distances.argmin())]
+    return f", and is {row['file']}, an image for {row['split']}, in a changed form"
+
+# %% ../../nbs/280_data.splits.ipynb #c50
+def _look_up_images(
+    data: ImageSet, folder: str | Path, split: pd.DataFrame
+) -> pd.DataFrame:  # Columns `split`, `sha256`; a row for each image
+    "Find the part of each image in a split. Raises `UserError` if an image is not what the split says."
     by_file = {row.file: row for row in split.rename(columns={'class': 'kind'}).itertuples()}
     by_bytes = {row.sha256: row for row in by_file.values()}
-    rows = []
+    found = []
     for i, file in enumerate(data.files):
-        found = hash_file(Path(folder) / file)
-        named, row = by_file.get(file), by_bytes.get(found)
-        if named is not None and named.sha256 == found:  # where two files have the same bytes, their part is the same
-            row = named
-        elif row is None and named is not None:
-            raise UserError(f'path: {file} in {folder} has changed since the split was written')
-        elif row is None:
+        sha256, kind = hash_file(Path(folder) / file), data.classes[data.labels[i]]
+        row = _find_row(file, sha256, by_file, by_bytes, folder)
+        if row is None:
             raise UserError(f'path: {file} in {folder} is not in the split{_describe_duplicate(data[[i]], split)}: '
-                               'remove it, or write a new split')
-        elif row.split != 'train':
-            raise UserError(f'path: {file} in {folder} is {row.file}, an image for {row.split}, under another name: '
-                               'nothing is trained on those; remove it')
-        if row.kind != data.classes[data.labels[i]]:
-            raise UserError(f'path: {file} in {folder} is of {data.classes[data.labels[i]]}, and of {row.kind} in the split')
-        rows.append((row.split, found))
-    known = pd.DataFrame(rows, columns=['split', 'sha256'])
-    parts = known['split'].groupby(np.array(data.groups)).nunique()
-    if (parts > 1).any():
-        torn = known.assign(file=data.files)[np.array(data.groups) == parts.idxmax()].drop_duplicates('split')
-        raise UserError(f'path: {folder}: {_both(torn)}: one lesion or patient ({parts.idxmax()}), which the split did not know of')
-    chosen, held = ([i for i, part in enumerate(known['split']) if part == wanted] for wanted in PARTS[:2])
-    if not chosen:
-        raise UserError(f'path: {folder}: the split leaves nothing to train on')
-    return chosen, held, known
+                            'remove it, or write a new split')
+        if row.kind != kind:
+            raise UserError(f'path: {file} in {folder} is of class {kind}, but of class {row.kind} in the split')
+        found.append((row.split, sha256))
+    return pd.DataFrame(found, columns=['split', 'sha256'])
 
-# %% ../../nbs/280_data.splits.ipynb #c28
-def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
-    "Whose image it is in truth, where it was treated."
-    apart = hamming_distances(perceptual_hashes(image, turned=True), _bits(split))[0]
-    row = split.iloc[int(apart.argmin())]
-    return f", and is {row['file']}, an image for {row['split']}, treated" if apart.min() <= DUPLICATE_BITS else ''
+# %% ../../nbs/280_data.splits.ipynb #c52
+def _check_groups(data: ImageSet, parts: pd.Series, folder: str | Path) -> None:
+    "Raise `UserError` if a group of the images is in two parts."
+    groups = np.array(data.groups)
+    n_parts = parts.groupby(groups).nunique()
+    if (n_parts > 1).any():
+        leak = pd.DataFrame({'file': data.files, 'split': parts})[groups == n_parts.idxmax()].drop_duplicates('split')
+        raise UserError(f'path: {folder}: {_name_two(leak)}: one lesion or patient ({n_parts.idxmax()}) in two parts, '
+                        'which the split does not know')
+
+# %% ../../nbs/280_data.splits.ipynb #c53
+def apply_split(
+    data: ImageSet,  # From `read_folder`; all classes or some
+    folder: str | Path,  # The same folder
+    split: pd.DataFrame,  # From `read_split`
+) -> tuple[list[int], list[int], pd.DataFrame]:  # Indices to train on, and for validation; `split`, `sha256` of all
+    "Select the images that a run may use. Raises `UserError`, with a file's name, if one is not what the split says."
+    known = _look_up_images(data, folder, split)
+    _check_groups(data, known['split'], folder)
+    train, validation = ([i for i, part in enumerate(known['split']) if part == name] for name in PARTS[:2])
+    if not train:
+        raise UserError(f'path: {folder}: the split leaves nothing to train on')
+    return train, validation, known

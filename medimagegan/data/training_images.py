@@ -18,46 +18,47 @@ from .datasets import read_folder
 from .phantoms import make_phantoms
 from .splits import apply_split, read_split, split_holdout
 
-# %% ../../nbs/290_data.training_images.ipynb #c05
+# %% ../../nbs/290_data.training_images.ipynb #c07
 def open_images(
     cfg: TrainConfig,  # `path`, `classes`, `labels`, `n_images`, `image_size`, `number_channels`
-    progress: Callable = iter,  # Wraps the loop over images
+    progress: Callable = iter,  # Wraps the loop over images, as `tqdm` does
 ) -> ImageSet:
-    "All images that the settings name. Raises `UserError` where there are none."
+    "Open all images that the settings name. Raises `UserError` if there are none."
     if cfg.path == 'phantoms':
-        return make_phantoms(cfg.n_images or 2000, cfg.image_size, channels=cfg.number_channels, classes=cfg.classes, progress=progress)
-    return read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers, cfg.n_images, cfg.seed,
-                       progress=progress)
+        return make_phantoms(cfg.n_images or 2000, cfg.image_size, channels=cfg.number_channels, classes=cfg.classes,
+                             progress=progress)
+    return read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers,
+                       cfg.n_images, cfg.seed, progress=progress)
 
-# %% ../../nbs/290_data.training_images.ipynb #c06
+# %% ../../nbs/290_data.training_images.ipynb #c10
 def split_images(
     data: ImageSet,  # All images
-    cfg: TrainConfig,  # `split`, or `holdout` and `seed`
-) -> tuple[pd.DataFrame, list[int], list[int]]:  # A row an image, as in `split.csv`; indices to train on, and held out
-    "Who is trained on. Raises `UserError` where an image is not what the split knows."
-    table = pd.DataFrame({'file': data.files, 'class': [data.classes[i] for i in data.labels], 'group': data.groups, 'split': 'train'})
+    cfg: TrainConfig,  # `split` and `path`, or `holdout` and `seed`
+) -> tuple[pd.DataFrame, list[int], list[int]]:  # Rows of `split.csv`; indices to train on, and held out
+    "Decide which images are trained on. Raises `UserError` if an image is not what the split says."
+    classes = [data.classes[i] for i in data.labels]
+    table = pd.DataFrame({'file': data.files, 'class': classes, 'group': data.groups, 'split': 'train'})
     if cfg.split is None:
         chosen, held = split_holdout(data, cfg.holdout, cfg.seed)
     else:
-        split = read_split(cfg.split)
-        chosen, held, known = apply_split(data, cfg.path, split)
+        chosen, held, known = apply_split(data, cfg.path, read_split(cfg.split))
         table = table.assign(split=list(known['split']), sha256=list(known['sha256']))
-        if not held:  # another folder, in which the images for validation have no business
+        if not held:
             mine, other = split_holdout(data.subset(chosen), cfg.holdout, cfg.seed)
             chosen, held = [chosen[i] for i in mine], [chosen[i] for i in other]
     table.loc[held, 'split'] = 'held out'
     return table, chosen, held
 
-# %% ../../nbs/290_data.training_images.ipynb #c07
-def hash_pixels(images: ImageSet) -> str:
-    "A digest of the pixels."
+# %% ../../nbs/290_data.training_images.ipynb #c16
+def hash_pixels(images: ImageSet) -> str:  # 32 hexadecimal digits
+    "Compute a digest of the pixels of all images, in their order."
     digest = hashlib.blake2b(digest_size=16)
     for part in images.split(256):
         digest.update(part.cpu().contiguous().numpy())
     return digest.hexdigest()
 
-# %% ../../nbs/290_data.training_images.ipynb #c08
+# %% ../../nbs/290_data.training_images.ipynb #c18
 def describe_images(train_set: ImageSet, held: ImageSet) -> str:
-    "`1600 images to train on, 400 held out; melanoma 324, nevus 1276`."
-    kinds = ', '.join(f'{name} {int((train_set.labels == i).sum())}' for i, name in enumerate(train_set.classes))
-    return f'{len(train_set)} images to train on, {len(held)} held out; {kinds}'
+    "Describe a data set in one line: `1600 images to train on, 400 held out; melanoma 324, nevus 1276`."
+    counts = ', '.join(f'{name} {int((train_set.labels == i).sum())}' for i, name in enumerate(train_set.classes))
+    return f'{len(train_set)} images to train on, {len(held)} held out; {counts}'
