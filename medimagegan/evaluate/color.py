@@ -18,7 +18,7 @@ def mean_colors(
     "Average each channel of each image."
     return torch.cat([few.float().mean((2, 3)) for few in images.split(64)]).numpy()
 
-# %% ../../nbs/440_evaluate.color.ipynb #c07
+# %% ../../nbs/440_evaluate.color.ipynb #c09
 def color_distance(
     fake: np.ndarray,  # (N, C): from `mean_colors`
     real: np.ndarray,  # (M, C)

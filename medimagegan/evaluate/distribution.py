@@ -42,7 +42,8 @@ class FeaturePair:
     @cached_property
     def radii(self) -> tuple[Tensor, Tensor]:
         "The radius of each fake (N,) and of each real (M,)."
-        return tuple(d.kthvalue(self.k + 1, dim=1).values for d in self.distances[:2])  # the nearest is the image itself
+        own = self.distances[:2]
+        return tuple(d.kthvalue(self.k + 1, dim=1).values for d in own)  # + 1: the nearest is the image itself
 
     def subset(
         self,
@@ -51,8 +52,9 @@ class FeaturePair:
     ) -> 'FeaturePair':
         "Take some fakes and some reals, with their products and distances looked up."
         part = FeaturePair(self.fake[fakes], self.real[reals], self.k)
-        part.products, part.distances = (tuple(m[i][:, j] for m, (i, j) in zip(
-            matrices, ((fakes, fakes), (reals, reals), (fakes, reals)), strict=True)) for matrices in (self.products, self.distances))
+        blocks = (fakes, fakes), (reals, reals), (fakes, reals)
+        part.products = tuple(m[i][:, j] for m, (i, j) in zip(self.products, blocks, strict=True))
+        part.distances = tuple(m[i][:, j] for m, (i, j) in zip(self.distances, blocks, strict=True))
         return part
 
 # %% ../../nbs/430_evaluate.distribution.ipynb #c11
@@ -76,7 +78,7 @@ def frechet_distance(
 def kernel_distance(
     pair: FeaturePair,  # Of any sizes from 2
 ) -> float:  # About 0 for equal distributions; may be negative
-    "Compute the unbiased squared maximum mean discrepancy under the kernel (x·y/F + 1)³ (Bińkowski et al. 2018, sec. 4)."
+    "Compute the unbiased squared maximum mean discrepancy, kernel (x·y/F + 1)³ (Bińkowski et al. 2018, sec. 4)."
     ff, rr, fr = ((g / pair.fake.shape[1] + 1) ** 3 for g in pair.products)
     n, m = fr.shape
     return ((ff.sum() - ff.trace()) / (n * (n - 1)) + (rr.sum() - rr.trace()) / (m * (m - 1)) - 2 * fr.mean()).item()
