@@ -192,7 +192,7 @@ def compare_images(
     "Compute every measure of images with its 95 % interval."
     found = {}
     for name, row in _rows_of('images', measures).items():
-        sets = [row.per_image(images) if row.per_image else images for images in (fake, real)]
+        sets = [row.per_image(images) if row.per_image else images for images in (fake.cpu(), real.cpu())]
         rng, draws = np.random.default_rng(seed), range(N_HALVES if intervals else 0)
         halves = [row.fn(*(s[rng.permutation(len(s))[:max(1, len(s) // 2)]] for s in sets)) for _ in draws]
         found[name] = halves_interval(row.fn(*sets), halves, row.bounds)
