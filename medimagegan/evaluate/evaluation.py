@@ -52,10 +52,11 @@ def choose_reference(
     words = f'training images{none}, which rewards copies'
     return others.subset(range(half)), others.subset(range(len(others) - half, len(others))), words
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c11
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c09
 MAX_PAIRS = 256  # Pairs for the pairwise metrics
+INTERVALS = '95 %: halves of both sets (measures), bootstrap over pairs (the five), Wilson (shares)'
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c12
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c10
 @dataclass
 class ReferenceStats:
     "Hold what fakes are compared with: the reference images, and the scores of the baselines."
@@ -79,7 +80,7 @@ class ReferenceStats:
                 for name, f in seen.items() if name != 'reference'}
         return replace(self, reference=self.reference.subset(range(min(n, len(self)))), seen=seen, rows=rows)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c13
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c11
 def make_reference_stats(
     reference: ImageSet,  # From `choose_reference`, with the next two
     others: ImageSet,  # Real images that are not in the reference
@@ -105,7 +106,7 @@ def make_reference_stats(
     pairs = score_pairings({name: some[:MAX_PAIRS] for name, some in images.items()}, reals[:MAX_PAIRS], seed)
     return ReferenceStats(features, reference, described, seen, rows, pairs)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c17
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c14
 def measure_fakes(
     stats: ReferenceStats,  # From `make_reference_stats`
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
@@ -129,7 +130,7 @@ def measure_fakes(
     return {'values': values, 'gap_closed': gaps, 'diversity': relative_diversity(seen, stats.seen['reference']),
             'twins': near_duplicate_rate(fakes, reals)}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c23
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c16
 def headline_metrics(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
@@ -140,14 +141,14 @@ def headline_metrics(
             'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'twins': found['twins'][0],
             'floor': floor}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c23
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:
     "Sort numbers with many values into bins of about equal size; keep everything else as it is."
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= bins:
         return pd.factorize(values, sort=True)[0]
     return pd.factorize(pd.qcut(values, bins, duplicates='drop'), sort=True)[0]
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c32
+
 def attribute_overlap(
     stats: ReferenceStats,  # Its reference has known attributes
     seen: Tensor,  # (n, F): features of fakes
@@ -167,17 +168,17 @@ def attribute_overlap(
         result[column] = {name: float(np.minimum(share, theirs).sum()) for name, theirs in found.items()}
     return result
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c35
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c26
 def _cell(values: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(('value', 'low', 'high'), values, strict=True))
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c36
+
 def _batch_cells(pairs: pd.DataFrame, candidate: str) -> dict[str, dict[str, float]]:
     "The published pairing of one candidate: {metric: cell}."
     rows = pairs[(pairs['pairing'] == 'batch') & (pairs['candidate'] == candidate)]
     return {row['metric']: {key: row[key] for key in ('value', 'low', 'high')} for row in rows.to_dict('records')}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c37
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c27
 def metric_cells(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
@@ -195,7 +196,7 @@ def metric_cells(
         cells[name] = {**cell, **protocol, 'n_real': few, 'n_fake': few, 'backbone': None, 'pairing': 'batch'}
     return cells
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c38
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c28
 def reference_cells(
     stats: ReferenceStats,  # From `make_reference_stats`
 ) -> dict[str, dict[str, dict[str, float]]]:  # {candidate: {printed name: value and interval}}
@@ -203,7 +204,7 @@ def reference_cells(
     return {candidate: {**{measure_name(name, stats.features.name): _cell(values) for name, values in row.items()},
                         **_batch_cells(stats.pairs, candidate)} for candidate, row in stats.rows.items()}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c40
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c30
 def calibrates(
     stats: ReferenceStats,  # From `make_reference_stats`
     held: ImageSet | None,  # Held-out images
@@ -211,7 +212,7 @@ def calibrates(
     "Tell whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
     return held is not None and len(held) >= 20 and stats.rows['other reals']['precision'][0] > .1
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c41
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
 def copy_pairs(
     nearest: Nearest,  # From `find_copies`
     train: ImageSet,  # The training images
@@ -226,10 +227,7 @@ def copy_pairs(
     return {'closest': [pair(i) for i in ordered[:10]],
             'found': [pair(i) for i in ordered if nearest.ratio[i] < copies_below]}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c42
-INTERVALS = '95 %: halves of both sets (measures), bootstrap over pairs (the five), Wilson (shares)'
-
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c43
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c32
 def evaluate(
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
     stats: ReferenceStats,  # From `make_reference_stats`
@@ -253,14 +251,14 @@ def evaluate(
     numbers = headline_metrics(stats, found) | {'copies': copies, 'color': found['values']['color'][0]}
     scores = {
         **{name: metrics[name]['value'] for name in PAIRWISE}, 'pairing': 'batch', 'n': few,
-        'reference': stats.described, 'interval': INTERVALS, 'seeds': 1, 'metrics': metrics, 'reference_rows': reference_cells(stats),
-        'rows': pairs.to_dict('records'),
+        'reference': stats.described, 'interval': INTERVALS, 'seeds': 1,
+        'metrics': metrics, 'reference_rows': reference_cells(stats), 'rows': pairs.to_dict('records'),
         'diversity': {'features': found['diversity'], 'twins': found['twins'], 'kinds': attribute_overlap(stats, seen)},
         'copies': {**copies, **copy_pairs(nearest, train, copies['copies_below'], names)},
         'image_size': fakes.shape[-1], 'verdict': judge(numbers, history, curve)._asdict()}
     return _to_json(scores), copy_sheet(everything, train, nearest)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c44
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c33
 def _to_json(value):
     "Convert to what JSON can hold; `nan` and infinity become None."
     if isinstance(value, dict):
@@ -271,7 +269,7 @@ def _to_json(value):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c49
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c38
 def measured_values(
     scores: dict,  # From `evaluate`, or read from `scores.json`
     candidate: str = 'fakes',  # One of `CANDIDATES`
@@ -284,12 +282,12 @@ def measured_values(
         values |= {'gap_closed': gaps['KD'], 'diversity': scores['diversity']['features']}
     return values
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c51
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c40
 def _cell_text(cell: dict) -> str:
     ends = '' if cell.get('low') is None else f" [{cell['low']:.3g}, {cell['high']:.3g}]"
     return f"{cell['value']:.3g}{ends}"
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c52
+
 def measure_table(
     scores: dict,  # From `evaluate`
 ) -> pd.DataFrame:  # Rows: candidates; columns: measures with their arrows; cells: text `value [low, high]`
@@ -306,7 +304,7 @@ def measure_table(
     table.loc['gap closed'] = ['–' if gap is None else f'{round(gap, 2) + 0.:.2f}' for gap in gaps]  # + 0.: never -0.00
     return table.rename_axis('images')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c55
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c42
 def describe_copies(
     copies: dict,  # `scores['copies']`
 ) -> str:
@@ -315,12 +313,12 @@ def describe_copies(
     c_t = float('nan') if copies['c_t'] is None else copies['c_t']
     text = (f"{share:.1%} [{low:.1%}, {high:.1%}] of {copies['n_fake']} fakes are copies of {copies['copied_images']} "
             f"of the {copies['n_train']} training images (chance: {copies['by_chance']:.0%}), "
-            f"{copies['near'][0]:.1%} are nearer than the first percentile of real images; AuthPct {copies['auth_pct']:.0f}, C_T {c_t:.1f}; calibrated on "
-            f"{copies['calibrated_on']}")
+            f"{copies['near'][0]:.1%} are nearer than the first percentile of real images; "
+            f"AuthPct {copies['auth_pct']:.0f}, C_T {c_t:.1f}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
     return text + (f', without {known} that are in the training set' if known else '')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c56
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c43
 def describe_verdict(
     scores: dict,  # From `evaluate`
 ) -> str:  # A line with the verdict, and an indented line for each reason
@@ -328,7 +326,7 @@ def describe_verdict(
     verdict = scores['verdict']
     return '\n'.join([f"verdict: {verdict['value']}", *(f'  {reason}' for reason in verdict['reasons'])])
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c57
+
 def summary(
     scores: dict,  # From `evaluate`
 ) -> str:
