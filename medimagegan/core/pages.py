@@ -22,10 +22,12 @@ from matplotlib.figure import Figure
 from .errors import printable
 
 # %% ../../nbs/190_core.pages.ipynb #c06
-PLOT_STYLE = {'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True, 'grid.alpha': .3, 'figure.dpi': 80, 'font.size': 8}
+PLOT_STYLE = {'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True, 'grid.alpha': .3,
+              'figure.dpi': 80, 'font.size': 8}
 
 # %% ../../nbs/190_core.pages.ipynb #c10
-_ENVIRONMENT = jinja2.Environment(loader=jinja2.PackageLoader('medimagegan'), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_ENVIRONMENT = jinja2.Environment(loader=jinja2.PackageLoader('medimagegan'), autoescape=True,
+                                  trim_blocks=True, lstrip_blocks=True)
 
 # %% ../../nbs/190_core.pages.ipynb #c11
 def render_page(
