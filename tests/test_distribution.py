@@ -6,7 +6,7 @@ from prdc import compute_prdc
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from medimagegan.evaluate.distribution import compare_features
+from medimagegan.evaluate.measures import compare_features
 
 
 def sets(n, n_features=1280, seed=0):

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_PAIRS', 'choose_reference', 'ReferenceStats', 'make_reference_stats', 'measure_fakes', 'headline_metrics',
-           'attribute_overlap', 'evaluate', 'measure_table', 'describe_copies', 'summary']
+           'attribute_overlap', 'metric_cells', 'reference_cells', 'copy_pairs', 'calibrates', 'evaluate',
+           'measured_values', 'measure_table', 'describe_copies', 'summary']
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c02
 from collections.abc import Callable
@@ -18,10 +19,20 @@ from torch import Tensor
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c03
 from ..data.imagesets import ImageSet, to_bytes
 from .features import Features, extract
-from .pairwise import CANDIDATES, METRICS, make_baselines, score_pairings
-from .distribution import MEASURES, compare_features, gap_closed, measure_name
-from .color import color_distance
-from .memorization import copy_sheet, find_copies, near_duplicate_rate, nearest_pairs
+from .pairwise import CANDIDATES, make_baselines
+from medimagegan.evaluate.measures import (
+    MEASURES,
+    PAIRWISE,
+    Measure,
+    compare_features,
+    compare_images,
+    gap_closed,
+    measure_key,
+    measure_name,
+    relative_diversity,
+    score_pairings,
+)
+from .memorization import Nearest, copy_sheet, find_copies, near_duplicate_rate, nearest_pairs
 from .verdict import judge
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c06
@@ -46,15 +57,14 @@ MAX_PAIRS = 256  # Pairs for the five published metrics
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c09
 @dataclass
 class ReferenceStats:
-    "What fakes are measured against."
+    "Hold what fakes are compared with: the reference images, and the scores of the baselines."
 
     features: Features
     reference: ImageSet  # n images
     described: str  # What the reference is
     seen: dict[str, Tensor]  # {`reference`, `other reals`, `mean image`, `noise`: their features (n, F)}
     rows: dict[str, dict[str, tuple[float, float, float]]]  # {candidate: {measure: (value, low, high)}} of the last three
-    pairs: pd.DataFrame  # The five published metrics of the last three, as `score_pairings` gives them
-    color: dict[str, tuple[float, float, float]]  # {candidate: how far its colours are off} of the last three
+    pairs: pd.DataFrame  # The pairwise metrics of the last three, as `score_pairings` gives them
 
     def __len__(self) -> int:
         return len(self.reference)
@@ -62,7 +72,7 @@ class ReferenceStats:
     def first(
         self, n: int,  # At most so many images
     ) -> 'ReferenceStats':
-        "A shorter yardstick of the same images, without intervals: for the curve during training."
+        "Take the first images only, with measures of features and without intervals: for the curve during training."
         seen = {name: f[:n] for name, f in self.seen.items()}
         rows = {name: compare_features(f, seen['reference'], intervals=False) for name, f in seen.items() if name != 'reference'}
         return replace(self, reference=self.reference.subset(range(min(n, len(self)))), seen=seen, rows=rows)
@@ -77,62 +87,62 @@ def make_reference_stats(
     seed: int = 0,  # Of the noise and the intervals
     progress: Callable = iter,  # Wraps the loops over images
 ) -> ReferenceStats:
-    "Look at the reference rows once. Raises `ValueError` for fewer than four images in a set."
+    "Score the baselines against the reference, once. Raises `ValueError` for fewer than four images in a set."
     n = min(n, len(reference), len(others))
     if n < 4:
-        raise ValueError(f'{n} images are too few to score: at least 4 in the reference, and 4 others, are wanted')
+        raise ValueError(f'too few images to score: expected at least 4 in the reference and 4 others, got {len(reference)} and {len(others)}')
     reference, images = reference.subset(range(n)), make_baselines(others, n, seed)
     seen = {'reference': extract(features, reference.images, progress=progress)}
     for name, some in images.items():
         one = name == 'mean image'
         seen[name] = extract(features, some[:1] if one else some, progress=progress).expand(n, -1)
-    rows = {name: compare_features(seen[name], seen['reference'], name == 'other reals', seed=seed) for name in images}
+    rows = {name: {**compare_features(seen[name], seen['reference'], name == 'other reals', seed=seed),
+                   **compare_images(some, reference.images, seed=seed)} for name, some in images.items()}
     pairs = score_pairings({name: some[:MAX_PAIRS] for name, some in images.items()}, reference.images[:MAX_PAIRS], seed)
-    color = {name: color_distance(some, reference.images, seed) for name, some in images.items()}
-    return ReferenceStats(features, reference, described, seen, rows, pairs, color)
+    return ReferenceStats(features, reference, described, seen, rows, pairs)
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c12
-def _spread(features: Tensor) -> float:
-    return torch.pdist(features.double()).mean().item()
-
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c13
 def measure_fakes(
     stats: ReferenceStats,  # From `make_reference_stats`
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
-    intervals: bool = True,  # As for `compare_features`
+    intervals: bool = True,  # Also compute the intervals?
     seed: int = 0,  # Of the intervals
     seen: Tensor | None = None,  # (n, F): their features, where they are known
+    measures: dict[str, Measure] | None = None,  # Rows to compute; left out: all of `MEASURES`
 ) -> dict:  # `values` {measure: (value, low, high)}, `gap_closed` {measure: share}, `diversity`, `twins` (value, low, high)
-    "How the first n fakes compare with the reference."
+    "Compare the first n fakes with the reference."
     n = len(stats)
     if len(fakes) < n:
-        raise ValueError(f'{n} fakes are wanted, as many as there are images in the reference, not {len(fakes)}')
-    fakes = fakes[:n]
+        raise ValueError(f'expected at least {n} fakes, as many as there are reference images, got {len(fakes)}')
+    fakes, reals = fakes[:n], stats.reference.images
     seen = extract(stats.features, fakes, cache=False) if seen is None else seen
-    values = compare_features(seen, stats.seen['reference'], intervals, seed=seed)
+    as_bytes = fakes if fakes.dtype == torch.uint8 else to_bytes(fakes)
+    values = {**compare_features(seen, stats.seen['reference'], intervals, seed=seed, measures=measures),
+              **compare_images(as_bytes, reals, intervals, seed=seed, measures=measures)}
     floor, noise = stats.rows['other reals'], stats.rows['noise']
-    gaps = {name: gap_closed(values[name][0], floor[name][0], noise[name][0], MEASURES[name].higher_is_better) for name in values}
-    return {'values': values, 'gap_closed': gaps, 'diversity': _spread(seen) / max(1e-9, _spread(stats.seen['reference'])),
-            'twins': near_duplicate_rate(fakes, stats.reference.images)}
+    gaps = {name: gap_closed(value, floor[name][0], noise[name][0], MEASURES[name].higher_is_better)
+            for name, (value, _, _) in values.items() if name in floor}
+    return {'values': values, 'gap_closed': gaps, 'diversity': relative_diversity(seen, stats.seen['reference']),
+            'twins': near_duplicate_rate(fakes, reals)}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c14
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c13
 def headline_metrics(
     stats: ReferenceStats,
     found: dict,  # From `measure_fakes`
-) -> dict:  # What `judge` takes, and what a row of the curve holds
-    "The few numbers that the verdict reads."
-    floor = {name: stats.rows['other reals'][name][0] for name in ('precision', 'coverage')}
-    return {**{name: found['values'][name][0] for name in ('KD', 'precision', 'density', 'coverage')},
+) -> dict:  # What `judge` takes: the numbers of a row of the curve, and `floor`, the values of other reals
+    "List the few numbers that the curve holds and the verdict reads."
+    floor = {name: value for name, (value, _, _) in stats.rows['other reals'].items()}
+    return {**{name: value for name, (value, _, _) in found['values'].items() if MEASURES[name].on_curve},
             'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'twins': found['twins'][0], 'floor': floor}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c22
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c21
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:
     "Numbers of many values in bins of about equal size; everything else as it is."
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= bins:
         return pd.factorize(values, sort=True)[0]
     return pd.factorize(pd.qcut(values, bins, duplicates='drop'), sort=True)[0]
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c23
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c22
 def attribute_overlap(
     stats: ReferenceStats,
     seen: Tensor,  # (n, F): features of fakes
@@ -152,63 +162,93 @@ def attribute_overlap(
                           for name, near in nearest.items()}
     return result
 
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c25
+def _cell(values: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(('value', 'low', 'high'), values, strict=True))
+
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c26
+def _batch_cells(pairs: pd.DataFrame, candidate: str) -> dict[str, dict[str, float]]:
+    "The published pairing of one candidate: {metric: cell}."
+    rows = pairs[(pairs['pairing'] == 'batch') & (pairs['candidate'] == candidate)]
+    return {row['metric']: {key: row[key] for key in ('value', 'low', 'high')} for row in rows.to_dict('records')}
+
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c27
+def metric_cells(
+    stats: ReferenceStats,
+    found: dict,  # From `measure_fakes`
+    pairs: pd.DataFrame,  # From `score_pairings`, with the fakes
+) -> dict[str, dict]:  # {printed name: value, interval, gap closed and how it was measured}
+    "List every measure of the fakes with its protocol: `metrics` in `scores.json`."
+    n, few, features = len(stats), min(len(stats), MAX_PAIRS), stats.features
+    protocol = {'n_real': n, 'n_fake': n, 'reference': stats.described}
+    cells = {}
+    for name, values in found['values'].items():
+        network = {'backbone': features.name, 'resize': features.resize} if MEASURES[name].kind == 'features' else {'backbone': None}
+        cells[measure_name(name, features.name)] = {**_cell(values), 'gap_closed': found['gap_closed'][name], **protocol, **network}
+    for name, cell in _batch_cells(pairs, 'fakes').items():
+        cells[name] = {**cell, **protocol, 'n_real': few, 'n_fake': few, 'backbone': None, 'pairing': 'batch'}
+    return cells
+
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c28
+def reference_cells(
+    stats: ReferenceStats,
+) -> dict[str, dict[str, dict[str, float]]]:  # {candidate: {printed name: value and interval}}
+    "List every measure of the baselines: `reference_rows` in `scores.json`."
+    return {candidate: {**{measure_name(name, stats.features.name): _cell(values) for name, values in row.items()},
+                        **_batch_cells(stats.pairs, candidate)} for candidate, row in stats.rows.items()}
+
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c29
+def copy_pairs(
+    nearest: Nearest,  # From `find_copies`
+    train: ImageSet,
+    copies_below: float,  # The ratio below which a fake counts as a copy
+    names: tuple[str, ...] = (),  # What the fakes are called; left out: their numbers
+) -> dict[str, list[dict]]:  # `closest`: the ten closest pairs; `found`: those that count as copies
+    "List fakes with their nearest training image, closest first."
+    def pair(i):
+        return {'fake': names[i] if names else i, 'train': train.files[nearest.index[i]], 'distance': nearest.distance[i].item(),
+                'ratio': nearest.ratio[i].item()}
+    return {'closest': [pair(i) for i in nearest_pairs(nearest)],
+            'found': [pair(i) for i in nearest_pairs(nearest, len(nearest.ratio)) if nearest.ratio[i] < copies_below]}
+
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c30
+def calibrates(
+    stats: ReferenceStats,
+    held: ImageSet | None,  # Held-out images
+) -> bool:
+    "Tell whether held-out images can calibrate what counts as a copy: at least 20, and of the same kind as the training images."
+    return held is not None and len(held) >= 20 and stats.rows['other reals']['precision'][0] > .1
+
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
 def evaluate(
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
     stats: ReferenceStats,  # From `make_reference_stats`
-    train: ImageSet,  # All that was trained on, where copies are sought
-    held: ImageSet | None = None,  # What was not, to know how near real images lie; left out: the training images themselves
+    train: ImageSet,  # The training images, which are searched for copies
+    held: ImageSet | None = None,  # Held-out images, which calibrate that search; left out: the training images themselves
     history: pd.DataFrame | None = None,  # Losses, for the verdict
     curve: pd.DataFrame | None = None,  # Scores against epochs, for the verdict
     seed: int = 0,  # Of noise and intervals
     names: tuple[str, ...] = (),  # What the fakes are called; left out: their numbers
     progress: Callable = iter,  # Wraps the loop over fakes
 ) -> tuple[dict, np.ndarray]:  # What `scores.json` holds, and the sheet of the closest pairs
-    "Measure fakes in every way that the house knows, and say what happened."
-    n, backbone = len(stats), stats.features.name
-    everything = fakes if fakes.dtype == torch.uint8 else to_bytes(fakes)  # copies are sought among all
-    fakes = everything[:n]
+    "Compute all measures of a set of fakes, and judge them."
+    everything = fakes if fakes.dtype == torch.uint8 else to_bytes(fakes)  # copies are searched for among all fakes
+    few, fakes = min(len(stats), MAX_PAIRS), everything[:len(stats)]
     seen = extract(stats.features, fakes, progress=progress)
     found = measure_fakes(stats, fakes, seed=seed, seen=seen)
-    alike = stats.rows['other reals']['precision'][0] > .1  # else the reference is of another kind, and calibrates nothing
-    calibrates = held is not None and len(held) >= 20 and alike
-    copies, nearest = find_copies(everything, train, held if calibrates else None, seed)
-    protocol = {'n_real': n, 'n_fake': n, 'reference': stats.described}
-    metrics = {measure_name(name, backbone): {'value': value, 'low': low, 'high': high, 'gap_closed': found['gap_closed'][name], **protocol,
-                                              'backbone': backbone, 'resize': stats.features.resize}
-               for name, (value, low, high) in found['values'].items()}
-    rows = {candidate: {measure_name(name, backbone): dict(zip(('value', 'low', 'high'), values, strict=True))
-                        for name, values in row.items()} for candidate, row in stats.rows.items()}
-    color = {'fakes': color_distance(fakes, stats.reference.images, seed), **stats.color}
-    ends = {candidate: dict(zip(('value', 'low', 'high'), values, strict=True)) for candidate, values in color.items()}
-    gap = gap_closed(color['fakes'][0], color['other reals'][0], color['noise'][0])
-    metrics['color'] = {**ends.pop('fakes'), 'gap_closed': gap, **protocol, 'backbone': None}
-    for candidate, cell in ends.items():
-        rows[candidate]['color'] = cell
-    few = min(n, MAX_PAIRS)
+    copies, nearest = find_copies(everything, train, held if calibrates(stats, held) else None, seed)
     pairs = pd.concat([score_pairings({'fakes': fakes[:few]}, stats.reference.images[:few], seed), stats.pairs], ignore_index=True)
-    for _, row in pairs[pairs['pairing'] == 'batch'].iterrows():
-        one = {key: row[key] for key in ('value', 'low', 'high')}
-        if row['candidate'] == 'fakes':
-            metrics[row['metric']] = {**one, **protocol, 'n_real': few, 'n_fake': few, 'backbone': None, 'pairing': 'batch'}
-        else:
-            rows[row['candidate']][row['metric']] = one
-    numbers = headline_metrics(stats, found)
-    numbers |= {'copies': copies, 'color': color['fakes'][0], 'floor': numbers['floor'] | {'color': color['other reals'][0]}}
-    verdict = judge(numbers, history, curve)
-    def pair(i):
-        return {'fake': names[i] if names else i, 'train': train.files[nearest.index[i]], 'distance': nearest.distance[i].item(),
-                'ratio': nearest.ratio[i].item()}
-    closest = [pair(i) for i in nearest_pairs(nearest)]
-    found_copies = [pair(i) for i in nearest_pairs(nearest, len(everything)) if nearest.ratio[i] < copies['copies_below']]
-    scores = {**{name: metrics[name]['value'] for name in METRICS}, 'pairing': 'batch', 'n': few, 'reference': stats.described,
+    metrics = metric_cells(stats, found, pairs)
+    numbers = headline_metrics(stats, found) | {'copies': copies, 'color': found['values']['color'][0]}
+    scores = {**{name: metrics[name]['value'] for name in PAIRWISE}, 'pairing': 'batch', 'n': few, 'reference': stats.described,
               'interval': '95 %: halves of both sets (measures), bootstrap over pairs (the five), Wilson (shares)', 'seeds': 1,
-              'metrics': metrics, 'reference_rows': rows, 'rows': pairs.to_dict('records'),
+              'metrics': metrics, 'reference_rows': reference_cells(stats), 'rows': pairs.to_dict('records'),
               'diversity': {'features': found['diversity'], 'twins': found['twins'], 'kinds': attribute_overlap(stats, seen)},
-              'copies': {**copies, 'closest': closest, 'found': found_copies}, 'image_size': fakes.shape[-1], 'verdict': verdict._asdict()}
+              'copies': {**copies, **copy_pairs(nearest, train, copies['copies_below'], names)}, 'image_size': fakes.shape[-1],
+              'verdict': judge(numbers, history, curve)._asdict()}
     return _plain(scores), copy_sheet(everything, train, nearest)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c27
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c32
 def _plain(value):
     "Numbers that JSON can hold: `nan` is None."
     if isinstance(value, dict):
@@ -219,26 +259,39 @@ def _plain(value):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c28
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c33
+def measured_values(
+    scores: dict,  # From `evaluate`, or read from `scores.json`
+    candidate: str = 'fakes',  # One of `CANDIDATES`
+) -> dict[str, float]:  # {measure: value}: every row that the scores hold, for fakes with the derived ones
+    "Read the value of each measure by its key in the registry."
+    cells = scores['metrics'] if candidate == 'fakes' else scores['reference_rows'][candidate]
+    values = {measure_key(name): cell['value'] for name, cell in cells.items()}
+    if candidate == 'fakes':
+        gaps = {measure_key(name): cell.get('gap_closed') for name, cell in cells.items()}
+        values |= {'gap_closed': gaps['KD'], 'diversity': scores['diversity']['features']}
+    return values
+
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c34
 def measure_table(
     scores: dict,  # From `evaluate`
 ) -> pd.DataFrame:  # Rows: candidates; columns: measures with their arrows; cells: text
-    "The measures as they are printed, fakes above their reference rows."
+    "Print the set measures, fakes above the baselines."
+    rows = {'fakes': scores['metrics'], **scores['reference_rows']}
     backbone = next(iter(scores['metrics'].values()))['backbone']
-    names = {measure_name(name, backbone): '↑' if about.higher_is_better else '↓' for name, about in MEASURES.items()}
-    names |= {'color': '↓'} if 'color' in scores['metrics'] else {}  # runs of old have none
+    names = {measure_name(name, backbone): row.arrow for name, row in MEASURES.items()}
+    names = {name: arrow for name, arrow in names.items() if name in scores['metrics']}  # older runs lack some
 
     def text(cell):
         ends = '' if cell.get('low') is None else f" [{cell['low']:.3g}, {cell['high']:.3g}]"
         return f"{cell['value']:.3g}{ends}"
-    rows = {'fakes': scores['metrics'], **scores['reference_rows']}
-    table = pd.DataFrame({candidate: {f'{name} {arrow}': text(rows[candidate][name]) for name, arrow in names.items()}
+    table = pd.DataFrame({candidate: {f'{name} {arrow}'.strip(): text(rows[candidate][name]) for name, arrow in names.items()}
                           for candidate in CANDIDATES}).T
     gaps = [scores['metrics'][name]['gap_closed'] for name in names]
     table.loc['gap closed'] = ['–' if gap is None else f'{round(gap, 2) + 0.:.2f}' for gap in gaps]  # `+ 0.`: no minus before a zero
     return table.rename_axis('images')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c29
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c35
 def describe_copies(
     copies: dict,  # `scores['copies']`
 ) -> str:
@@ -250,7 +303,7 @@ def describe_copies(
                 copies['c_t'] if copies['c_t'] is not None else float('nan'), copies['calibrated_on']) + (
                     f", without {copies['real_duplicates']} that are in the training set" if copies['real_duplicates'] else '')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c30
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c36
 def summary(
     scores: dict,  # From `evaluate`
 ) -> str:

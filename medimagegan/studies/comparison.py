@@ -18,7 +18,7 @@ from scipy.stats import ttest_1samp
 from ..core.errors import UserError
 from ..core.config import TrainConfig
 from ..evaluate.intervals import holm, student_interval
-from ..evaluate.distribution import MEASURES, measure_key
+from ..evaluate.measures import MEASURES, measure_key
 from ..evaluate.verdict import FAILURES, LIMITS
 from ..runs.folder import RunFolder
 

@@ -21,7 +21,7 @@ from ..core.errors import printable
 from ..core.files import atomic_write
 from ..core.pages import PLOT_STYLE, escape_markdown, markdown_page, markdown_table
 from ..evaluate.intervals import student_interval
-from ..evaluate.distribution import measure_key
+from ..evaluate.measures import measure_key
 from ..evaluate.verdict import FAILURES
 from ..runs.report import changed_settings
 from .comparison import PRIMARY_METRICS, Arm, conclude_families, count_cures, differences, families
