@@ -91,7 +91,7 @@ def choose_real_sets(
     "Choose the reference set and the baseline, and describe the reference."
     against, others, _ = choose_reference(train, held if held else train.subset([]), seed)
     described = (f'images of {reference}' if held else
-                 f'images of a seeded half of {reals}, which the generator was trained on: this rewards copies')
+                 f'images of a seeded half of {reals} (training images, which rewards copies)')
     return RealSets(against, others, described)
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c23
