@@ -25,7 +25,7 @@ from ..core.files import atomic_write
 from ..core.settings import check_ranges, setting
 from ..data.imagesets import ImageSet, to_signed, to_unit
 from ..gan.augment import make_augment
-from ..evaluate.features import load_network
+from ..evaluate.features import load_network, read_classifier
 
 # %% ../../nbs/650_studies.classifier.ipynb #c06
 SCORES = {'balanced accuracy': True, 'ROC-AUC': True, 'PR-AUC': True, 'sensitivity at 90 %': True, 'sensitivity at 95 %': True,
@@ -222,5 +222,5 @@ def load_classifier(
     folder: str | Path,  # From `save_classifier`, or the file itself
 ) -> Classifier:
     "Raises `UserError` where none is there."
-    network, about = load_network(f'classifier:{folder}')
+    network, about = read_classifier(Path(folder))
     return Classifier(network.eval().to(memory_format=torch.channels_last), about, [])
