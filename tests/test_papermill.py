@@ -39,13 +39,13 @@ def test_three_doors_to_the_same_run(experiments, medimagegan):
 
 def test_a_parameter_that_is_no_setting_stops_the_notebook(experiments):
     said = papermill('-p', 'archh', 'SNGAN', cwd=experiments, code=1)
-    assert "UserError: parameters: unknown setting 'archh'; did you mean 'arch'?" in said.stderr
+    assert "UserError: Unknown setting 'archh'. Did you mean 'arch'? (notebook parameters)" in said.stderr
     assert not (experiments / 'runs').exists()
 
 
 def test_a_wrong_value_stops_the_notebook_with_the_same_line(experiments):
     said = papermill('-p', 'image_size', '100', cwd=experiments, code=1)
-    assert 'parameters: image_size: 100 is not allowed: one of 32, 64, 128, 256, 512' in said.stderr
+    assert 'image_size: expected one of 32, 64, 128, 256, 512, got 100 (notebook parameters)' in said.stderr
     assert not (experiments / 'runs').exists()
 
 
@@ -66,7 +66,7 @@ def test_an_experiment_on_nothing_is_one_line_and_leaves_nothing(experiments, me
 
 def test_papermill_can_list_the_parameters(experiments):
     said = command(Path(sys.executable).parent / 'papermill', '--help-notebook', 'experiment.ipynb', cwd=experiments).stdout
-    assert 'ttur: float (default 1.0)' in said and "D's learning rate over G's" in said
+    assert 'ttur: float (default 1.0)' in said and "the discriminator's learning rate divided by the generator's" in said
 
 
 def test_the_benchmark_notebook_renders_the_bench(tmp_path):

@@ -45,8 +45,8 @@ def test_the_suites_of_the_study_are_all_there_and_sound():
 def test_a_changed_suite_is_planned_and_reported_under_out(suite, medimagegan, tmp_path):
     said = medimagegan('suite', suite, '--dry-run', '--seeds', 3, '--set', 'num_epochs=4').stdout
     assert '6 runs, about' in said and not (tmp_path / 'runs').exists()
-    for words, reason in ((('--set', 'lerning_rate=1'), "did you mean 'learning_rate'"), (('--set', 'x'), 'NAME=VALUE'),
-                          (('--only', 'slwo'), "did you mean 'slow'"), (('--seeds', 0), 'at least 1')):
+    for words, reason in ((('--set', 'lerning_rate=1'), "Did you mean 'learning_rate'"), (('--set', 'x'), 'NAME=VALUE'),
+                          (('--only', 'slwo'), "Did you mean 'slow'"), (('--seeds', 0), 'at least 1')):
         assert reason in medimagegan('suite', suite, *words, code=2).stderr
     said = medimagegan('suite', suite, '--only', 'slow', '--seeds', 1, '--workers', 1, '--set', 'num_epochs=2').stdout
     assert (tmp_path / 'runs' / 'rates' / 'rates.md').exists() and 'report: runs/rates/rates.md' in said
