@@ -175,13 +175,33 @@ def _describe_rejected(
     return tuple(notes)
 
 # %% ../../nbs/260_data.datasets.ipynb #c39
+def _choose_images(
+    path: str | Path, labels: str | None, classes: tuple[str, ...], n_images: int | None, seed: int
+) -> tuple[pd.DataFrame, tuple[str, ...], list[tuple[str, str]]]:  # Rows, names of classes, (file, reason) of others
+    "Find the images of a folder, with their classes, and choose among them."
+    rows, lost = _label_files(path, labels)
+    names = _choose_classes(set(rows['class']), classes, path)
+    return _choose_rows(rows[rows['class'].isin(names)], n_images, seed), names, lost
+
+# %% ../../nbs/260_data.datasets.ipynb #c41
 def _describe_source(folder, image_size, labels, classes, n_images, seed) -> str:
     "Name a choice of images in words, for the cache."
     chosen = [str(Path(labels).absolute())] if labels else []
     chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
     return ', '.join([str(folder), f'{image_size} px', *chosen])
 
-# %% ../../nbs/260_data.datasets.ipynb #c40
+# %% ../../nbs/260_data.datasets.ipynb #c42
+def _map_files(
+    folder: Path, files: list[str], source: str, image_size: int, channels: int, workers: int, progress: Callable
+) -> tuple[torch.Tensor, dict[str, str], str]:  # Readable images, {file: reason} of the others, where the images are
+    "Read files through the cache."
+    paths = [folder / file for file in files]
+    images, bad, where = map_images(
+        source, stamp=lambda: _stamp_files(folder, files), shape=(channels, image_size, image_size),
+        make=lambda: _read_in_order(paths, image_size, channels, workers, progress))
+    return images, {files[i]: reason for i, reason in bad.items()}, where
+
+# %% ../../nbs/260_data.datasets.ipynb #c43
 def read_folder(
     path: str | Path,  # Class sub-folders, a flat folder, or a folder with a table
     image_size: int = 64,  # Side of the square images, in pixels
@@ -194,20 +214,16 @@ def read_folder(
     progress: Callable = iter,  # Wraps the loop over images, as `tqdm` does
 ) -> ImageSet:
     "Read the images of a folder; list bad files in `rejected`. Raises `UserError` if no image is left."
-    rows, lost = _label_files(path, labels)
-    names = _choose_classes(set(rows['class']), classes, path)
-    rows = _choose_rows(rows[rows['class'].isin(names)], n_images, seed)
+    rows, names, lost = _choose_images(path, labels, classes, n_images, seed)
     folder, files = Path(path).absolute(), list(rows['path'])
     groups, group_notes = _find_groups(folder, rows)
-    images, unreadable, where = map_images(
-        _describe_source(folder, image_size, labels, classes, n_images, seed),
-        stamp=lambda: _stamp_files(folder, files), shape=(channels, image_size, image_size),
-        make=lambda: _read_in_order([folder / f for f in files], image_size, channels, workers, progress))
-    bad = {files[i]: reason for i, reason in unreadable.items()}
-    good = rows[[f not in bad for f in files]]
+    source = _describe_source(folder, image_size, labels, classes, n_images, seed)
+    images, bad, where = _map_files(folder, files, source, image_size, channels, workers, progress)
+    good = rows[[file not in bad for file in files]]
     if not len(good):
         first = ': '.join(next(iter(bad.items())))
         raise UserError(f'path: {path}: none of its {len(rows)} images can be read; the first: {first}')
     return ImageSet(images, torch.tensor([names.index(c) for c in good['class']]), names, tuple(good['path']),
-                    tuple(groups[f] or f'image {f}' for f in good['path']), rejected=tuple(bad.items()) + tuple(lost),
+                    tuple(groups[file] or f'image {file}' for file in good['path']),
+                    rejected=tuple(bad.items()) + tuple(lost),
                     notes=_describe_rejected(len(rows), bad, lost) + group_notes, where=where)
