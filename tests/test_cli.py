@@ -96,7 +96,8 @@ def test_bench_prints_a_table_and_writes_rows(medimagegan, tmp_path):
     assert [(row['batch'], row['variant']) for row in rows] == [(b, v) for b in (2, 4) for v in ('plain', 'eager', 'training')]
     assert set(rows[0]) >= {'size', 'batch', 'variant', 'ms_per_step', 'images_per_s', 'ratio', 'tflops', 'peak_share', 'memory_mib'}
     assert said.count('| 32 |') == 6 and Image.open(tmp_path / 'bench.png').width > 100
-    for words, reason in ((('--sizes', '48'), 'image_size: expected one of 32, 64, 128, 256, 512, got 48'), (('--batches', '4,x'), 'integers separated by commas'),
+    for words, reason in ((('--sizes', '48'), 'image_size: expected one of 32, 64, 128, 256, 512, got 48'),
+                          (('--batches', '4,x'), 'integers separated by commas'),
                           (('--out', 'rows.csv'), 'ends in .json'), (('--rounds', '0'), 'not in the range')):
         assert reason in medimagegan('bench', '--device', 'cpu', *words, code=2).stderr
 

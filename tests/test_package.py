@@ -44,7 +44,7 @@ try:
 except AttributeError as error:
     print(error)
 '''
-    assert "has no attribute 'samples'; did you mean 'sample'?" in command(sys.executable, '-c', program, cwd=ROOT).stdout
+    assert "has no attribute 'samples'. Did you mean 'sample'?" in command(sys.executable, '-c', program, cwd=ROOT).stdout
 
 
 def test_every_module_imports():
