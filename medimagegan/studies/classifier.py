@@ -82,7 +82,7 @@ def _score_probabilities(
     brier = (weights * (probability - positive) ** 2).sum(1) / total
     return {'Brier': brier, 'calibration error': error}
 
-# %% ../../nbs/650_studies.classifier.ipynb #c19
+# %% ../../nbs/650_studies.classifier.ipynb #c18
 def score_resampled(
     positive: np.ndarray,  # (N,), bool
     probability: np.ndarray,  # (N,), 0 to 1
@@ -96,7 +96,7 @@ def score_resampled(
     both = (true[:, -1] > 0) & (false[:, -1] > 0)
     return {name: np.where(both, values, np.nan) for name, values in found.items()}
 
-# %% ../../nbs/650_studies.classifier.ipynb #c25
+# %% ../../nbs/650_studies.classifier.ipynb #c23
 def score_classifier(
     positive: np.ndarray,  # (N,), bool
     probability: np.ndarray,  # (N,), 0 to 1
@@ -108,7 +108,7 @@ def score_classifier(
     once = np.ones((1, len(positive)))
     return {name: float(values[0]) for name, values in score_resampled(positive, probability, threshold, once).items()}
 
-# %% ../../nbs/650_studies.classifier.ipynb #c30
+# %% ../../nbs/650_studies.classifier.ipynb #c27
 def best_threshold(
     positive: np.ndarray,  # (N,), bool: of the validation images
     probability: np.ndarray,  # (N,)
@@ -118,15 +118,16 @@ def best_threshold(
     k = int((true / true[:, -1:] - false / false[:, -1:])[0].argmax())
     return float((at[k] + (at[k + 1] if k + 1 < len(at) else 0.)) / 2)
 
-# %% ../../nbs/650_studies.classifier.ipynb #c33
+# %% ../../nbs/650_studies.classifier.ipynb #c30
 LIGHT, STRONG = ('flip', 'turn'), ('flip', 'turn', 'shift', 'color', 'cutout')
 
-# %% ../../nbs/650_studies.classifier.ipynb #c34
+# %% ../../nbs/650_studies.classifier.ipynb #c31
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     "How every classifier of a study is trained. Building it checks the ranges and raises `UserError`."
 
-    model: str = setting('tf_efficientnet_lite0', "A network of timm; this one's ImageNet weights come with the installation")
+    model: str = setting(
+        'tf_efficientnet_lite0', "A network of timm; this one's ImageNet weights come with the installation")
     pretrained: bool = setting(True, 'Start from the ImageNet weights')
     steps: int = setting(200, 'Optimizer steps, in every arm', low=1, high=10_000_000)
     batch_size: int = setting(32, 'Images per step', low=2, high=65_536)
@@ -141,7 +142,7 @@ class Recipe:
         if self.checks > self.steps:
             raise UserError(f'checks: expected at most one per step, {self.steps}, got {self.checks}')
 
-# %% ../../nbs/650_studies.classifier.ipynb #c37
+# %% ../../nbs/650_studies.classifier.ipynb #c34
 @dataclass
 class Classifier:
     "A network that predicts how likely an image shows the diagnosis."
@@ -168,14 +169,14 @@ class Classifier:
         mean, std = (torch.tensor(self.about[name], device=images.device).view(1, 3, 1, 1) for name in ('mean', 'std'))
         return ((images.expand(-1, 3, -1, -1) - mean) / std).contiguous(memory_format=torch.channels_last)
 
-# %% ../../nbs/650_studies.classifier.ipynb #c38
+# %% ../../nbs/650_studies.classifier.ipynb #c35
 def make_classifier(
     recipe: Recipe,
     size: int,  # Of the images, in pixels
     seed: int = 0,  # Of the new last layer, and of all layers without `pretrained`
     device: torch.device | str = 'cpu',
 ) -> Classifier:
-    "Make a classifier before its first step. Raises `UserError` if timm has no such network or its weights cannot be read."
+    "Make a classifier before its first step. Raises `UserError` if timm lacks the network or its weights."
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network, mean, std = load_network(recipe.model, recipe.pretrained)
@@ -183,7 +184,7 @@ def make_classifier(
     about = {'model': recipe.model, 'n_classes': 2, 'size': size, 'mean': list(mean), 'std': list(std)}
     return Classifier(network.to(device, memory_format=torch.channels_last), about, [])
 
-# %% ../../nbs/650_studies.classifier.ipynb #c41
+# %% ../../nbs/650_studies.classifier.ipynb #c38
 def _make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     "Make a schedule that rises for a tenth of the steps, then falls to 0 along a cosine."
     rise = max(1, steps // 10)
@@ -191,7 +192,7 @@ def _make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.
         torch.optim.lr_scheduler.LinearLR(optimizer, 1 / rise, total_iters=rise),
         torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps - rise))], [rise])
 
-# %% ../../nbs/650_studies.classifier.ipynb #c45
+# %% ../../nbs/650_studies.classifier.ipynb #c41
 def _draw_batches(
     n: int,  # Images
     batch_size: int,
@@ -205,7 +206,7 @@ def _draw_batches(
         yield torch.from_numpy(left[:batch_size])
         left = left[batch_size:]
 
-# %% ../../nbs/650_studies.classifier.ipynb #c48
+# %% ../../nbs/650_studies.classifier.ipynb #c44
 def _update_classifier(
     one: Classifier,  # Changed in place
     optimizer: torch.optim.Optimizer,
@@ -222,7 +223,7 @@ def _update_classifier(
     optimizer.step()
     return loss.detach()
 
-# %% ../../nbs/650_studies.classifier.ipynb #c50
+# %% ../../nbs/650_studies.classifier.ipynb #c46
 class BestCheckpoint:
     "Keep the weights with the highest validation ROC-AUC so far."
 
@@ -236,7 +237,7 @@ class BestCheckpoint:
         losses: list[Tensor],  # Since the last check
         validation: tuple[ImageSet, Tensor],  # Images, and which are positive
     ) -> None:
-        "Evaluate a classifier and keep its weights if they are the best. Raises `FloatingPointError` at a loss of NaN or Inf."
+        "Evaluate, and keep the weights if they are the best. Raises `FloatingPointError` at a loss of NaN or Inf."
         mean = torch.stack(losses).mean().item()
         if not np.isfinite(mean):
             raise FloatingPointError(f"the classifier's loss is {mean} after step {step}: try a lower learning_rate")
@@ -245,7 +246,7 @@ class BestCheckpoint:
         if found > self.score:
             self.score, self.weights = found, copy.deepcopy(one.network.state_dict())
 
-# %% ../../nbs/650_studies.classifier.ipynb #c52
+# %% ../../nbs/650_studies.classifier.ipynb #c48
 def train_classifier(
     images: ImageSet,  # The training images
     positive: Tensor,  # (N,), bool: which show the diagnosis
@@ -261,9 +262,11 @@ def train_classifier(
     "Train a classifier. Raises `FloatingPointError` if the loss becomes NaN or Inf."
     one = make_classifier(recipe, images.store.shape[-1], seed, device)
     one.about['positive'] = name
-    optimizer = torch.optim.AdamW(one.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(one.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay,
+                                  fused=True)
     schedule, batches = _make_schedule(optimizer, recipe.steps), _draw_batches(len(images), recipe.batch_size, seed)
-    rng, change, class_weights = torch.Generator(device).manual_seed(seed + 1), make_augment(augment), torch.tensor(weights, device=device)
+    rng, change = torch.Generator(device).manual_seed(seed + 1), make_augment(augment)
+    class_weights = torch.tensor(weights, device=device)
     checks = {round(recipe.steps * (k + 1) / recipe.checks) for k in range(recipe.checks)}
     best, losses = BestCheckpoint(), []
     with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
@@ -280,7 +283,7 @@ def train_classifier(
     one.network.eval()
     return one
 
-# %% ../../nbs/650_studies.classifier.ipynb #c62
+# %% ../../nbs/650_studies.classifier.ipynb #c56
 def save_classifier(
     one: Classifier,
     folder: str | Path,  # Gets `classifier.safetensors`
@@ -292,7 +295,7 @@ def save_classifier(
         safetensors.torch.save_file(weights, new, {'classifier': json.dumps(one.about)})
     return file
 
-# %% ../../nbs/650_studies.classifier.ipynb #c63
+# %% ../../nbs/650_studies.classifier.ipynb #c57
 def load_classifier(
     folder: str | Path,  # From `save_classifier`, or the file itself
 ) -> Classifier:
