@@ -28,12 +28,12 @@ def test_other_settings_are_gone_on_with_only_by_force_and_it_is_written_down(me
     longer = flags(**{**SMALL, 'num_epochs': 3}, run='a')
     assert 'holds a run with num_epochs 2, and 3 is wanted now' in medimagegan('train', *longer, code=2).stderr
     said = medimagegan('train', *longer, '--force').stdout
-    assert 'goes on under num_epochs 3, and was begun under 2: no longer byte for byte' in said
+    assert 'resumes with num_epochs 3, started with num_epochs 2: the result is no longer byte for byte' in said
     rows = pd.read_csv(tmp_path / 'runs' / 'a' / 'resumes.csv')
     assert rows.values.tolist() == [[8, 'num_epochs', 2, 3]]
     assert 'num_epochs: 2, then 3' in (tmp_path / 'runs' / 'a' / 'report.html').read_text()
     wider = flags(**{**SMALL, 'gen_feature_maps': 8, 'num_epochs': 4}, run='a')
-    assert 'not a checkpoint that can be gone on from' in medimagegan('train', *wider, '--force', code=2).stderr
+    assert 'cannot resume from this checkpoint' in medimagegan('train', *wider, '--force', code=2).stderr
 
 
 def test_images_that_changed_under_their_names_are_other_images(medimagegan, tmp_path):

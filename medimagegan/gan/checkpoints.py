@@ -15,147 +15,220 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c03
 from .. import __version__
+from ..core.config import TrainConfig, make_config, settings_text
+from ..core.device import DTYPES
 from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
-from ..core.config import TrainConfig, make_config, settings_text
 from ..core.ranks import n_ranks
-from ..core.device import DTYPES
-from .step import GAN
+from .networks import rename_old_keys
 from .sampling import raise_oserror
-
-# %% ../../nbs/380_gan.checkpoints.ipynb #c05
-def find_nonfinite(
-    gan: GAN,  # After a step
-) -> str:  # `the gradient of discriminator.head.weight`, '' where all is well
-    "The first tensor with a number that is none, in the order in which a step fills them."
-    networks = {name: dict(getattr(gan, name).named_parameters()) for name in ('discriminator', 'generator', 'ema')}
-    for name, parameters in networks.items():
-        for what, tensors in (('gradient', [p.grad for p in parameters.values()]), ('weight', list(parameters.values()))):
-            for inner, tensor in zip(parameters, tensors, strict=True):
-                if tensor is not None and not tensor.isfinite().all():
-                    return f'the {what} of {name}.{inner}'
-    return ''
+from .step import GAN
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c06
-def _stateful_parts(gan: GAN) -> dict:
-    return {name: getattr(gan, name) for name in ('generator', 'discriminator', 'ema', 'opt_g', 'opt_d', 'scaler')}
-
-# %% ../../nbs/380_gan.checkpoints.ipynb #c07
-_COUNTERS = ('epoch', 'batch', 'seconds', 'rolled_back')
-
-# %% ../../nbs/380_gan.checkpoints.ipynb #c08
-def describe_environment(gan: GAN) -> dict[str, str]:
-    "What a run's bits depend on beside its settings."
-    return {'device': gan.rng.device.type, 'medimagegan': __version__, 'torch': str(torch.__version__), 'python': platform.python_version(),
-            'threads': str(torch.get_num_threads()), 'processes': str(n_ranks())}
+def find_nonfinite(
+    gan: GAN,  # After a step
+) -> str:  # `the gradient of discriminator.head.weight`, or '' if all numbers are finite
+    "Name the first tensor that contains NaN or Inf."
+    for network in ('discriminator', 'generator', 'ema'):
+        weights = dict(getattr(gan, network).named_parameters())
+        gradients = {name: p.grad for name, p in weights.items()}
+        for kind, tensors in (('gradient', gradients), ('weight', weights)):
+            for name, tensor in tensors.items():
+                if tensor is not None and not tensor.isfinite().all():
+                    return f'the {kind} of {network}.{name}'
+    return ''
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c09
-def list_checkpoints(
-    file: str | Path,  # The newest
-) -> list[Path]:  # Those that are there, the newest first
-    "Where a checkpoint and the one before it lie."
-    return [f for f in (Path(file), Path(file).with_stem(f'{Path(file).stem}.previous')) if f.exists()]
+def _stateful_parts(gan: GAN) -> dict:
+    "Collect the parts of a run that have a state dict."
+    return {name: getattr(gan, name) for name in ('generator', 'discriminator', 'ema', 'opt_g', 'opt_d', 'scaler')}
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c10
+_COUNTERS = ('epoch', 'batch', 'seconds', 'rolled_back')
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c12
+def describe_environment(gan: GAN) -> dict[str, str]:
+    "Describe what a run's bits depend on besides its settings."
+    return {'device': gan.rng.device.type, 'medimagegan': __version__, 'torch': str(torch.__version__),
+            'python': platform.python_version(), 'threads': str(torch.get_num_threads()), 'processes': str(n_ranks())}
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c15
+def _previous(file: str | Path) -> Path:
+    "Name the file that holds the checkpoint before `file`."
+    return Path(file).with_stem(f'{Path(file).stem}.previous')
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c16
+def list_checkpoints(
+    file: str | Path,  # The newest
+) -> list[Path]:  # Those that exist, the newest first
+    "List a checkpoint and the one before it."
+    return [f for f in (Path(file), _previous(file)) if f.exists()]
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c17
 def save_checkpoint(
     gan: GAN,  # Between two steps
     cfg: TrainConfig,  # Its settings
-    file: str | Path,  # What stood there before becomes the previous one
+    file: str | Path,  # An existing file becomes the previous checkpoint
     about: dict | None = None,  # More plain values to keep
 ) -> None:
-    "Write the whole state. Raises `FloatingPointError`, and writes nothing, where a number in it is none; `OSError` where the disk fails."
+    "Write the whole state. Raises `FloatingPointError` if it contains NaN or Inf, `OSError` if the disk fails."
     bad = find_nonfinite(gan)
     if bad:
-        raise FloatingPointError(f'{bad} is no number after step {gan.step}: not saved; the last checkpoint stays')
+        raise FloatingPointError(f'{bad} contains NaN or Inf after step {gan.step}: '
+                                 'checkpoint not saved, the last one is kept')
     state = {name: part.state_dict() for name, part in _stateful_parts(gan).items()}
     state |= {name: getattr(gan, name) for name in _COUNTERS}
-    state |= {'rng': gan.rng.get_state(), 'step': gan.step, 'since': [numbers.cpu() for numbers in gan.since], 'dtype': gan.dtype,
-              'surroundings': describe_environment(gan), 'config': settings_text(cfg), 'about': about or {}}
+    state |= {'rng': gan.rng.get_state(), 'step': gan.step, 'since': [numbers.cpu() for numbers in gan.since],
+              'dtype': gan.dtype, 'surroundings': describe_environment(gan), 'config': settings_text(cfg),
+              'about': about or {}}
     with atomic_write(file) as new, raise_oserror(file):
         torch.save(state, new)
         if Path(file).exists():
-            os.replace(file, Path(file).with_stem(f'{Path(file).stem}.previous'))
+            os.replace(file, _previous(file))
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c11
+# %% ../../nbs/380_gan.checkpoints.ipynb #c23
+def _read_checkpoint(file: Path) -> dict:
+    "Read one checkpoint, with its settings as a `TrainConfig`. May raise anything on a damaged file."
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # a file that is refused is reported in one line
+        state = torch.load(file, map_location='cpu', weights_only=True)
+    return {**state, 'config': make_config(json.loads(state['config'])), 'surroundings': dict(state['surroundings'])}
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c24
+def _read_newest_checkpoint(file: str | Path, log: Callable) -> tuple[Path, dict]:
+    "Read the newest checkpoint that is readable. Raises `UserError` if there is none."
+    reason = f'{file}: expected a checkpoint, found none'
+    for candidate in list_checkpoints(file):
+        try:
+            return candidate, _read_checkpoint(candidate)
+        except Exception as error:  # an unpickler may raise anything on unknown bytes
+            reason = f'{candidate}: cannot resume from this checkpoint: {error_line(error)}'
+            log(f'note: {reason}')
+    raise UserError(reason)
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c28
+def _list_differences(
+    gan: GAN,
+    cfg: TrainConfig,  # The current settings
+    state: dict,  # From `_read_checkpoint`
+) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:  # Of environment, of settings: (name, then, now)
+    "List what differs between a checkpoint and the current run."
+    now, then = describe_environment(gan), state['config']
+    environment = [(name, old, now.get(name, 'unknown')) for name, old in state['surroundings'].items()
+                   if now.get(name) != old]
+    compared = json.loads(settings_text(cfg))
+    settings = [(f.name, str(getattr(then, f.name)), str(getattr(cfg, f.name))) for f in fields(cfg)
+                if f.name in compared and getattr(cfg, f.name) != getattr(then, f.name)]
+    return environment, settings
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c31
+def _refuse_to_mix(
+    file: Path,
+    environment: list[tuple[str, str, str]],  # From `_list_differences`
+    settings: list[tuple[str, str, str]],  # From `_list_differences`
+    deterministic: bool,  # Does the run promise equal bits?
+) -> None:
+    "Raise `UserError` at the first difference that matters."
+    for name, then, now in [row for row in environment if row[0] == 'device' or deterministic] + settings:
+        raise UserError(f'{file}: cannot resume from this checkpoint: it was written with {name} {then}, '
+                        f'this run has {name} {now}; resuming would mix two settings: '
+                        'choose another `run` name, or use --force')
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c34
+def _check_counters(state: dict, cfg: TrainConfig, changed: set[str]) -> None:
+    "Raise `ValueError` if the counters of a checkpoint are impossible; `changed` are the names of changed settings."
+    counts = [state[name] for name in ('step', 'epoch', 'batch', 'rolled_back')]
+    if not all(type(n) is int and 0 <= n < 2**53 for n in counts) or state['dtype'] not in DTYPES.values():
+        raise ValueError('its counters or its dtype are invalid')
+    if state['epoch'] > cfg.num_epochs and 'num_epochs' not in changed:
+        raise ValueError(f"expected at most {cfg.num_epochs} epochs, got {state['epoch']}")
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c36
+def _apply_changed_rates(gan: GAN, cfg: TrainConfig, changed: set[str]) -> None:
+    "Set the optimizers' rates to those of the settings, where these have changed."
+    for optimizer, rate in ((gan.opt_g, 'learning_rate'), (gan.opt_d, 'ttur')):
+        if {'learning_rate', rate, 'beta_adam', 'beta2_adam'} & changed:
+            now = cfg.learning_rate * (cfg.ttur if rate == 'ttur' else 1)
+            optimizer.param_groups[0].update(lr=now, betas=(cfg.beta_adam, cfg.beta2_adam))
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c38
+def _restore(gan: GAN, cfg: TrainConfig, state: dict, changed: set[str]) -> None:
+    "Bring every part of a run to the saved state."
+    for name, part in _stateful_parts(gan).items():
+        part.load_state_dict(state[name])
+    _apply_changed_rates(gan, cfg, changed)
+    same_device = state['surroundings']['device'] == gan.rng.device.type
+    if same_device:
+        gan.rng.set_state(state['rng'])
+    else:
+        gan.rng.manual_seed(gan.rng.initial_seed() + state['step'])
+    for name in _COUNTERS:
+        setattr(gan, name, state[name])
+    gan.steps.fill_(state['step'])
+    gan.since = [numbers.to(gan.steps.device) for numbers in state['since']]
+    if same_device and 'precision' not in changed:
+        gan.dtype = state['dtype']
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c40
 def load_checkpoint(
     gan: GAN,  # Freshly made; changed in place
-    cfg: TrainConfig,  # The settings wanted now
-    file: str | Path,  # The newest; where it is damaged, the one before it serves
-    force: bool = False,  # Go on under other settings or on another device?
-    log: Callable = print,  # Gets a line for each thing that differs
-) -> dict:  # What was kept `about` it, and `differs`: [(what, was, now)]
-    "Bring a GAN to where the checkpoint was written. Raises `UserError` where there is none that can be gone on from."
-    for one in list_checkpoints(file):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')  # what is refused is said in one line
-                state = torch.load(one, map_location='cpu', weights_only=True)
-            was, began = make_config(json.loads(state['config'])), dict(state['surroundings'])
-            break
-        except Exception as error:  # whatever an unpickler may raise on a stranger's bytes
-            reason = f'{one}: not a checkpoint that can be gone on from: {error_line(error)}'
-            log(f'note: {reason}')
-    else:
-        raise UserError(reason)
-    differs = [(name, old, new) for name, old in began.items() if (new := describe_environment(gan)[name]) != old]
-    settings = [f.name for f in fields(cfg) if f.name in json.loads(settings_text(cfg)) and getattr(cfg, f.name) != getattr(was, f.name)]
-    differs += [(name, str(getattr(was, name)), str(getattr(cfg, name))) for name in settings]
-    other = [row for row in differs if row[0] == 'device' or row[0] in settings or cfg.deterministic]
-    if other and not force:
-        name, old, new = other[0]
-        raise UserError(f'{one}: was written under {name} {old}, and this is {new}: the run would be neither the one nor the other; '
-                           'choose another `run` name, or --force')
+    cfg: TrainConfig,  # The current settings
+    file: str | Path,  # The newest; if it is damaged, the one before it is used
+    force: bool = False,  # Resume with other settings or on another device?
+    log: Callable = print,  # Gets one line for each difference
+) -> dict:  # What was saved as `about`, and `differs`: [(name, then, now)]
+    "Bring a run to the state of a checkpoint. Raises `UserError` if none can be resumed from."
+    found, state = _read_newest_checkpoint(file, log)
+    environment, settings = _list_differences(gan, cfg, state)
+    if not force:
+        _refuse_to_mix(found, environment, settings, cfg.deterministic)
     try:
-        counts = [state[name] for name in ('step', 'epoch', 'batch', 'rolled_back')]
-        if not all(type(n) is int and 0 <= n < 2**53 for n in counts) or state['dtype'] not in DTYPES.values():
-            raise ValueError('its counters are none')
-        if state['epoch'] > cfg.num_epochs and 'num_epochs' not in settings:
-            raise ValueError(f"{state['epoch']} epochs of {cfg.num_epochs} were done")
-        for name, part in _stateful_parts(gan).items():
-            part.load_state_dict(state[name])
-        for optimizer, rate in ((gan.opt_g, 'learning_rate'), (gan.opt_d, 'ttur')):
-            if {'learning_rate', rate, 'beta_adam', 'beta2_adam'} & set(settings):  # forced: the saved rates are the old ones
-                now = cfg.learning_rate * (cfg.ttur if rate == 'ttur' else 1)
-                optimizer.param_groups[0].update(lr=now, betas=(cfg.beta_adam, cfg.beta2_adam))
-        if began['device'] == gan.rng.device.type:
-            gan.rng.set_state(state['rng'])
-        else:
-            gan.rng.manual_seed(gan.rng.initial_seed() + state['step'])
-        for name in _COUNTERS:
-            setattr(gan, name, state[name])
-        gan.steps.fill_(state['step'])
-        gan.since = [numbers.to(gan.steps.device) for numbers in state['since']]
-        gan.dtype = gan.dtype if 'precision' in settings or began['device'] != gan.rng.device.type else state['dtype']  # as it began
+        changed = {name for name, _, _ in settings}
+        _check_counters(state, cfg, changed)
+        _restore(gan, cfg, state, changed)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f'{one}: not a checkpoint that can be gone on from: {error_line(error)}') from None
-    for name, old, new in differs:
-        log(f'note: goes on under {name} {new}, and was begun under {old}: no longer byte for byte what an uninterrupted run would be')
-    return {**state['about'], 'differs': differs}
+        raise UserError(f'{found}: cannot resume from this checkpoint: {error_line(error)}') from None
+    for name, then, now in environment + settings:
+        log(f'note: resumes with {name} {now}, started with {name} {then}: '
+            'the result is no longer byte for byte that of an uninterrupted run')
+    return {**state['about'], 'differs': environment + settings}
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c12
+# %% ../../nbs/380_gan.checkpoints.ipynb #c52
+def _read_weights(file: Path) -> dict[str, dict[str, Tensor]]:  # {network: {key: tensor}}
+    "Read the weights of a checkpoint's three networks. May raise anything on a damaged file."
+    state = torch.load(file, map_location='cpu', weights_only=True)
+    weights = {name: state[name] for name in ('generator', 'discriminator', 'ema')}
+    rename_old_keys(weights['discriminator'])
+    if not all(t.isfinite().all() for part in weights.values() for t in part.values()):
+        raise ValueError('a weight contains NaN or Inf')
+    return weights
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c53
+def _find_mismatch(own: dict[str, Tensor], other: dict[str, Tensor]) -> str:  # '' if there is none
+    "Find the first key that only one of two state dicts has, or whose shapes differ."
+    return next((key for key in {**own, **other}
+                 if key not in own or key not in other or own[key].shape != other[key].shape), '')
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c54
 def warm_start(
     gan: GAN,  # Freshly made; changed in place
     run: str | Path,  # The folder of another run
 ) -> None:
-    """Take over the weights of another run's checkpoint, and nothing else of it.
-
-    Raises `UserError` where there is none, or where its networks are other ones."""
+    "Take the weights of another run's checkpoint. Raises `UserError` if there is none or its networks differ."
     file = next(iter(list_checkpoints(Path(run) / 'checkpoint.pt')), None)
     if file is None:
         raise UserError(f'warm_start: {run} has no checkpoint.pt')
     try:
-        state = torch.load(file, map_location='cpu', weights_only=True)
-        weights = {name: state[name] for name in ('generator', 'discriminator', 'ema')}
-        if not all(t.isfinite().all() for part in weights.values() for t in part.values()):
-            raise ValueError('a weight in it is no number')
-    except Exception as error:  # whatever an unpickler may raise on a stranger's bytes
-        raise UserError(f'warm_start: {file}: not a checkpoint that can be begun from: {error_line(error)}') from None
+        weights = _read_weights(file)
+    except Exception as error:  # an unpickler may raise anything on unknown bytes
+        raise UserError(f'warm_start: {file}: cannot read weights from this checkpoint: {error_line(error)}') from None
     for name, part in weights.items():
-        own = {key: t.shape for key, t in getattr(gan, name).state_dict().items()}
-        other = next((key for key in {**own, **part} if key not in part or key not in own or part[key].shape != own[key]), None)
-        if other:
-            raise UserError(f'warm_start: {run} has another {name}, as {other} shows: the settings of both networks must be the same')
+        mismatch = _find_mismatch(getattr(gan, name).state_dict(), part)
+        if mismatch:
+            raise UserError(f'warm_start: {run} has another {name} (it differs in {mismatch}): '
+                            'set both runs to the same networks')
         getattr(gan, name).load_state_dict(part)
