@@ -50,7 +50,7 @@ CASES = [
     ({'batch_size': 0}, 'in [1, '), ({'batch_size': -16}, 'in [1, '), ({'num_epochs': 0}, 'in [1, '), ({'seed': -1}, 'in [0, '),
     ({'seed': 2**31}, 'in [0, '),
     ({'latent_vector': 0}, 'in [1, '), ({'n_images': 0}, 'in [1, '), ({'n_gpu': -1}, 'in [0, '), ({'ttur': 0}, 'in (0, 1000]'),
-    ({'gp_weight': -1}, '>= 0'),
+    ({'gp_weight': -1}, 'in [0, inf)'),
     ({'image_size': 100}, 'one of 32'), ({'image_size': 1024}, 'one of 32'), ({'number_channels': 4}, 'one of 1, 3'),
     ({'score_images': 3}, 'in [4, '), ({'log_every': 0}, 'in [1, '), ({'loader_workers': -1}, 'in [0, '),
     # words
@@ -173,7 +173,7 @@ STUDIES = [  # (what stands in a good study, what is put there), what the line m
     ('{arch: SNGAN}', '[SNGAN]', 'generator: names and values'), ('arch: SNGAN', 'arch: SNG', 'arch'),
     ('arch: SNGAN', 'classes: nevus', 'classes is set by the study'), ('arch: SNGAN', 'split: a.csv', 'split is set by the study'),
     ('arch: SNGAN', 'arhc: SNGAN', "Did you mean 'arch'"), ('doses: [50]', 'validation: .5\ntest: .5', 'leave nothing to train on'),
-    ('doses: [50]', 'keep: 3', '>= 4'), ('doses: [50]', 'best: .5', 'needs rank'), ('doses: [50]', 'yardstick: AUC', 'primary_metric'),
+    ('doses: [50]', 'keep: 3', 'in [4, inf)'), ('doses: [50]', 'best: .5', 'needs rank'), ('doses: [50]', 'yardstick: AUC', 'primary_metric'),
     ('doses: [50]', 'rank: me', 'rank'), ('doses: [50]', 'seeds: 0', 'seeds'), ('doses: [50]', 'n_gpu: 4', 'n_gpu'),
     ('doses: [50]', 'title: "\\e[2J"', '\\x1b'), ('{arch: SNGAN}', '!!python/name:os.system x', 'tags'), (STUDY, '- a', 'not a study'),
     ('generator: {arch: SNGAN}', 'generator: {conditional: true}\nwarm_up: {num_epochs: 2}', 'sees all classes already'),

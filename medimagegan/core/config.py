@@ -151,7 +151,7 @@ class TrainConfig:
     reference: str = setting(
         'heldout', 'Reference set of the scores; train rewards memorization', choices=('heldout', 'train'))
     stop_on: tuple[str, ...] = setting(
-        (), 'Stop early if three scores in a row find one of these, separated by commas; empty: never',
+        (), 'Stop early after three scores in a row with one of these findings; empty: never',
         choices=('diverged', 'mode collapse', 'discriminator won'))
     rollback: float = setting(
         0.0, 'After NaN or Inf: back once to the last checkpoint, with both learning rates times this; 0: stop',

@@ -32,17 +32,17 @@ def setting(
 # %% ../../nbs/120_core.settings.ipynb #c12
 def describe_range(
     f,  # A field made by `setting`
-) -> str:  # `one of 32, 64`, `>= 1`, `in (0, 1]`; '' if every value is allowed
+) -> str:  # `one of 32, 64`, `in (0, 1]`, `in [1, inf)`; '' if every value is allowed
     "Describe the range of a setting."
     m = f.metadata
     if m['choices']:
         return ('any of ' if f.default == () else 'one of ') + ', '.join(map(str, m['choices']))
     lower, upper = (m[a] if m[a] is not None else m[b] for a, b in (('low', 'above'), ('high', 'below')))
-    if lower is not None and upper is not None:
-        left, right = '(' if m['low'] is None else '[', ')' if m['high'] is None else ']'
-        return f'in {left}{lower}, {upper}{right}'
-    signs = {'low': '>=', 'high': '<=', 'above': '>', 'below': '<'}
-    return ''.join(f'{sign} {m[limit]}' for limit, sign in signs.items() if m[limit] is not None)
+    if lower is None and upper is None:
+        return ''
+    left = f'({lower}' if m['above'] is not None else '(-inf' if lower is None else f'[{lower}'
+    right = f'{upper})' if m['below'] is not None else 'inf)' if upper is None else f'{upper}]'
+    return f'in {left}, {right}'
 
 # %% ../../nbs/120_core.settings.ipynb #c15
 _TYPE_WORDS = {bool: 'true or false', int: 'a whole number', float: 'a number',
