@@ -25,7 +25,7 @@ DICOM_SUFFIXES = ('.dcm', '.dicom', '.ima')
 INSTALL_DICOM = 'pip install "medimagegan[dicom]"'
 
 # %% ../../nbs/210_data.pixels.ipynb #c11
-MAX_PIXELS = 80_000_000  # above the largest cameras, below a scan of a whole slide
+MAX_PIXELS = 80_000_000  # above common cameras, below a scan of a whole slide
 
 # %% ../../nbs/210_data.pixels.ipynb #c12
 class UnreadableImage(ValueError):
