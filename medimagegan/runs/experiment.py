@@ -34,10 +34,10 @@ def parameters_cell() -> str:
         lines.append(f"{row['name']}: {row['type']} = {default!r}  # {note}")
     return '\n'.join(lines)
 
-# %% ../../nbs/560_runs.experiment.ipynb #c10
+# %% ../../nbs/560_runs.experiment.ipynb #c12
 _IPYTHON_NAMES = re.compile(r'In|Out|_{1,3}|_i{1,3}|_[iod]h|_i?\d+|_exit_code|__\w+__')
 
-# %% ../../nbs/560_runs.experiment.ipynb #c11
+# %% ../../nbs/560_runs.experiment.ipynb #c13
 def notebook_config(
     names: dict,  # `globals()` of the notebook, directly after its parameters cell
 ) -> TrainConfig:
@@ -47,7 +47,7 @@ def notebook_config(
              if name in settings or (isinstance(value, plain) and not _IPYTHON_NAMES.fullmatch(name))}
     return make_config(given, where='notebook parameters')
 
-# %% ../../nbs/560_runs.experiment.ipynb #c15
+# %% ../../nbs/560_runs.experiment.ipynb #c17
 def render_notebook(
     notebook: str | Path,  # Executed
     page: str | Path,  # The HTML file to write
@@ -60,7 +60,7 @@ def render_notebook(
         new.write_text(body, encoding='utf-8')
     return Path(page)
 
-# %% ../../nbs/560_runs.experiment.ipynb #c17
+# %% ../../nbs/560_runs.experiment.ipynb #c19
 class _SignalRelay:
     "Forwards signals of this process to the kernel of a notebook client."
 
@@ -86,7 +86,7 @@ class _SignalRelay:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-# %% ../../nbs/560_runs.experiment.ipynb #c21
+# %% ../../nbs/560_runs.experiment.ipynb #c23
 def _execute(
     manager,  # papermill's `NotebookExecutionManager`
     **options,  # Of papermill's notebook client
@@ -103,7 +103,7 @@ def _execute(
             client.execute()
     return relay.received[0] if relay.received else 0
 
-# %% ../../nbs/560_runs.experiment.ipynb #c23
+# %% ../../nbs/560_runs.experiment.ipynb #c25
 def _save_whole(manager, **_) -> None:
     "Save the notebook as papermill does, replacing a local file as a whole."
     from papermill.iorw import write_ipynb
@@ -115,7 +115,7 @@ def _save_whole(manager, **_) -> None:
         write_ipynb(manager.nb, manager.output_path)
     manager.last_save_time = manager.now()
 
-# %% ../../nbs/560_runs.experiment.ipynb #c26
+# %% ../../nbs/560_runs.experiment.ipynb #c28
 def _mark_failed(manager) -> None:
     "Mark the notebook and the last cell that ran as failed."
     manager.nb.metadata.papermill['exception'] = True
@@ -123,7 +123,7 @@ def _mark_failed(manager) -> None:
     if ran:
         ran[-1].metadata.papermill['status'] = manager.FAILED
 
-# %% ../../nbs/560_runs.experiment.ipynb #c29
+# %% ../../nbs/560_runs.experiment.ipynb #c31
 class Engine:
     "papermill's engine that forwards signals to the kernel and saves notebooks atomically."
 
@@ -162,7 +162,7 @@ class Engine:
             raise SystemExit(128 + received)
         return manager.nb
 
-# %% ../../nbs/560_runs.experiment.ipynb #c31
+# %% ../../nbs/560_runs.experiment.ipynb #c33
 def _original_error(
     error,  # papermill's `PapermillExecutionError`
 ) -> BaseException:
@@ -172,7 +172,7 @@ def _original_error(
     known = {kind.__name__: kind for kind in (UserError, FloatingPointError, MemoryError, OSError)}
     return known.get(error.ename, RuntimeError)(error.evalue)
 
-# %% ../../nbs/560_runs.experiment.ipynb #c34
+# %% ../../nbs/560_runs.experiment.ipynb #c36
 def find_notebook() -> Path:
     "Find `experiment.ipynb` of the checkout. Raises `UserError` outside of one."
     folders = (Path('experiments'), Path(__file__).resolve().parents[2] / 'experiments', Path('.'))
@@ -181,7 +181,7 @@ def find_notebook() -> Path:
         raise UserError('experiment.ipynb: not found here or in experiments/; run this in a checkout of the repository')
     return found
 
-# %% ../../nbs/560_runs.experiment.ipynb #c35
+# %% ../../nbs/560_runs.experiment.ipynb #c37
 def _execute_to(
     executed: Path,  # The notebook to write
     notebook: Path,  # The notebook to execute
@@ -196,7 +196,7 @@ def _execute_to(
                      engine_name='medimagegan',
                      extra_arguments=['--log-level=CRITICAL'])  # ipykernel warns when it is ended
 
-# %% ../../nbs/560_runs.experiment.ipynb #c37
+# %% ../../nbs/560_runs.experiment.ipynb #c39
 def run_experiment(
     cfg: TrainConfig,  # The settings; a run without a name gets one from them
     notebook: str | Path | None = None,  # The experiment notebook; found if left out

@@ -25,7 +25,7 @@ from ..core.files import atomic_write
 from ..core.seeds import make_rng
 from ..core.settings import check_ranges, setting
 from ..data.imagesets import ImageSet, to_signed, to_unit
-from ..evaluate.features import load_network
+from ..evaluate.features import load_network, read_classifier
 from ..gan.augment import make_augment
 
 # %% ../../nbs/650_studies.classifier.ipynb #c06
@@ -300,5 +300,5 @@ def load_classifier(
     folder: str | Path,  # From `save_classifier`, or the file itself
 ) -> Classifier:
     "Load a classifier. Raises `UserError` if the folder holds none."
-    network, about = load_network(f'classifier:{folder}')
+    network, about = read_classifier(Path(folder))
     return Classifier(network.eval().to(memory_format=torch.channels_last), about, [])
