@@ -119,7 +119,7 @@ def test_a_folder_that_is_no_run_is_left_alone(medimagegan, tmp_path):
     (tmp_path / 'runs' / 'mine').mkdir(parents=True)
     (tmp_path / 'runs' / 'mine' / 'thesis.txt').write_text('years of work')
     said = medimagegan('train', *flags(**SMALL, run='mine'), code=2).stderr
-    assert 'is no run folder, and not empty: it has thesis.txt' in said
+    assert 'is not a run folder and not empty (it contains thesis.txt)' in said
     assert [f.name for f in (tmp_path / 'runs' / 'mine').iterdir()] == ['thesis.txt']
 
 
@@ -133,5 +133,5 @@ def test_a_full_disk_is_one_line(medimagegan, tmp_path):
 def test_an_out_that_is_a_file_is_one_line(medimagegan, tmp_path):
     (tmp_path / 'taken').write_text('mine')
     said = medimagegan('train', *flags(**SMALL, out='taken', run='a'), code=2).stderr
-    assert said == 'medimagegan train: out: taken is a file, and a folder is wanted\n'
+    assert said == 'medimagegan train: out: expected a folder, found a file: taken\n'
     assert (tmp_path / 'taken').read_text() == 'mine'

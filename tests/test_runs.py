@@ -26,7 +26,7 @@ def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_
 def test_other_settings_are_gone_on_with_only_by_force_and_it_is_written_down(medimagegan, tmp_path):
     medimagegan('train', *flags(**SMALL, run='a'))
     longer = flags(**{**SMALL, 'num_epochs': 3}, run='a')
-    assert 'holds a run with num_epochs 2, and 3 is wanted now' in medimagegan('train', *longer, code=2).stderr
+    assert 'holds a run with num_epochs 2, not 3' in medimagegan('train', *longer, code=2).stderr
     said = medimagegan('train', *longer, '--force').stdout
     assert 'goes on under num_epochs 3, and was begun under 2: no longer byte for byte' in said
     rows = pd.read_csv(tmp_path / 'runs' / 'a' / 'resumes.csv')
