@@ -170,7 +170,7 @@ def _train(args) -> None:
     from medimagegan.evaluate.evaluation import summary
     from medimagegan.core.ranks import is_first_process
     from medimagegan.runs.report import write_report
-    from medimagegan.runs.training_run import run
+    from medimagegan.runs.launcher import run
     folder = run(cfg, _say, args.force)
     if not is_first_process():
         return

@@ -113,8 +113,8 @@ def check_same_pixels(
     if was in (None, now):
         return []
     if not force:
-        raise UserError(f'path: images of {cfg.path} have changed since {folder.path} was started, under the same names: '
-                        'choose another `run` name')
+        raise UserError(f'path: images of {cfg.path} have changed since {folder.path} was started, '
+                        'under the same names: choose another `run` name')
     return [('images', was, now)]
 
 # %% ../../nbs/515_runs.opening.ipynb #c17
