@@ -204,6 +204,7 @@ class TrainingRun:
             self.save()
 
     def save(self) -> None:
+        "Write a checkpoint, and note when."
         self.opened.save()
         self.saved = time.monotonic()
 
