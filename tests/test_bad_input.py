@@ -57,7 +57,7 @@ def test_too_few_images_to_score_against_are_refused_before_anything_is_written(
     assert '2 of 9 images can be the reference' in said and said.count('\n') == 1
     assert not (tmp_path / 'runs').exists()
     said = medimagegan('train', *flags(**{**small, 'batch_size': 100}, path='images', run='all', reference='train', holdout=0)).stdout
-    assert '9 images to train on, 0 held out' in said and 'more than the 9 images' in said
+    assert '9 images to train on, 0 held out' in said and 'exceeds the 9 training images' in said
 
 
 def test_lesions_are_never_parted(medimagegan, folder, tmp_path):
