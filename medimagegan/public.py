@@ -18,7 +18,7 @@ PUBLIC = {
     'make_split': 'data.splits', 'write_split': 'data.splits', 'show_images': 'data.show',
     'load_generator': 'gan.sampling', 'sample': 'gan.sampling',
     'score_folders': 'evaluate.folders', 'summary': 'evaluate.evaluation',
-    'run': 'runs.training_run', 'RunFolder': 'runs.folder', 'write_report': 'runs.report',
+    'run': 'runs.launcher', 'RunFolder': 'runs.folder', 'write_report': 'runs.report',
     'load_suite': 'studies.suites', 'run_suite': 'studies.suite_runs', 'synthesize': 'studies.synthesis',
     'load_balance': 'studies.balance', 'run_balance': 'studies.balance_report',
 }

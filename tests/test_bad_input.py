@@ -54,10 +54,10 @@ def test_too_few_images_to_score_against_are_refused_before_anything_is_written(
         picture(i).save(folder / f'{i}.png')
     small = {k: v for k, v in SMALL.items() if k != 'n_images'}
     said = medimagegan('train', *flags(**small, path='images'), code=2).stderr
-    assert 'of 9 images, 2 would be the reference' in said and said.count('\n') == 1
+    assert '2 of 9 images can be the reference' in said and said.count('\n') == 1
     assert not (tmp_path / 'runs').exists()
     said = medimagegan('train', *flags(**{**small, 'batch_size': 100}, path='images', run='all', reference='train', holdout=0)).stdout
-    assert '9 images to train on, 0 held out' in said and 'more than the 9 images' in said
+    assert '9 images to train on, 0 held out' in said and 'exceeds the 9 training images' in said
 
 
 def test_lesions_are_never_parted(medimagegan, folder, tmp_path):
@@ -119,7 +119,7 @@ def test_a_folder_that_is_no_run_is_left_alone(medimagegan, tmp_path):
     (tmp_path / 'runs' / 'mine').mkdir(parents=True)
     (tmp_path / 'runs' / 'mine' / 'thesis.txt').write_text('years of work')
     said = medimagegan('train', *flags(**SMALL, run='mine'), code=2).stderr
-    assert 'is no run folder, and not empty: it has thesis.txt' in said
+    assert 'is not a run folder and not empty (it contains thesis.txt)' in said
     assert [f.name for f in (tmp_path / 'runs' / 'mine').iterdir()] == ['thesis.txt']
 
 
@@ -133,5 +133,5 @@ def test_a_full_disk_is_one_line(medimagegan, tmp_path):
 def test_an_out_that_is_a_file_is_one_line(medimagegan, tmp_path):
     (tmp_path / 'taken').write_text('mine')
     said = medimagegan('train', *flags(**SMALL, out='taken', run='a'), code=2).stderr
-    assert said == 'medimagegan train: out: taken is a file, and a folder is wanted\n'
+    assert said == 'medimagegan train: out: expected a folder, found a file: taken\n'
     assert (tmp_path / 'taken').read_text() == 'mine'

@@ -35,7 +35,8 @@ def test_other_settings_in_a_folder_are_refused(medimagegan, tmp_path):
     medimagegan('train', *flags(**SMALL, run='a'))
     config = (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes()
     refused = medimagegan('train', *flags(**SMALL, run='a', ttur=4), code=2).stderr.strip()
-    assert refused == 'medimagegan train: run: runs/a holds a run with ttur 1.0, and 4.0 is wanted now: give this one another `run` name'
+    assert refused == ('medimagegan train: run: runs/a holds a run with ttur 1.0, not 4.0: resuming would mix two settings; '
+                       'choose another `run` name')
     assert (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes() == config
 
 

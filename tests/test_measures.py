@@ -8,7 +8,7 @@ from medimagegan.core.config import TrainConfig
 from medimagegan.evaluate.measures import MEASURES, PAIRWISE, Measure, curve_measures
 from medimagegan.runs.folder import RunFolder
 from medimagegan.runs.report import plot_scores, write_report
-from medimagegan.runs.training_run import run
+from medimagegan.runs.launcher import run
 from medimagegan.studies.comparison import Arm
 from medimagegan.studies.comparison_report import comparison_table, plot_comparison
 

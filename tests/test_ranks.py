@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from medimagegan.core.config import TrainConfig
 from medimagegan.data.imagesets import ImageSet
 from medimagegan.data.phantoms import make_phantoms
-from medimagegan.runs.training_run import _start_ranks
+from medimagegan.runs.launcher import start_ranks
 from medimagegan.data.splits import split_holdout
 from medimagegan.gan.step import init_gan
 from medimagegan.gan.training import train
@@ -96,15 +96,15 @@ def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path):
     settings = {**SMALL, 'batch_size': 7, 'out': 'runs', 'run': 'odd'}
     said = command(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '--no-python', '--',
                    Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings), cwd=tmp_path, code=1).stderr
-    assert said.count('batch_size: 7 images a step cannot be shared by 2 processes: a multiple of 2 is wanted') == 1
+    assert said.count('batch_size: 7 images a step cannot be divided among 2 processes: expected a multiple of 2') == 1
     assert not (tmp_path / 'runs').exists()
 
 
 def test_a_failure_of_processes_started_here_is_said_and_leaves_nothing(tmp_path, capfd):
     cfg = TrainConfig(**{**SMALL, 'batch_size': 7, 'out': str(tmp_path / 'runs'), 'run': 'odd'})
     with pytest.raises(ChildProcessError, match='one of the 2 processes failed'):
-        _start_ranks(cfg, 2, print)
-    assert capfd.readouterr().err.count('batch_size: 7 images a step cannot be shared by 2 processes') == 1
+        start_ranks(cfg, 2, print)
+    assert capfd.readouterr().err.count('batch_size: 7 images a step cannot be divided among 2 processes') == 1
     assert not (tmp_path / 'runs').exists()
 
 

@@ -18,7 +18,7 @@ def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_
     words = flags(**SMALL, run='short')
     said = medimagegan('train', *words, '--max_time', '0.00001', code=124)
     assert said.stderr == 'medimagegan train: max_time: 1e-05 minutes are over; the same command goes on\n'
-    assert 'goes on after epoch 0 and 1 steps' in medimagegan('train', *words).stdout, straight
+    assert 'resumes after epoch 0 and 1 steps' in medimagegan('train', *words).stdout, straight
     files = [(tmp_path / 'runs' / run / 'generator.safetensors').read_bytes() for run in ('straight', 'short')]
     assert files[0] == files[1]
 
@@ -26,7 +26,7 @@ def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_
 def test_other_settings_are_gone_on_with_only_by_force_and_it_is_written_down(medimagegan, tmp_path):
     medimagegan('train', *flags(**SMALL, run='a'))
     longer = flags(**{**SMALL, 'num_epochs': 3}, run='a')
-    assert 'holds a run with num_epochs 2, and 3 is wanted now' in medimagegan('train', *longer, code=2).stderr
+    assert 'holds a run with num_epochs 2, not 3' in medimagegan('train', *longer, code=2).stderr
     said = medimagegan('train', *longer, '--force').stdout
     assert 'resumes with num_epochs 3, started with num_epochs 2: the result is no longer byte for byte' in said
     rows = pd.read_csv(tmp_path / 'runs' / 'a' / 'resumes.csv')
@@ -45,7 +45,7 @@ def test_images_that_changed_under_their_names_are_other_images(medimagegan, tmp
     for i in range(20):
         Image.new('RGB', (40, 40), (9, i * 10, 90)).save(tmp_path / 'images' / f'{i}.png')
     said = medimagegan('train', *words, code=2).stderr
-    assert 'path: images of images have changed since runs/a was begun' in said and said.count('\n') == 1
+    assert 'path: images of images have changed since runs/a was started' in said and said.count('\n') == 1
 
 
 def test_a_log_that_lost_rows_is_said(medimagegan, tmp_path):
@@ -53,7 +53,7 @@ def test_a_log_that_lost_rows_is_said(medimagegan, tmp_path):
     medimagegan('train', *words, '--max_time', '0.00001', code=124)
     (tmp_path / 'runs' / 'a' / 'history.csv').unlink()
     said = medimagegan('train', *words, code=2).stderr
-    assert 'history.csv: damaged: 1 rows were there when the checkpoint was written, and 0 are now' in said
+    assert 'history.csv: damaged: expected the 1 rows that the checkpoint counted, found 0' in said
 
 
 def test_a_folder_that_vanishes_is_one_line(medimagegan, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from medimagegan.data.phantoms import make_phantoms
 from medimagegan.gan import capture
 from medimagegan.gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 from medimagegan.gan.step import init_gan
-from medimagegan.runs import training_run
+from medimagegan.runs import launcher, opening
 from medimagegan.runs.folder import RunFolder
 
 TINY = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 60, 'num_epochs': 10, 'n_gpu': 0, 'batch_size': 4,
@@ -229,8 +229,8 @@ def try_disks(work, full):
 
 
 def poison(where, at):
-    "What `runs` and `step` use, with a NaN at step `at` in the gradients of D or G, or in the images."
-    counted, real_init, real_signed = [0], training_run.init_gan, capture.to_signed
+    "What `opening` and `capture` use, with a NaN at step `at` in the gradients of D or G, or in the images."
+    counted, real_init, real_signed = [0], opening.init_gan, capture.to_signed
 
     def poisoned(cfg, device='cpu', classes=()):
         gan = real_init(cfg, device, classes)
@@ -250,26 +250,26 @@ def try_numbers(work, full):
     places = ('discriminator', 'generator', 'data')
     for i, (where, kind, at) in enumerate([(w, k, s) for w in places for k in ('DCGAN', 'SNGAN') for s in (7, 64)][::1 if full else 5]):
         run, cfg = work / 'runs' / f'{where}-{kind}-{at}', make_config({**TINY, **KINDS[kind], 'out': str(work / 'runs')})
-        (training_run.init_gan, capture.to_signed), before = poison(where, at), (training_run.init_gan, capture.to_signed)
+        (opening.init_gan, capture.to_signed), before = poison(where, at), (opening.init_gan, capture.to_signed)
         try:
             wrong = 'it went on'
-            training_run.run(replace(cfg, run=run.name, score_every=2), log=lambda line: None)
+            launcher.run(replace(cfg, run=run.name, score_every=2), log=lambda line: None)
         except FloatingPointError as error:
             wrong = '' if f'after step {at},' in str(error) and 'first in the ' in str(error) else str(error)
         finally:
-            training_run.init_gan, capture.to_signed = before
+            opening.init_gan, capture.to_signed = before
         if at > 24 and not wrong:  # one was saved at the 24th
             kept = saved_step(run, replace(cfg, score_every=2))
             wrong = '' if kept <= at - 1 else f'a checkpoint of step {kept}'
         yield f'NaN in the {where} of {kind} at step {at}', wrong
         if i == 0:  # asked to, it goes back once
-            (training_run.init_gan, capture.to_signed), before = poison(where, 64), (training_run.init_gan, capture.to_signed)
+            (opening.init_gan, capture.to_signed), before = poison(where, 64), (opening.init_gan, capture.to_signed)
             try:
-                folder = training_run.run(replace(cfg, run=f'{run.name}-back', score_every=2, rollback=.5), log=lambda line: None)
+                folder = launcher.run(replace(cfg, run=f'{run.name}-back', score_every=2, rollback=.5), log=lambda line: None)
             except FloatingPointError:  # the hook of this trial strikes again at the same step
                 folder = RunFolder(work / 'runs' / f'{run.name}-back')
             finally:
-                training_run.init_gan, capture.to_signed = before
+                opening.init_gan, capture.to_signed = before
             rows = pd.read_csv(folder.path / 'resumes.csv')
             assert list(rows['what']) == ['rolled back'] and rows['was'][0] == 'step 64' and rows['step'][0] < 64
 
@@ -277,7 +277,7 @@ def try_numbers(work, full):
 def train_twice(folder, cfg, threads):
     "In a process of its own."
     torch.set_num_threads(threads)
-    training_run.run(replace(cfg, out=str(folder)), log=lambda line: None)
+    launcher.run(replace(cfg, out=str(folder)), log=lambda line: None)
 
 
 def try_seeds(work, full):

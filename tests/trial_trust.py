@@ -274,7 +274,7 @@ def full_cases(d: Path) -> dict:
 
     def whole_run():
         from medimagegan.runs.report import write_report
-        from medimagegan.runs.training_run import run
+        from medimagegan.runs.launcher import run
         write_report(run(replace(SMALL, out=str(d / 'runs'), run='a'), log=lambda line: None))
         return ''
     return {

@@ -38,7 +38,7 @@ def train(file, force, **options):
     from medimagegan.core.ranks import is_first_process
     from medimagegan.evaluate.evaluation import summary
     from medimagegan.runs.report import write_report
-    from medimagegan.runs.training_run import run
+    from medimagegan.runs.launcher import run
     folder = run(cfg, print_lines, force)
     if not is_first_process():
         return
