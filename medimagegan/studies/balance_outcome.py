@@ -160,6 +160,8 @@ CONTROL_CONCLUSIONS = {
 
 
 def _signed_interval(row: pd.Series) -> str:
+    if np.isnan(row.low):
+        return f'{row.difference:+.3f}, without an interval'
     return f'{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]'
 
 

@@ -187,8 +187,9 @@ def write_balance_report(
     _write_text(folder / f'{balance.name}.md', text)
     _write_text(folder / f'{balance.name}.html', markdown_page(study.title, text, folder))
     answer, control = conclude_balance(outcome)
-    about = {'title': study.title, 'question': study.question, 'picture': f'{balance.name}_doses.png',
-             'answer': f'Answer: {answer}.' + (f' Control: {control}.' if control else '')}
+    about = {'title': study.title, 'question': study.question,
+             'answer': f'Answer: {answer}.' + (f' Control: {control}.' if control else ''),
+             'picture': f'{balance.name}_doses.png'}
     _write_text(folder / f'{balance.name}.json', json.dumps(about, indent=1))
     return folder / f'{balance.name}.md'
 

@@ -217,7 +217,7 @@ def select_images(
         table = table[~marked]
     if selection.rank:
         n = max(1, round(len(table) * selection.best))
-        steps.append(f'the {selection.best:.0%} of the rest that {selection.rank} ranks highest were kept')
+        steps.append(f'the {selection.best:.0%} that {selection.rank} ranks highest were kept')
         table = table.sort_values('rank', ascending=False, kind='stable').iloc[:n].sort_index()
     return table, steps
 
