@@ -163,7 +163,7 @@ def _write_text(file: Path, text: str) -> None:
         new.write_text(text, encoding='utf-8')
 
 
-def _write_pictures(folder: Path, name: str, outcome: Outcome, sheet: Image.Image) -> None:
+def _write_study_pictures(folder: Path, name: str, outcome: Outcome, sheet: Image.Image) -> None:
     "Write the dose plot and the samples."
     with atomic_write(folder / f'{name}_doses.png') as new:
         plot_doses(outcome).savefig(new, format='png', metadata={'Software': None})
@@ -183,7 +183,7 @@ def write_balance_report(
     sheet, n_real_rows = sample_sheet(prepared)
     text = balance_page(balance, outcome, cards, n_real_rows, command)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_pictures(folder, balance.name, outcome, sheet)
+    _write_study_pictures(folder, balance.name, outcome, sheet)
     _write_text(folder / f'{balance.name}.md', text)
     _write_text(folder / f'{balance.name}.html', markdown_page(study.title, text, folder))
     answer, control = conclude_balance(outcome)
