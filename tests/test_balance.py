@@ -1,4 +1,4 @@
-"""Splits, synthetic sets and studies as they are used: real processes, planted leaks, a kill."""
+"""Splits, synthetic sets and studies in real processes, with planted leaks and a kill."""
 import csv
 import json
 import shutil
@@ -64,7 +64,7 @@ def test_a_leak_ends_the_run_and_is_named(medimagegan, lesions, tmp_path):
     assert seen == {row['file'] for row in lesions if row['split'] == 'train'}
 
 
-def test_a_synthetic_set_is_an_image_folder_with_its_papers(medimagegan, lesions, tmp_path):
+def test_a_synthetic_set_is_an_image_folder_with_manifest_and_scorecard(medimagegan, lesions, tmp_path):
     medimagegan('train', '--path', 'lesions', '--split', 'split.csv', *TINY, '--conditional', 'true', '--run', 'told')
     assert 'which class' in medimagegan('synthesize', 'runs/told', '--out', 'set', code=2).stderr and not (tmp_path / 'set').exists()
     medimagegan('synthesize', 'runs/told', '--class', 'melanoma', '--n', 12, '--out', 'set', '--licence', 'CC0 <b>1.0</b>')
@@ -80,7 +80,7 @@ def test_a_synthetic_set_is_an_image_folder_with_its_papers(medimagegan, lesions
     assert sorted(f.name for f in tmp_path.iterdir()) == before
 
 
-def test_a_study_that_was_killed_goes_on_and_the_notebook_says_the_same(tmp_path):
+def test_a_study_that_was_killed_continues_and_the_notebook_gives_the_same_answer(tmp_path):
     (tmp_path / 'experiment.ipynb').write_bytes((ROOT / 'experiments' / 'experiment.ipynb').read_bytes())
     (tmp_path / 'tiny.yaml').write_text(STUDY)
     fits, words = tmp_path / 'runs' / 'tiny' / 'fits', [PROGRAM, 'balance', 'tiny.yaml', '--workers', '2']
@@ -94,7 +94,7 @@ def test_a_study_that_was_killed_goes_on_and_the_notebook_says_the_same(tmp_path
     assert len(kept) >= 3
     said = command(*words, cwd=tmp_path).stdout
     assert f'{8 - len(kept)} classifiers' in said and 'Answer: ' in said
-    assert {name: (fits / name).read_bytes() for name in kept} == kept, 'what was done is not done again'
+    assert {name: (fits / name).read_bytes() for name in kept} == kept, 'finished classifiers are not trained again'
     answer = next(line for line in said.splitlines() if line.startswith('Answer: '))
     command(Path(sys.executable).parent / 'papermill', ROOT / 'experiments' / 'balance.ipynb', 'out.ipynb', '-p', 'study', 'tiny.yaml',
             '--no-progress-bar', cwd=tmp_path)
