@@ -325,11 +325,11 @@ def _synthesize(args) -> None:
 # %% ../nbs/700_cli.ipynb #c23
 def _compare(args) -> None:
     from medimagegan.core.pages import markdown_table
-    from medimagegan.studies.comparison import PRIMARY_METRICS, conclude, group_runs
+    from medimagegan.studies.comparison import conclude, group_runs, primary_metrics
     from medimagegan.studies.comparison_report import comparison_table, write_comparison
-    if args.primary_metric not in PRIMARY_METRICS:
-        near = did_you_mean(args.primary_metric, PRIMARY_METRICS)
-        raise UserError(f'--primary-metric {args.primary_metric}: one of {", ".join(PRIMARY_METRICS)} is wanted{near}')
+    if args.primary_metric not in primary_metrics():
+        near = did_you_mean(args.primary_metric, primary_metrics())
+        raise UserError(f'--primary-metric {args.primary_metric}: one of {", ".join(primary_metrics())} is wanted{near}')
     if args.out:
         _want_room('--out', args.out)
     try:
