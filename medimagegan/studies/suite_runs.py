@@ -66,7 +66,7 @@ def run_calls(
                 bar.update()
     return failed
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c13
+# %% ../../nbs/640_studies.suite_runs.ipynb #c12
 def _runs_at_a_time(client) -> int:
     "Count the workers of the machine that has most."
     threads: Counter = Counter()
@@ -74,7 +74,7 @@ def _runs_at_a_time(client) -> int:
         threads[address.rsplit(':', 1)[0]] += n
     return max(threads.values(), default=1)
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c14
+# %% ../../nbs/640_studies.suite_runs.ipynb #c13
 def _write_settings(cfg: TrainConfig) -> Path:
     "Write the settings of a run beside its folder."
     file = Path(cfg.out) / f'{cfg.run}.yaml'
@@ -82,7 +82,7 @@ def _write_settings(cfg: TrainConfig) -> Path:
     save_config(cfg, file)
     return file.absolute()
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c15
+# %% ../../nbs/640_studies.suite_runs.ipynb #c14
 def run_plan(
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
     client,  # A `distributed.Client`
@@ -99,7 +99,7 @@ def run_plan(
     calls = {cfg.run: (launch_run, str(_write_settings(cfg)), notebook, share) for cfg in left}
     return run_calls(calls, client, log, jobs)
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c19
+# %% ../../nbs/640_studies.suite_runs.ipynb #c18
 def suite_arms(
     suite: Suite,
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
@@ -114,7 +114,7 @@ def suite_arms(
     return [Arm(name, tuple(mine), compare_with=suite.compare_with.get(name, ''), provokes=suite.provokes.get(name, ''))
             for name, mine in folders.items()]
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c25
+# %% ../../nbs/640_studies.suite_runs.ipynb #c24
 def write_suite_report(
     suite: Suite,
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
@@ -134,7 +134,7 @@ def write_suite_report(
         new.write_text(json.dumps(summary, indent=1), encoding='utf-8')
     return report
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c30
+# %% ../../nbs/640_studies.suite_runs.ipynb #c29
 def _index_section(
     file: Path,  # The summary of a report, JSON
 ) -> list[str]:
@@ -144,22 +144,22 @@ def _index_section(
     picture = urllib.parse.quote(str(summary.get('picture', f'{file.stem}_samples.png')))
     return [f'## [{title}]({urllib.parse.quote(file.stem)}.md)', question, answer, f'![samples]({picture})']
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c31
+# %% ../../nbs/640_studies.suite_runs.ipynb #c30
 def write_index(
     folder: str | Path,  # With reports
 ) -> Path:  # `README.md` in it
     "List all reports of a folder with their questions, answers and pictures."
     folder = Path(folder)
     parts = ['# Reports',
-             'Each report is written by `medimagegan suite` or `medimagegan balance`. They use the built-in phantoms and '
-             'small networks, so that anybody can repeat them.']
+             'Each report is written by `medimagegan suite` or `medimagegan balance`. They use the built-in phantoms '
+             'and small networks, so that anybody can repeat them.']
     for file in sorted(folder.glob('*.json')):
         parts += _index_section(file)
     with atomic_write(folder / 'README.md') as new:
         new.write_text('\n\n'.join(parts) + '\n', encoding='utf-8')
     return folder / 'README.md'
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c35
+# %% ../../nbs/640_studies.suite_runs.ipynb #c34
 def _report_folder(suite: Suite, runs: list[tuple[str, TrainConfig]], out: str | Path) -> tuple[Path, bool]:
     "Choose the folder of the report, and whether it has an index."
     at = suite.file.absolute().parent
@@ -167,7 +167,7 @@ def _report_folder(suite: Suite, runs: list[tuple[str, TrainConfig]], out: str |
         return at.parent / 'reports', True
     return Path(out) / suite.name, False
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c37
+# %% ../../nbs/640_studies.suite_runs.ipynb #c36
 def run_suite(
     suite: Suite,
     out: str | Path = 'runs',  # Gets a folder for the suite
