@@ -87,7 +87,7 @@ def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
         for process in reversed(started):
             process.terminate()
             process.wait(20)
-    for wrong, line in ((address, 'nobody answers there'), ('nonsense', 'tcp://HOST:PORT is wanted')):
+    for wrong, line in ((address, 'no Dask scheduler answers there'), ('nonsense', 'tcp://HOST:PORT is wanted')):
         begun = time.monotonic()
         said = installed(*words, '--out', 'two', '--scheduler', wrong, code=2).stderr
         assert f'scheduler {wrong}: {line}' in said.replace('scheduler: ', 'scheduler ') and len(said.splitlines()) == 1

@@ -161,11 +161,11 @@ def refusals(at, file):
     (at / 'broken' / 'dask.yaml').write_text('jobqueue: {slurm: [')
     slurmless = {'PATH': str(PROGRAM.parent)}
     for what, env, wanted in (('a queue that is none', {'DASK_JOBQUEUE__SLURM__QUEUE': 'nowhere'}, 'invalid partition'),
-                              ('more cores than any node has', {'DASK_JOBQUEUE__SLURM__CORES': '64'}, 'sbatch refuses'),
+                              ('more cores than any node has', {'DASK_JOBQUEUE__SLURM__CORES': '64'}, 'the job was refused'),
                               ('a memory that is none', {'DASK_JOBQUEUE__SLURM__MEMORY': 'much'}, 'much'),
                               ('an interface that is none', {'DASK_JOBQUEUE__SLURM__INTERFACE': 'ib9'}, 'ib9'),
                               ('a file of Dask that is no YAML', {'DASK_CONFIG': str(at / 'broken' / 'dask.yaml')}, 'malformed'),
-                              ('no sbatch', slurmless, 'no sbatch here'),
+                              ('no sbatch', slurmless, 'no sbatch on this machine'),
                               ('no dask-jobqueue', {'PYTHONPATH': f"{at}/broken:{os.environ.get('PYTHONPATH', '')}"}, 'pip install'),
                               ('a worker that cannot start', {'DASK_JOBQUEUE__SLURM__PYTHON': '/no/python'}, '/no/python')):
         code = start(at, file, **env).wait(60)

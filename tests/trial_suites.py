@@ -18,7 +18,7 @@ from conftest import ROOT, SMALL
 from medimagegan.studies.suites import load_suite, plan_suite
 
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
-PARTS = {'worker': 'spawn_main', 'notebook': 'run_experiment', 'kernel': 'ipykernel_launcher'}
+PARTS = {'worker': 'spawn_main', 'notebook': 'execute_run', 'kernel': 'ipykernel_launcher'}
 
 
 def processes(folder, word=''):
