@@ -81,11 +81,11 @@ def compare(runs, primary_metric, out):
     """Compare finished runs.
 
     Prints a table, the differences and a conclusion. Runs that differ in their seed alone are one arm."""
-    from medimagegan.studies.comparison import PRIMARY_METRICS, conclude, group_runs
+    from medimagegan.studies.comparison import conclude, group_runs, primary_metrics
     from medimagegan.studies.comparison_report import comparison_table, write_comparison
-    if primary_metric not in PRIMARY_METRICS:
-        near = did_you_mean(primary_metric, PRIMARY_METRICS)
-        raise UserError(f'--primary-metric: expected one of {", ".join(PRIMARY_METRICS)}, got {primary_metric}{near}')
+    if primary_metric not in primary_metrics():
+        near = did_you_mean(primary_metric, primary_metrics())
+        raise UserError(f'--primary-metric: expected one of {", ".join(primary_metrics())}, got {primary_metric}{near}')
     if out:
         check_writable('--out', out)
     from medimagegan.core.pages import markdown_table
