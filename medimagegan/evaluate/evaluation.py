@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_PAIRS', 'INTERVALS', 'choose_reference', 'ReferenceStats', 'make_reference_stats', 'measure_fakes',
            'headline_metrics', 'attribute_overlap', 'metric_cells', 'reference_cells', 'calibrates', 'copy_pairs',
-           'evaluate', 'measured_values', 'measure_table', 'describe_copies', 'describe_verdict', 'summary']
+           'evaluate', 'measured_values', 'measure_table', 'describe_copies', 'summary']
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c02
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from medimagegan.evaluate.measures import (
     score_pairings,
 )
 from .memorization import Nearest, copy_sheet, find_copies, near_duplicate_rate, nearest_pairs
-from .verdict import judge
+from .verdict import describe_verdict, judge
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c06
 def choose_reference(
@@ -319,14 +319,6 @@ def describe_copies(
     return text + (f', without {known} that are in the training set' if known else '')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c43
-def describe_verdict(
-    scores: dict,  # From `evaluate`
-) -> str:  # A line with the verdict, and an indented line for each reason
-    "Print the verdict and its reasons."
-    verdict = scores['verdict']
-    return '\n'.join([f"verdict: {verdict['value']}", *(f'  {reason}' for reason in verdict['reasons'])])
-
-
 def summary(
     scores: dict,  # From `evaluate`
 ) -> str:

@@ -21,7 +21,7 @@ from ..data.show import tile_images
 from ..gan.step import GAN
 from ..gan.sampling import sample, save_generator
 from ..evaluate.features import Features
-from ..evaluate.measures import score_pairs
+from ..evaluate.measures import curve_measures, score_pairs
 from ..evaluate.verdict import early_stop_reason, judge
 from medimagegan.evaluate.evaluation import (
     ReferenceStats,
@@ -95,7 +95,7 @@ def measure_epoch(
 ) -> dict:  # {column of `score_history.csv`: value}
     "Measure samples of the same latents each time; a class-conditional generator gets the classes of the reference."
     fakes = to_bytes(sample(gan.ema, len(stats), cfg.seed, labels=stats.reference.labels))
-    row = headline_metrics(stats, measure_fakes(stats, fakes, intervals=False))
+    row = headline_metrics(stats, measure_fakes(stats, fakes, intervals=False, measures=curve_measures()))
     floor = row.pop('floor')
     curve = pd.concat([past_scores(folder), pd.DataFrame([{'epoch': gan.epoch, **row}])], ignore_index=True)
     verdict = judge({**row, 'floor': floor}, folder.history, curve)
