@@ -74,7 +74,7 @@ def test_a_synthetic_set_is_an_image_folder_with_manifest_and_scorecard(medimage
     train = {row['file'] for row in lesions if row['split'] == 'train' and row['class'] == 'melanoma'}
     assert {row['nearest'] for row in rows} <= train and len({row['generator'] for row in rows}) == 1
     page = (tmp_path / 'set' / 'scorecard.html').read_text()
-    assert 'CC0 &lt;b&gt;1.0' in page and 'http' not in page and 'Intended use' in page
+    assert 'CC0 &lt;b&gt;1.0' in page and 'https:' not in page and 'Intended use' in page
     before = sorted(f.name for f in tmp_path.iterdir())
     assert 'not an empty folder' in medimagegan('synthesize', 'runs/told', '--class', 'melanoma', '--out', 'set', code=2).stderr
     assert sorted(f.name for f in tmp_path.iterdir()) == before
