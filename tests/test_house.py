@@ -249,6 +249,15 @@ def test_links_between_files_lead_somewhere():
             assert link.startswith(('http', 'attachment:')) or (page.parent / link).exists(), f'{page.name} links to {link}'
 
 
+def test_the_findings_in_the_documentation_are_those_of_the_reports():
+    rows = re.findall(r'^\| \[(\w+)\]\(\S+\) \| (.*?) \|', (ROOT / 'docs' / 'ablations.md').read_text(), re.M)
+    assert {name for name, _ in rows} == {f.stem for f in (ROOT / 'experiments' / 'suites').glob('*.yaml')}
+    for name, finding in rows:
+        answer = (ROOT / 'experiments' / 'reports' / f'{name}.md').read_text()
+        for number in re.findall(r'[-+]\d\.\d+', finding):
+            assert number in answer, f'{name}: {number} is not in its report'
+
+
 def test_chapters_that_are_named_exist():
     known = {c.stem for c in CHAPTERS} | {c.stem[4:] for c in CHAPTERS}
     texts = [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md')]

@@ -1,6 +1,6 @@
 """Runs that are killed, starved, poisoned and repeated: `python tests/trial_runs.py [--full] [NAME ...]`.
 
-Each trial gives (what was tried, what was wrong or ''). The short form is a few of each; the full form is what the README's table says."""
+Each trial gives (what was tried, what was wrong or ''). The short form is a few of each; the full form is what the table in docs/reliability.md says."""
 import contextlib
 import os
 import random
