@@ -101,7 +101,7 @@ def test_compare_reads_any_runs(medimagegan, tmp_path):
     said = medimagegan('compare', 'runs/s0', 'runs/s1', 'runs/other', '--out', 'page').stdout
     assert 'Against arch DCGAN, by KD' in said and '| other reals |' in said and (tmp_path / 'page' / 'comparison.html').exists()
     assert 'the same settings and seed' in medimagegan('compare', 'runs/s0', 'runs/s0', code=2).stderr
-    assert 'not a finished run' in medimagegan('compare', 'runs', code=2).stderr
+    assert 'expected a finished run' in medimagegan('compare', 'runs', code=2).stderr
 
 
 def test_a_run_folder_belongs_to_one_process(medimagegan, tmp_path):

@@ -159,7 +159,7 @@ SUITES = [  # (what stands in a good suite, what is put there), what the line mu
     ('a: {}', 'a: {arch: "\\e[2J"}', '\\x1b'), ('base: {n_gpu: 0}', 'base: [n_gpu]', 'base:'),
     ('base: {n_gpu: 0}', 'base: {n_gup: 0}', "Did you mean 'n_gpu'"),
     ('base: {n_gpu: 0}', 'primary_metric: FID', "Did you mean 'FD'"), ('base: {n_gpu: 0}', 'yardstick: [KD]', 'primary_metric: expected text'),
-    ('base: {n_gpu: 0}', 'yardstick: KD\nprimary_metric: KD', 'both are there'),
+    ('base: {n_gpu: 0}', 'yardstick: KD\nprimary_metric: KD', 'got both'),
     ('b: {', 'b: {compare_with: aa, ', "Did you mean 'a'"), ('a: {}', 'a: {compare_with: b}', 'the first run is a base'),
     ('b: {', 'b: {compare_with: [a], ', 'compare_with: expected one of a'),
     ('b: {', 'b: {provokes: divergd, ', "Did you mean 'diverged'"),

@@ -89,7 +89,7 @@ def describe_plan(
 @option('--out', default='runs', metavar='DIR', help='Where everything goes.')
 @worker_options
 def balance(file, settings, seeds, out, workers, scheduler, cluster):
-    """Ask whether synthetic images help a classifier.
+    """Study whether synthetic images help a classifier.
 
     Trains generators, and classifiers for every arm; the conclusion may be no. The same command
     continues an unfinished study. experiments/balance.yaml is an example."""
@@ -120,7 +120,8 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
 def synthesize(run, wanted, n, out, seed, drop, rank, best, licence, utility, n_gpu):
     """Synthesise images of one class.
 
-    RUN is a finished run folder, its images still in place. Writes PNG files, a manifest and a scorecard."""
+    RUN is the folder of a finished run whose images are still in place. Writes PNG files, a manifest and
+    a scorecard."""
     make_config({'n_gpu': n_gpu})
     check_writable('--out', out)
     from medimagegan.studies.synthesis import synthesize as write_set

@@ -44,7 +44,7 @@ class Features:
 
     @property
     def resize(self) -> str:
-        "How images, real or generated, are resized."
+        "Describe how images, real or generated, are resized."
         return f'bicubic, anti-aliased, to {self.size} pixels'
 
     @torch.inference_mode()

@@ -183,7 +183,7 @@ def find_copies(
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c39
 def _regional_copy_test(fakes: Tensor, found: Nearest, train: Tensor, real: Calibration) -> float:
-    "C_T over one to ten regions of the training set, about one for 50 real images."
+    "Compute C_T over one to ten regions of the training set, about one region for 50 real images."
     centers = find_regions(make_thumbnails(train), max(1, min(10, len(real.thumbnails) // 50)))
     regions = [(points @ centers.T).argmax(1) for points in (make_thumbnails(fakes), real.thumbnails)]
     return copy_test(found.distance, real.nearest.distance, *regions)

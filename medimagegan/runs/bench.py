@@ -258,7 +258,7 @@ def bench_table(
     if rows:
         one = rows[0]
         lines += ['', f"{one['device']}; {one['arch']}, width {one['width']}; fastest matrix product "
-                  f"{one['peak_tflops']:.2f} TFLOP/s; ratio: time of the plain loop divided by this, median of "
+                  f"{one['peak_tflops']:.2f} TFLOP/s; ratio: time of the usual loop divided by this, median of "
                   f"{one['rounds']} rounds, with the smallest and the largest."]
     return '\n'.join(lines)
 

@@ -81,7 +81,7 @@ def open_source(
     "Open a run. Raises `UserError` where it cannot generate the class, or its images have changed."
     folder = RunFolder(run)
     if not (folder.path / 'generator.safetensors').exists():
-        raise UserError(f'{run}: no generator.safetensors there: is the run finished?')
+        raise UserError(f'{run}: expected a finished run, found no generator.safetensors in it')
     generator, _ = load_generator(folder.path / 'generator.safetensors', device)
     cfg = folder.config
     data = open_images(cfg, lambda images: progress_bar(images, desc='images'))

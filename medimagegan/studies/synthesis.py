@@ -172,7 +172,8 @@ def _check_target(out: Path, seed: int) -> None:
     if not 0 <= seed < 2**63:
         raise UserError(f'seed: expected 0 or more, got {seed}')
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f'{out}: not an empty folder: new images are not mixed with what is there; choose another one')
+        raise UserError(f'{out} is not an empty folder: choose a new one, '
+                        'so that new images are not mixed with old files')
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c21
 def synthesize(
