@@ -49,7 +49,7 @@ class Features:
 
     @torch.inference_mode()
     def __call__(
-        self, images: Tensor,  # (N, C, H, W) in [0, 1]; a gray image becomes three equal channels
+        self, images: Tensor,  # (N, C, H, W) in [0, 1]; a grey image becomes three equal channels
     ) -> Tensor:  # (N, F), on the extractor's device
         "Resize images and compute their features."
         x = images.to(self.device).expand(-1, 3, -1, -1)

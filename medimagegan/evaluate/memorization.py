@@ -65,7 +65,7 @@ class Nearest(NamedTuple):
 def find_nearest(
     images: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
     train: Tensor | ImageSet,  # (M, C, H, W), M at least 2
-    own: Tensor | None = None,  # (N,), int64: the positions of `images` in `train`; an image is not its own neighbor
+    own: Tensor | None = None,  # (N,), int64: the positions of `images` in `train`; an image is not its own neighbour
 ) -> Nearest:
     "Find the nearest training image under the eight rotations and flips (Carlini et al. 2023, sec. 5.1)."
     targets = make_thumbnails(train)
@@ -141,8 +141,8 @@ def copy_test(
 def find_regions(
     points: Tensor,  # (N, F): thumbnails
     n_regions: int,
-    seed: int = 0,  # Of the first centers
-) -> Tensor:  # (n_regions, F): their centers
+    seed: int = 0,  # Of the first centres
+) -> Tensor:  # (n_regions, F): their centres
     "Divide image space into regions by ten rounds of k-means."
     centers = points[torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))[:n_regions]]
     for _ in range(10):

@@ -61,7 +61,7 @@ LIMITS = {
     'fallen': .3,  # gap closed below its maximum by this much: the run became worse again
     'real': .9,  # gap closed: above, and ...
     'real coverage': .5,  # ... with this share of the baseline's coverage, the images are close to real, unless ...
-    'color': 8,  # ... their colors differ by this many levels of 255 more than those of the baseline
+    'color': 8,  # ... their colours differ by this many levels of 255 more than those of the baseline
 }
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c12
@@ -270,7 +270,7 @@ def find_distance_to_real(
     reasons = [describe_quality(evidence),
                f"precision is {n['precision']:.2f} (real images: {n['floor']['precision']:.2f})"]
     if evidence.color_excess > LIMITS['color']:
-        reasons.append(f"the colors differ from the reference by {n.get('color', 0):.0f} levels of 255 "
+        reasons.append(f"the colours differ from the reference by {n.get('color', 0):.0f} levels of 255 "
                        f"(real images: {n['floor'].get('color', 0):.0f})")
     reasons.append('there is no training curve, so it is not known whether the scores still improve'
                    if curve is None else f"the best gap closed during training was {curve['gap_closed'].max():.2f}")

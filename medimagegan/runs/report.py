@@ -74,7 +74,7 @@ def plot_scores(
     measures: dict[str, Measure] | None = None,  # One panel each; left out: `curve_measures()`
     columns: int = 4,  # Panels side by side
 ) -> Figure:
-    "Plot each measure against epochs, with the real-vs-real baseline as a gray line."
+    "Plot each measure against epochs, with the real-vs-real baseline as a grey line."
     history, measures = folder.score_history, measures or curve_measures()
     measures = {name: row for name, row in measures.items() if name in history}  # older runs lack some
     baselines, n_rows = curve_baselines(folder, measures), -(-len(measures) // columns)

@@ -142,8 +142,8 @@ def differences(
 # %% ../../nbs/600_studies.comparison.ipynb #c39
 def _color_warning(
     arm: Arm,
-) -> str:  # '' if the colors are as good as those of real images, or were not measured
-    "Describe how far the colors of an arm are off."
+) -> str:  # '' if the colours are as good as those of real images, or were not measured
+    "Describe how far the colours of an arm are off."
     finished = [] if arm.epoch else [run.scores for run in arm.runs if run.finished]
     measured = [scores for scores in finished if 'color' in scores['metrics']]
     if not measured:
