@@ -65,5 +65,5 @@ def test_the_comparison_has_new_measures(folder):
     table = comparison_table(arms)
     assert not [row.title for row in NEW if row.title not in table.columns]
     assert not [row.title for row in NEW if table[row.title].eq('').any()], 'values for fakes and baselines'
-    panels = {ax.get_title() for ax in plot_comparison(arms).axes}
+    panels = {ax.get_title() or ax.get_ylabel() for ax in plot_comparison(arms).axes}
     assert {row.title for row in NEW} <= panels

@@ -17,7 +17,7 @@ def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_
     straight = medimagegan('train', *flags(**SMALL, run='straight'))
     words = flags(**SMALL, run='short')
     said = medimagegan('train', *words, '--max_time', '0.00001', code=124)
-    assert said.stderr == 'medimagegan train: max_time: 1e-05 minutes are over; the same command goes on\n'
+    assert said.stderr == 'medimagegan train: max_time: 1e-05 minutes are over; the same command resumes\n'
     assert 'resumes after epoch 0 and 1 steps' in medimagegan('train', *words).stdout, straight
     files = [(tmp_path / 'runs' / run / 'generator.safetensors').read_bytes() for run in ('straight', 'short')]
     assert files[0] == files[1]

@@ -46,7 +46,7 @@ def test_a_changed_suite_is_planned_and_reported_under_out(suite, medimagegan, t
     said = medimagegan('suite', suite, '--dry-run', '--seeds', 3, '--set', 'num_epochs=4').stdout
     assert '6 runs, about' in said and not (tmp_path / 'runs').exists()
     for words, reason in ((('--set', 'lerning_rate=1'), "Did you mean 'learning_rate'"), (('--set', 'x'), 'NAME=VALUE'),
-                          (('--only', 'slwo'), "Did you mean 'slow'"), (('--seeds', 0), 'at least 1')):
+                          (('--only', 'slwo'), "Did you mean 'slow'"), (('--seeds', 0), 'expected a number in the range 1<=x<=1000, got 0')):
         assert reason in medimagegan('suite', suite, *words, code=2).stderr
     said = medimagegan('suite', suite, '--only', 'slow', '--seeds', 1, '--workers', 1, '--set', 'num_epochs=2').stdout
     assert (tmp_path / 'runs' / 'rates' / 'rates.md').exists() and 'report: runs/rates/rates.md' in said
@@ -82,15 +82,15 @@ def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
         said = medimagegan(*words, '--scheduler', address).stdout
         assert 'done' in said and len(list((tmp_path / 'runs' / 'rates').glob('*/result.json'))) == 1
         both = medimagegan(*words, '--out', 'two', '--scheduler', address, '--cluster', 'slurm', code=2)
-        assert 'leave --cluster slurm out' in both.stderr
+        assert 'leave out --cluster slurm' in both.stderr
     finally:
         for process in reversed(started):
             process.terminate()
             process.wait(20)
-    for wrong, line in ((address, 'no Dask scheduler answers there'), ('nonsense', 'tcp://HOST:PORT is wanted')):
+    for wrong, line in ((address, 'no Dask scheduler answers there'), ('nonsense', 'expected tcp://HOST:PORT, got nonsense')):
         begun = time.monotonic()
         said = installed(*words, '--out', 'two', '--scheduler', wrong, code=2).stderr
-        assert f'scheduler {wrong}: {line}' in said.replace('scheduler: ', 'scheduler ') and len(said.splitlines()) == 1
+        assert line in said and len(said.splitlines()) == 1, said
         assert time.monotonic() - begun < 40
 
 

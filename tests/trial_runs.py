@@ -100,7 +100,7 @@ def compare(run, whole):
 
 
 def try_kills(work, full):
-    "SIGKILL at a random step, often twice; the same command goes on, and ends as one that was never killed."
+    "SIGKILL at a random step, often twice; the same command resumes it, and it ends as one that was never killed."
     rng = random.Random(1)
     for i in range(30 if full else 2):
         kind, door = list(KINDS)[i % 4], 'plain' if full and i % 4 == 3 or i % 5 == 4 else 'train'
@@ -143,7 +143,7 @@ def try_signals(work, full):
         wrong = ('' if reached else 'ended too soon') or (f'exit {code}, not {usual}' if code != usual else '')
         wrong = wrong or (f'took {seconds:.0f} s' if seconds > 10 else '')
         wrong = wrong or ('' if 0 <= done - saved <= 1 else f'{done} done, {saved} saved')
-        if door == 'train' and not wrong and 'the same command goes on' not in command.error():
+        if door == 'train' and not wrong and 'the same command resumes' not in command.error():
             wrong = f'said {command.error()!r}'
         wrong = wrong or (f'going on: exit {code}' if (code := Command(words, work).end()) else compare(run, whole))
         yield f'{name} {kind} through {door} at step {at}', wrong

@@ -172,7 +172,7 @@ STUDY = 'positive: melanoma\ngenerator: {arch: SNGAN}\nclassifier: {steps: 9, ch
 STUDIES = [  # (what stands in a good study, what is put there), what the line must say
     ('doses', 'dosis', "Did you mean 'doses'"), ('[50]', '[0]', 'doses: expected a list, each entry a whole number'), ('[50]', '[]', 'doses'),
     ('[50]', '[many]', 'doses'),
-    ('[50]', '{a: 1}', 'doses'), ('steps: 9', 'steps: 2', 'checks: 3 is not allowed'), ('steps: 9', 'setps: 9', "Did you mean 'steps'"),
+    ('[50]', '{a: 1}', 'doses'), ('steps: 9', 'steps: 2', 'checks: expected at most one per step, 2, got 3'), ('steps: 9', 'setps: 9', "Did you mean 'steps'"),
     ('steps: 9', 'steps: nine', 'whole number'), ('{steps: 9, checks: 3}', '7', 'classifier: expected names and values'),
     ('{arch: SNGAN}', '[SNGAN]', 'generator: expected names and values'), ('arch: SNGAN', 'arch: SNG', 'arch'),
     ('arch: SNGAN', 'classes: nevus', 'classes is set by the study'), ('arch: SNGAN', 'split: a.csv', 'split is set by the study'),

@@ -178,7 +178,7 @@ def cases(d: Path) -> dict:
         'suite: laughs': lambda: in_suite(d, '&a {classes: [*a, *a]}'),
         'parameter: code for a number': lambda: told({'seed': code}, 'whole number'),
         'parameter: code for a text': lambda: told({'arch': f"'+{code}+'"}, 'arch'),
-        'parameter: a text that ends its quotes': lambda: told({'run': f'"\n{code}\n"'}, 'cannot be seen'),
+        'parameter: a text that ends its quotes': lambda: told({'run': f'"\n{code}\n"'}, 'without control characters'),
         'parameter: braces of a template': lambda: told({'arch': '{{7*7}}${HOME}`id`%s'}, 'arch'),
         'a link beside the settings': lambda: link_beside(d),
         'names in a report': lambda: names_in_tables(d),
