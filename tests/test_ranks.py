@@ -57,7 +57,7 @@ def test_two_ranks_of_8_are_one_of_16(tmp_path, options):
         for name, weight in ranks[0][network].items():
             assert torch.equal(weight, ranks[1][network][name]), f'{network} {name}: the ranks differ'
     assert torch.equal(ranks[0]['rng'], alone.rng.get_state())
-    # the first steps agree to rounding; later ones drift, since Adam's first steps are the sign of a gradient, however near 0
+    # the first steps agree up to rounding; later ones drift, because Adam's first step is the sign of the gradient, however small it is
     ours = pd.DataFrame(ranks[0]['records'])
     for steps, tolerance in ((3, 2e-5), (20, 2e-3)):
         for name in ('d_loss', 'g_loss', 'd_real', 'd_fake', 'penalty'):
@@ -85,7 +85,7 @@ def test_a_run_under_torchrun_goes_on_alone_and_back(tmp_path):
     weights = [load_file(tmp_path / 'runs' / name / 'generator.safetensors') for name in ('one', 'two')]
     for name, weight in weights[0].items():
         assert (weight.float() - weights[1][name].float()).abs().mean() < 1e-3, name
-    # the checkpoint of the run on two ranks is taken up by one process: it was at its end, so it only scores again
+    # one process resumes the checkpoint of two ranks: training had ended, so it only scores again
     (tmp_path / 'runs' / 'two' / 'scores.json').unlink()
     before = (tmp_path / 'runs' / 'two' / 'generator.safetensors').read_bytes()
     command(Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings, run='two'), cwd=tmp_path)

@@ -98,7 +98,7 @@ _REWORDED = (  # click's wording, and the form that every other message here has
     (r"'(.*)' is not a valid integer", "expected a whole number, got '{0}'"),
     (r"'(.*)' is not a valid float", "expected a number, got '{0}'"),
     (r"'(.*)' is not one of (.*)", "expected one of {1}, got '{0}'"),
-    (r'Got unexpected extra arguments? \((.*)\)', "unexpected words: {0}"),
+    (r'Got unexpected extra arguments? \((.*)\)', "unexpected arguments: {0}"),
     (r'Missing command', 'expected a command; `medimagegan --help` lists them'),
 )
 
