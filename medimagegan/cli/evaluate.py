@@ -13,7 +13,7 @@ import click
 # %% ../../nbs/730_cli.evaluate.ipynb #c03
 from .framework import SEED, Command, check_new_json, check_writable, option, print_lines
 from ..core.config import make_config
-from ..core.errors import UserError, did_you_mean
+from ..core.errors import UserError, did_you_mean, error_line
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c06
 @click.command(cls=Command)
@@ -95,7 +95,7 @@ def compare(runs, primary_metric, out):
     except UserError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that no run of ours wrote
-        raise UserError(f'{", ".join(runs)}: damaged run folder: {" ".join(str(error).split())[:120]}') from None
+        raise UserError(f'{", ".join(runs)}: damaged run folder: {error_line(error)}') from None
     print_lines(f'{table}\n\n{conclusion}')
     if out:
         words = shlex.join(['medimagegan', 'compare', *runs, '--primary-metric', primary_metric])

@@ -21,7 +21,7 @@ from PIL import Image
 from matplotlib.figure import Figure
 
 # %% ../../nbs/540_runs.report.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
 from ..core.config import TrainConfig
 from ..core.pages import PLOT_STYLE, data_url, render_page
@@ -203,7 +203,7 @@ def write_report(
     except (UserError, MemoryError):
         raise
     except Exception as error:  # damaged tables, pictures and scores raise many kinds of errors
-        raise UserError(f'{folder.path}: damaged: {" ".join(str(error).split())[:120]}') from None
+        raise UserError(f'{folder.path}: damaged: {error_line(error)}') from None
     with atomic_write(folder.path / 'report.html') as new:
         new.write_text(page, encoding='utf-8')
     return folder.path / 'report.html'

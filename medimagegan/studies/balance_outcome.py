@@ -20,7 +20,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..core.errors import UserError, printable
+from ..core.errors import UserError, error_line, printable
 from ..core.pages import PLOT_STYLE
 from ..core.seeds import make_rng
 from ..data.splits import read_split
@@ -283,7 +283,7 @@ def _read_fit(file: Path, lengths: dict[str, int]) -> dict:
         float(row['seconds'] + row['images'] + row['positive'])
         return row
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = ' '.join(str(error).split())[:100]
+        reason = error_line(error)
         raise UserError(f'{file}: damaged: {reason}; remove it, and run the same command again') from None
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c45
