@@ -112,7 +112,7 @@ def reword(message: str) -> str:
 # %% ../../nbs/700_cli.framework.ipynb #c18
 def describe_usage_error(
     error: click.ClickException,
-    noun: str = 'option',  # What an unknown `--word` would have been: an option or a setting
+    noun: str = 'option',  # What an unknown `--name` would have been: an option or a setting
 ) -> str:  # One line
     "Describe in one line what is wrong with the arguments."
     known = [name for param in error.ctx.command.params for name in param.opts] if getattr(error, 'ctx', None) else []

@@ -63,7 +63,7 @@ def read_image(
 
 # %% ../../nbs/230_data.images.ipynb #c22
 def _has_no_suffix(name: str) -> bool:
-    "Tell whether a name ends like those of DICOM archives: `IM0001`, `1.2.840.10008.5`."
+    "Return whether a name ends like those of DICOM archives: `IM0001`, `1.2.840.10008.5`."
     return '.' not in name or name.rsplit('.', 1)[1].isdigit()
 
 # %% ../../nbs/230_data.images.ipynb #c23

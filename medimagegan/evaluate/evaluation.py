@@ -209,7 +209,7 @@ def calibrates(
     stats: ReferenceStats,  # From `make_reference_stats`
     held: ImageSet | None,  # Held-out images
 ) -> bool:
-    "Tell whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
+    "Return whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
     return held is not None and len(held) >= 20 and stats.rows['other reals']['precision'][0] > .1
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c31
