@@ -114,7 +114,8 @@ LOSS_PANELS = {
 # %% ../../nbs/610_studies.comparison_report.ipynb #c23
 def comparison_panels() -> dict[str, Panel]:
     "List the panels: losses, then every measure that is scored during training."
-    measures = {name: Panel(row.title) for name, row in curve_measures().items() if row.kind != 'pairs'}
+    measures = {name: Panel(row.title) for name, row in curve_measures().items()
+                if row.in_comparison or row.kind != 'pairs'}
     return {**LOSS_PANELS, **measures}
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c26
