@@ -1,13 +1,13 @@
 # make demo       install, train on the built-in phantoms, print the path of the report
 # make test       install, then run every test
-# make trials     the long form of the trials: kills, full disks, hostile files; about an hour
+# make trials     run the long form of the trials: kills, full disks, hostile files; about an hour
 # make docs       build the documentation site in _site/
 # make format     after editing a chapter: export, clean, write the generated pages
 # make notebooks  run every chapter again and keep its outputs
 PYTHON ?= python3
 BIN = .venv/bin
-# One thread for each process: two processes with two threads each are seven times slower on two cores.
-# One cache for all of them, so that the features of a set of phantoms are computed once.
+# One thread per process: on two cores, two processes with two threads each are seven times slower.
+# One cache for all commands, so that the features of a set of phantoms are computed once.
 SLIM = OMP_NUM_THREADS=1 MEDIMAGEGAN_CACHE="$(CURDIR)/.venv/cache" PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: install demo test trials docs format notebooks clean

@@ -39,7 +39,7 @@ def write_parameters() -> None:
 
 
 def tidy_cell(cell: dict) -> dict | None:
-    "Prepare one cell for readers: directives become tags, cells without content go."
+    "Prepare one cell for readers: turn directives into tags, drop cells without content."
     source = ''.join(cell['source'])
     if cell['cell_type'] != 'code':
         return cell
@@ -53,7 +53,7 @@ def tidy_cell(cell: dict) -> dict | None:
 
 
 def write_chapter(notebook: Path) -> None:
-    "Write a chapter for the site, its title first and its outputs kept."
+    "Write a chapter for the site, with its title first and its outputs kept."
     content = json.loads(notebook.read_text(encoding='utf-8'))
     cells = [tidy_cell(cell) for cell in content['cells']]
     text = json.dumps({**content, 'cells': [cell for cell in cells if cell]}, ensure_ascii=False)
@@ -102,7 +102,7 @@ def describe_object(name: str, value) -> list[str]:
 
 
 def write_api(notebook: Path) -> str | None:
-    "Write the page of one module; give its name, or None for a module without public names."
+    "Write the page of one module; return its name, or None for a module without public names."
     module = notebook.stem[4:]
     loaded = importlib.import_module(f'medimagegan.{module}')
     names = public_names(loaded)
@@ -159,13 +159,13 @@ def write_indexes(chapters: list[Path], modules: list[str]) -> None:
 
 
 def title_line(notebook: Path) -> str:
-    "Give the sentence under a chapter's title."
+    "Return the sentence under a chapter's title."
     first = ''.join(json.loads(notebook.read_text(encoding='utf-8'))['cells'][0]['source'])
     return first.split('> ', 1)[1].strip().replace('\n', ' ')
 
 
 def build_site() -> int:
-    "Build the site; every warning, such as a link that leads nowhere, is an error."
+    "Build the site; every warning, such as a link without a target, is an error."
     write_sources()
     words = [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-j', '2', '-b', 'html', '-d', str(SITE / 'doctrees'), str(SOURCE), str(SITE / 'html')]
     code = subprocess.run(words).returncode

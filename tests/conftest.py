@@ -1,4 +1,4 @@
-"""What the tests share: the checkout's root, and real processes of the command line."""
+"""Shared by the tests: the root of the checkout, and real processes of the command line."""
 import multiprocessing
 import os
 import signal
@@ -27,17 +27,17 @@ def check(words, code, done, out, err):
 
 
 def command(*words, cwd, code=0, **env):
-    "Run a program; its exit code must be `code`. Gives the finished process with its text."
+    "Run a program; its exit code must be `code`. Returns the finished process with its output."
     done = subprocess.run([str(w) for w in words], cwd=cwd, capture_output=True, text=True, timeout=300,
                           env={**os.environ, 'OMP_NUM_THREADS': '1', **env})
     return check(words, code, done.returncode, done.stdout, done.stderr)
 
 
 def serve(words, cwd, out, err):
-    "In the forked process: the program's `main`, with its text in files."
+    "Run the program's `main` in the forked process, with its output in files."
     from medimagegan.cli.main import main
     os.chdir(cwd)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C, and hand that down
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore Ctrl-C, and their children inherit that
     for fd, file in ((1, out), (2, err)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), fd)
     sys.stdout, sys.stderr = (os.fdopen(fd, 'w', encoding='utf-8', closefd=False) for fd in (1, 2))
@@ -55,7 +55,7 @@ def serve(words, cwd, out, err):
 
 @pytest.fixture
 def medimagegan(tmp_path, tmp_path_factory):
-    "The command, in a process and a folder of its own."
+    "Return a function that runs the command in a process and a folder of its own."
     def call(*words, code=0, cwd=tmp_path):
         said = tmp_path_factory.mktemp('said')
         words = [str(word) for word in words]
@@ -70,7 +70,7 @@ def medimagegan(tmp_path, tmp_path_factory):
 
 @pytest.fixture
 def installed(tmp_path):
-    "The installed command, started as a user starts it."
+    "Return a function that runs the installed command as a user does."
     def call(*words, code=0, cwd=tmp_path, **env):
         return command(Path(sys.executable).parent / 'medimagegan', *words, cwd=cwd, code=code, **env)
     return call

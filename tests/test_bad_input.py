@@ -1,4 +1,4 @@
-"""Folders as they come: what can be used is used, the rest is named."""
+"""Imperfect folders of images: usable files are used, and the others are listed with a reason."""
 import os
 import sys
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_damaged_files_of_an_unfinished_run(medimagegan, tmp_path):
     run = tmp_path / 'runs' / 'a'
     straight = (run / 'history.csv').read_bytes()
     (run / 'scores.json').unlink()
-    (run / 'history.csv').write_bytes(straight + b'3,4')  # what a power cut leaves
+    (run / 'history.csv').write_bytes(straight + b'3,4')  # as after a power cut
     medimagegan('train', *flags(**SMALL, run='a'))
     assert (run / 'history.csv').read_bytes() == straight
     (run / 'scores.json').write_text('{')

@@ -28,7 +28,7 @@ classifier: {steps: 2, batch_size: 4, checks: 1}
 
 @pytest.fixture
 def lesions(medimagegan, tmp_path):
-    "A folder of phantoms without a table, and its split."
+    "Make a folder of phantoms without a table, and its split."
     medimagegan('phantoms', 'lesions', '--n', 160, '--image-size', 32)
     (tmp_path / 'lesions' / 'metadata.csv').unlink()
     said = medimagegan('split', 'lesions', '--out', 'split.csv').stdout
@@ -58,7 +58,7 @@ def test_a_leak_ends_the_run_and_is_named(medimagegan, lesions, tmp_path):
     assert 'made once' in medimagegan('split', 'lesions', '--out', 'split.csv', code=2).stderr
     assert (tmp_path / 'split.csv').read_text() == text
 
-    medimagegan(*words)  # without a leak it trains, on the train rows alone
+    medimagegan(*words)  # without a leak it trains, on the train rows only
     with open(tmp_path / 'runs' / 'one' / 'split.csv', newline='') as f:
         seen = {row['file'] for row in csv.DictReader(f) if row['split'] == 'train'}
     assert seen == {row['file'] for row in lesions if row['split'] == 'train'}

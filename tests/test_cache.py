@@ -1,4 +1,4 @@
-"""The image cache under several processes at once."""
+"""The image cache, used by several processes at once."""
 import os
 import time
 

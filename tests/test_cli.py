@@ -1,4 +1,4 @@
-"""The command line as a person uses it: real processes, real folders."""
+"""The command line as a user calls it: real processes, real folders."""
 import json
 import sys
 
@@ -40,14 +40,14 @@ def test_other_settings_in_a_folder_are_refused(medimagegan, tmp_path):
     assert (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes() == config
 
 
-def test_image_generation_is_the_same_door(tmp_path):
+def test_image_generation_runs_the_same_command(tmp_path):
     (tmp_path / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**SMALL, 'run': 'b', 'learning_rate': '2e-4'}.items()))
     done = command(sys.executable, ROOT / 'image_generation.py', 'input.yaml', cwd=tmp_path)
     assert 'runs/b/report.html' in done.stdout
     assert load_config(tmp_path / 'runs' / 'b' / 'config.yaml').learning_rate == 2e-4
 
 
-def test_grey_images_go_the_whole_way(medimagegan, tmp_path):
+def test_grey_images_train_sample_and_report(medimagegan, tmp_path):
     (tmp_path / 'films').mkdir()
     for i in range(24):
         Image.linear_gradient('L').rotate(15 * i).resize((80, 60)).save(tmp_path / 'films' / f'{i}.png')
@@ -75,10 +75,10 @@ def test_phantoms_are_a_folder_that_can_be_trained_on(medimagegan, tmp_path):
     (['train', '--n_gpu', '64'], 'medimagegan train: n_gpu: expected at most '),
     (['train', '--classes', 'melanom'], "medimagegan train: classes: 'melanom' is not among the phantoms: melanoma, nevus"),
     (['train', '--arch', 'StyleGAN'], "medimagegan train: arch: expected one of DCGAN, SNGAN, got 'StyleGAN'"),
-    (['train', 'a.yaml', 'b.yaml'], 'medimagegan train: unexpected words: b.yaml'),
+    (['train', 'a.yaml', 'b.yaml'], 'medimagegan train: unexpected arguments: b.yaml'),
     (['sample', 'nowhere', '--out', 'x', '--n', '0'], 'medimagegan sample: --n: expected a number in the range 1<=x<=1000000, got 0'),
 ])
-def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(medimagegan, tmp_path, words, line):
+def test_errors_are_one_line_and_nothing_is_written(medimagegan, tmp_path, words, line):
     said = medimagegan(*words, code=2)
     assert said.stderr.strip().startswith(line) and said.stderr.count('\n') == 1, said.stderr
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from medimagegan.evaluate.measures import compare_features
 
 
 def sets(n, n_features=1280, seed=0):
-    "Two sets with the uneven spectrum, the positive values and the outliers of real features; the second is shifted and scaled."
+    "Make two sets with the uneven spectrum, the positive values and the outliers of real features; the second is shifted and scaled."
     rng = np.random.default_rng(seed)
     mix = rng.normal(size=(64, n_features)) * np.linspace(1, .05, 64)[:, None]
     a, b = (np.abs(rng.standard_t(5, size=(n, 64)) @ mix * scale + shift + rng.normal(0, .3, (n, n_features)))

@@ -1,4 +1,4 @@
-"""The documentation site: it builds without a warning, and a page opened from disk asks nobody for anything."""
+"""The documentation site builds without a warning, and a page opened from disk loads nothing from elsewhere."""
 import re
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""The packaged weights are what they claim to be, and what cannot be downloaded is said in one line."""
+"""The packaged weights match their source, and a failed download is reported in one line."""
 import pytest
 import torch
 from conftest import SMALL, flags
@@ -29,6 +29,6 @@ def test_a_download_that_fails_is_one_line_and_leaves_nothing(installed, tmp_pat
     offline = {k: 'http://127.0.0.1:9' for k in ('https_proxy', 'http_proxy', 'HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY')}
     offline |= {'HF_HUB_OFFLINE': '1', 'HF_HOME': str(tmp_path / 'hf'), 'TORCH_HOME': str(tmp_path / 'torch')}
     done = installed('train', *flags(**SMALL, features=name), code=2, **offline)
-    said = [line for line in done.stderr.splitlines() if not line.startswith('Downloading')]  # what torch says when it begins
+    said = [line for line in done.stderr.splitlines() if not line.startswith('Downloading')]  # printed by torch
     assert len(said) == 1 and 'could not be downloaded' in said[0] and 'efficientnet_lite0' in said[0]
     assert not (tmp_path / 'runs').exists()

@@ -1,4 +1,4 @@
-"""The house in order: floors, export, clean notebooks, one source of settings."""
+"""House rules: the order of the rooms, the export, clean notebooks, one source of settings."""
 import ast
 import json
 import re
@@ -24,7 +24,7 @@ ROOMS = ('core', 'data', 'gan', 'evaluate', 'runs', 'studies', 'cli')
 
 
 def module_imports(file):
-    "The modules of the package that a module imports anywhere, in functions too."
+    "List the modules of the package that a module imports anywhere, also inside functions."
     module = '.'.join(file.relative_to(ROOT).with_suffix('').parts)
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
@@ -39,14 +39,14 @@ def module_imports(file):
 
 
 def order_of_chapters():
-    "{module: its number}, from the notebooks' names."
+    "Map each module to its number, from the names of the notebooks."
     return {chapter.stem[4:]: int(chapter.stem[:3]) for chapter in CHAPTERS}
 
 
 def check_order(number, imports):
-    "A module imports only modules with a smaller number, so no circle can be; the first digit is the room."
+    "Check that a module imports only modules with a smaller number, so there is no circle; the first digit is the room."
     for module, used in imports.items():
-        room = module.split('.')[0] if '.' in module else 'cli'  # what stands alone is on top
+        room = module.split('.')[0] if '.' in module else 'cli'  # a module outside the rooms counts as the top
         assert number[module] // 100 == ROOMS.index(room) + 1, f'{module} stands in another room than its number says'
         for other in used:
             assert number[other] < number[module], f'{module} imports {other}, which comes later'
@@ -70,7 +70,7 @@ def test_a_circle_is_found():
 
 @pytest.fixture
 def copy(tmp_path):
-    "The tracked parts of the checkout that nbdev reads, to be changed at will."
+    "Copy the parts of the checkout that nbdev reads, so that a test may change them."
     for name in ('nbs', 'medimagegan', 'experiments'):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns('runs', '__pycache__', '.ipynb_checkpoints', 'reports'))
     for name in ('settings.ini', 'pyproject.toml', 'README.md'):
@@ -134,7 +134,7 @@ def test_chapters_keep_their_budgets():
 
 
 def exported_cells():
-    "(chapter, index, source without directives) of every exported cell that holds more than imports."
+    "Yield (chapter, index, source without directives) of every exported cell that has more than imports."
     for file in CHAPTERS:
         for i, cell in enumerate(nbformat.read(file, 4).cells):
             if cell.cell_type == 'code' and re.search(r'^#\| *export', cell.source, re.M):
@@ -145,7 +145,7 @@ def exported_cells():
 
 
 def count_lines(source):
-    "Lines that are not blank; a signature with an argument on each line counts as one, and decorators as none: they declare."
+    "Count lines that are not blank; a signature of several lines counts as one, and decorators are not counted."
     tree, declared = ast.parse(source), set()
     for node in tree.body:
         for decorator in getattr(node, 'decorator_list', []):
@@ -177,7 +177,7 @@ def test_functions_and_modules_are_short():
                 assert lines <= 40, f'{file.name}: {node.name} has {lines} lines'
 
 
-def test_a_private_name_stands_in_one_module():
+def test_a_private_name_is_defined_in_one_module():
     seen = {}
     for file in sorted((ROOT / 'medimagegan').rglob('*.py')):
         for node in ast.parse(file.read_text()).body:
@@ -209,7 +209,7 @@ OLD_WORDS = ('yardstick', 'told of', 'paints', 'painted', 'twins', 'gone on from
              'a number that is none', 'stand-ins', 'best look', 'hopeless', 'the ground')
 
 
-def test_the_language_is_the_field_s():
+def test_the_text_uses_the_terms_of_the_field():
     files = [*(ROOT / 'docs').glob('*.md'), *(ROOT / 'experiments' / 'suites').glob('*.yaml'), ROOT / 'README.md',
              *(f for f in (ROOT / 'medimagegan').rglob('*') if f.suffix in ('.py', '.html') and f.stem != '_modidx')]
     texts = {file.name: file.read_text() for file in files}
@@ -239,7 +239,7 @@ def test_the_readme_is_short():
     assert len((ROOT / 'README.md').read_bytes()) <= 8192
 
 
-def test_links_between_files_lead_somewhere():
+def test_links_between_files_have_a_target():
     pages = [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md'), *(ROOT / 'experiments' / 'reports').glob('*.md')]
     texts = {page: page.read_text() for page in pages}
     for notebook in NOTEBOOKS:

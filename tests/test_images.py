@@ -1,4 +1,4 @@
-"""Images as they come: the trial's quick form, DICOM through the command line, and each fault that was found."""
+"""Reading images: the short form of the trial, DICOM through the command line, and every bug that was found."""
 import importlib.util
 import os
 import subprocess
@@ -25,7 +25,7 @@ def test_the_quick_trial_holds():
 
 @pytest.fixture
 def ward(tmp_path):
-    "A folder as a ward hands it over: twelve scans of six patients, two pictures, and what is no image."
+    "Make a folder as it comes from a ward: twelve scans of six patients, two pictures, and files that are not images."
     folder = tmp_path / 'images'
     folder.mkdir()
     for i in range(12):
@@ -75,7 +75,7 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path, monkeypatch):
 def test_a_flipped_bit_that_ends_the_decoder_ends_one_file(tmp_path, base):
     whole = bases()[base]
     broken = bytearray(whole)
-    broken[whole.rfind(b'\xe0\x7f\x10\x00') + 34] ^= 1  # GDCM ends its process at this one
+    broken[whole.rfind(b'\xe0\x7f\x10\x00') + 34] ^= 1  # this one crashes GDCM
     (tmp_path / 'broken.dcm').write_bytes(broken)
     (tmp_path / 'whole.dcm').write_bytes(whole)
     data = read_folder(tmp_path, SIDE, workers=1)

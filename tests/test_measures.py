@@ -26,7 +26,7 @@ NEW = [
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory) -> RunFolder:
-    "A tiny run, trained and scored while the registry has three more rows; they stay for the tests of this file."
+    "Make a tiny run, trained and scored while the registry has three more rows; they stay for the tests of this file."
     with pytest.MonkeyPatch.context() as patch:
         for row in NEW:
             patch.setitem(PAIRWISE if row.kind == 'pairs' else MEASURES, row.name, row)

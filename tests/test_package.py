@@ -1,4 +1,4 @@
-"""What is installed works without the tools that built it, and answers at once."""
+"""The installed package works without the tools that built it, and imports fast."""
 import sys
 
 from conftest import ROOT, SMALL, command, flags

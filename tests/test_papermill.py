@@ -1,4 +1,4 @@
-"""The notebook door: papermill by hand, and `medimagegan experiment`."""
+"""Runs as notebooks: papermill itself, and `medimagegan experiment`."""
 import json
 import re
 import shutil
@@ -24,7 +24,7 @@ def parameters(**settings):
     return [word for name, value in settings.items() for word in ('-p', name, value)]
 
 
-def test_three_doors_to_the_same_run(experiments, medimagegan):
+def test_papermill_experiment_and_train_give_the_same_run(experiments, medimagegan):
     papermill(*parameters(**SMALL, arch='SNGAN', run='notebook'), cwd=experiments)
     medimagegan('train', *flags(**SMALL, arch='SNGAN', run='flags'))
     (experiments / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**SMALL, 'arch': 'SNGAN', 'run': 'yaml'}.items()))

@@ -57,7 +57,7 @@ def test_two_ranks_of_8_are_one_of_16(tmp_path, options):
         for name, weight in ranks[0][network].items():
             assert torch.equal(weight, ranks[1][network][name]), f'{network} {name}: the ranks differ'
     assert torch.equal(ranks[0]['rng'], alone.rng.get_state())
-    # the first steps agree to rounding; later ones drift, since Adam's first steps are the sign of a gradient, however near 0
+    # the first steps agree up to rounding; later ones drift, because Adam's first step is the sign of the gradient, however small it is
     ours = pd.DataFrame(ranks[0]['records'])
     for steps, tolerance in ((3, 2e-5), (20, 2e-3)):
         for name in ('d_loss', 'g_loss', 'd_real', 'd_fake', 'penalty'):
@@ -85,7 +85,7 @@ def test_a_run_under_torchrun_goes_on_alone_and_back(tmp_path):
     weights = [load_file(tmp_path / 'runs' / name / 'generator.safetensors') for name in ('one', 'two')]
     for name, weight in weights[0].items():
         assert (weight.float() - weights[1][name].float()).abs().mean() < 1e-3, name
-    # the checkpoint of the run on two ranks is taken up by one process: it was at its end, so it only scores again
+    # one process resumes the checkpoint of two ranks: training had ended, so it only scores again
     (tmp_path / 'runs' / 'two' / 'scores.json').unlink()
     before = (tmp_path / 'runs' / 'two' / 'generator.safetensors').read_bytes()
     command(Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings, run='two'), cwd=tmp_path)
@@ -96,7 +96,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path):
     settings = {**SMALL, 'batch_size': 7, 'out': 'runs', 'run': 'odd'}
     said = command(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '--no-python', '--',
                    Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings), cwd=tmp_path, code=1).stderr
-    assert said.count('batch_size: 7 images a step cannot be divided among 2 processes: expected a multiple of 2') == 1
+    assert said.count('batch_size: 7 images per step cannot be divided among 2 processes: expected a multiple of 2') == 1
     assert not (tmp_path / 'runs').exists()
 
 
@@ -104,7 +104,7 @@ def test_a_failure_of_processes_started_here_is_said_and_leaves_nothing(tmp_path
     cfg = TrainConfig(**{**SMALL, 'batch_size': 7, 'out': str(tmp_path / 'runs'), 'run': 'odd'})
     with pytest.raises(ChildProcessError, match='one of the 2 processes failed'):
         start_ranks(cfg, 2, print)
-    assert capfd.readouterr().err.count('batch_size: 7 images a step cannot be divided among 2 processes') == 1
+    assert capfd.readouterr().err.count('batch_size: 7 images per step cannot be divided among 2 processes') == 1
     assert not (tmp_path / 'runs').exists()
 
 

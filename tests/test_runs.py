@@ -1,4 +1,4 @@
-"""Runs that are stopped, starved and changed: the short form of the trials, and what they do not try."""
+"""Runs that are stopped, short of resources or changed: the short form of the trials, and cases that they lack."""
 import pandas as pd
 import pytest
 import trial_runs
@@ -48,7 +48,7 @@ def test_images_that_changed_under_their_names_are_other_images(medimagegan, tmp
     assert 'path: images of images have changed since runs/a was started' in said and said.count('\n') == 1
 
 
-def test_a_log_that_lost_rows_is_said(medimagegan, tmp_path):
+def test_a_log_that_lost_rows_is_reported(medimagegan, tmp_path):
     words = flags(**{**SMALL, 'log_every': 1}, run='a')
     medimagegan('train', *words, '--max_time', '0.00001', code=124)
     (tmp_path / 'runs' / 'a' / 'history.csv').unlink()

@@ -1,4 +1,4 @@
-"""`medimagegan score` on folders, and what a run says at its end."""
+"""`medimagegan score` on folders, and what a run reports at its end."""
 import json
 
 import numpy as np
@@ -91,8 +91,8 @@ def test_the_training_set_as_reference_is_possible_and_labelled(medimagegan, tmp
     assert 'set reference: train' in medimagegan('train', *flags(**SMALL, holdout=0), code=2).stderr
 
 
-def test_a_hopeless_run_is_stopped_and_stays_stopped(medimagegan, tmp_path):
-    "G learns nothing at this rate, and paints one grey for ever."
+def test_a_run_that_cannot_recover_is_stopped_early_and_stays_stopped(medimagegan, tmp_path):
+    "Check early stopping: at this learning rate G learns nothing and generates one grey forever."
     hopeless = flags(**{**SMALL, 'num_epochs': 12}, score_every=1, learning_rate=1e-9, run='r', stop_on='mode collapse')
     done = medimagegan('train', *hopeless)
     assert 'stopped after epoch' in done.stdout

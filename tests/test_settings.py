@@ -1,4 +1,4 @@
-"""Wrong settings are one line, through every door; the whole table is `python tests/trial_settings.py --full`."""
+"""Wrong settings give one line, whichever way they are given; the whole table is `python tests/trial_settings.py --full`."""
 from trial_settings import trial
 
 

@@ -19,7 +19,7 @@ PROGRAM = Path(sys.executable).parent / 'medimagegan'
 
 @pytest.fixture
 def suite(tmp_path):
-    "A small suite in a folder that looks like the checkout's."
+    "Write a small suite into a folder that looks like the checkout's."
     (tmp_path / 'experiments' / 'suites').mkdir(parents=True)
     (tmp_path / 'experiments' / 'experiment.ipynb').write_bytes((ROOT / 'experiments' / 'experiment.ipynb').read_bytes())
     file = tmp_path / 'experiments' / 'suites' / 'rates.yaml'
@@ -28,7 +28,7 @@ def suite(tmp_path):
     return file
 
 
-def test_the_suites_of_the_study_are_all_there_and_sound():
+def test_the_suites_of_the_study_are_complete_and_valid():
     files = sorted((ROOT / 'experiments' / 'suites').glob('*.yaml'))
     assert {f.stem for f in files} == {'non_convergence', 'batch_size', 'epochs', 'spectral_norm', 'latent_size', 'ttur', 'msg',
                                        'label_smoothing', 'image_size'}
@@ -69,7 +69,7 @@ def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
     def start(name, *words):
         return subprocess.Popen([sys.executable, '-m', f'distributed.cli.dask_{name}', *map(str, words)], cwd=elsewhere, text=True,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, 'OMP_NUM_THREADS': '1'})
-    elsewhere, about = tmp_path / 'elsewhere', tmp_path / 'scheduler.json'  # a worker that stands in another folder
+    elsewhere, about = tmp_path / 'elsewhere', tmp_path / 'scheduler.json'  # a worker in another folder
     elsewhere.mkdir()
     started = [start('scheduler', '--host', '127.0.0.1', '--port', 0, '--no-dashboard', '--scheduler-file', about)]
     try:
@@ -101,7 +101,7 @@ def test_compare_reads_any_runs(medimagegan, tmp_path):
     said = medimagegan('compare', 'runs/s0', 'runs/s1', 'runs/other', '--out', 'page').stdout
     assert 'Against arch DCGAN, by KD' in said and '| other reals |' in said and (tmp_path / 'page' / 'comparison.html').exists()
     assert 'the same settings and seed' in medimagegan('compare', 'runs/s0', 'runs/s0', code=2).stderr
-    assert 'not a finished run' in medimagegan('compare', 'runs', code=2).stderr
+    assert 'expected a finished run' in medimagegan('compare', 'runs', code=2).stderr
 
 
 def test_a_run_folder_belongs_to_one_process(medimagegan, tmp_path):
@@ -116,7 +116,7 @@ def test_a_run_folder_belongs_to_one_process(medimagegan, tmp_path):
 
 
 def test_a_worker_keeps_its_memory():
-    "Dask tells its workers to give memory back at once; training then takes 1.7 times as long."
+    "Check that workers do not return memory at once, as Dask asks them to: training would take 1.7 times as long."
     with open_client(1) as (client, _):
         told = client.submit(dict, client.submit(os.environ.copy)).result(60)
     assert 'OMP_NUM_THREADS' in told and 'MALLOC_TRIM_THRESHOLD_' not in told

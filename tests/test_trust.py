@@ -1,4 +1,4 @@
-"""A stranger's files execute nothing; with the installed command and a kernel it is `python tests/trial_trust.py --full`."""
+"""Files from an untrusted source execute nothing; with the installed command and a kernel it is `python tests/trial_trust.py --full`."""
 from trial_trust import trial
 
 

@@ -1,8 +1,8 @@
-"""A trial of what reads images: a golden set whose pixels are known, and odd and broken files by the hundred.
+"""Trial of the image readers: a golden set whose pixels are known, and hundreds of odd and broken files.
 
-`python tests/trial_images.py [--full]` prints `N tried, N held`. Pixels of the golden set are computed here, from numbers, by none of
-the code under test. Of the others each must be read or named with its reason, with nothing on standard error, and where the outcome is
-known beforehand (an empty file; a JPEG called .png) it must be that one. No name of a patient may stand in anything that is written."""
+`python tests/trial_images.py [--full]` prints `N tried, N held`. Pixels of the golden set are computed here,
+without any of the code under test. Every other file must be read, or listed with a reason, with nothing on standard error. Where the
+outcome is known beforehand (an empty file; a JPEG called .png), it must be that one. No output may contain the name of a patient."""
 import faulthandler
 import gzip
 import io
@@ -35,7 +35,7 @@ TWELVE = (X * 113 + Y * 60).astype(np.uint16)  # 0 to 3,979
 
 
 def scan(values, planes=None, **elements):
-    "A DICOM data set with a patient's fields."
+    "Make a DICOM data set with the fields of a patient."
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
@@ -57,7 +57,7 @@ def scan(values, planes=None, **elements):
 
 
 def file_of(ds, syntax=uid.ExplicitVRLittleEndian):
-    "The bytes of a data set's file."
+    "Return the bytes of a data set's file."
     ds.file_meta.TransferSyntaxUID = syntax
     out = io.BytesIO()
     ds.save_as(out, enforce_file_format=True, implicit_vr=syntax == uid.ImplicitVRLittleEndian,
@@ -66,7 +66,7 @@ def file_of(ds, syntax=uid.ExplicitVRLittleEndian):
 
 
 def packed(ds, how):
-    "The same in one of GDCM's transfer syntaxes."
+    "Compress the data set to one of GDCM's transfer syntaxes."
     with tempfile.TemporaryDirectory() as d:
         Path(d, 'a').write_bytes(file_of(ds))
         reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
@@ -93,13 +93,13 @@ def chunk(kind, data):
 
 
 def png(width, height, depth, colour, lines, *more):
-    "A PNG by hand."
+    "Write a PNG byte by byte."
     return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, depth, colour, 0, 0, 0)) + b''.join(more)
             + chunk(b'IDAT', zlib.compress(lines)) + chunk(b'IEND', b''))
 
 
 def tiff(values, bits, white_is_zero=False, order='<'):
-    "A grey TIFF by hand; `values` are bytes."
+    "Write a grey TIFF byte by byte; `values` are bytes."
     tags = [(256, SIDE), (257, SIDE), (258, bits), (259, 1), (262, 0 if white_is_zero else 1), (273, 8), (277, 1), (278, SIDE),
             (279, len(values))]
     start = 8 + len(values) + len(values) % 2
@@ -109,13 +109,13 @@ def tiff(values, bits, white_is_zero=False, order='<'):
 
 
 def pack12(values):
-    "Two 12-bit numbers in three bytes."
+    "Pack two 12-bit numbers into three bytes."
     a, b = values.reshape(-1, 2).astype(int).T
     return np.stack([a >> 4, (a & 15) << 4 | b >> 8, b & 255], 1).astype(np.uint8).tobytes()
 
 
 def exif(tag):
-    "PNG whose tag says how it was turned: built so that, turned back, it is RGB."
+    "Make a PNG with an orientation tag; turned upright it equals RGB."
     undo = {1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1], 5: lambda a: a.transpose(1, 0, 2),
             6: lambda a: np.rot90(a), 7: lambda a: a[::-1, ::-1].transpose(1, 0, 2), 8: lambda a: np.rot90(a, -1)}[tag]
     wide = np.ascontiguousarray(undo(RGB))
@@ -125,7 +125,7 @@ def exif(tag):
 
 
 def golden():
-    "{name: (bytes, pixels (SIDE, SIDE) or (SIDE, SIDE, 3), greatest error)}, 50 of them."
+    "Return {name: (bytes, pixels (SIDE, SIDE) or (SIDE, SIDE, 3), greatest error)} of 50 files."
     lines = lambda a: b''.join(b'\0' + row.tobytes() for row in a)  # noqa: E731
     alpha = ((X + Y) * 5).astype(np.uint8)
     over = np.rint(RGB.astype(float) * alpha[..., None] / 255)
@@ -169,7 +169,7 @@ def golden():
     signed = (TWELVE.astype(np.int16) - 2048)
     tables = {f'{c}PaletteColorLookupTable{part}': value for i, c in enumerate(('Red', 'Green', 'Blue')) for part, value in
               (('Descriptor', [256, 0, 16]), ('Data', (table[:, i].astype(np.uint16) * 257).tobytes()))}
-    # how JFIF writes colours, in whole numbers (ITU-T T.871)
+    # the colour conversion of JFIF, in integers (ITU-T T.871)
     r, g, b = RGB.astype(float).transpose(2, 0, 1)
     ybr = np.rint(np.dstack([.299 * r + .587 * g + .114 * b, -.168736 * r - .331264 * g + .5 * b + 128,
                              .5 * r - .418688 * g - .081312 * b + 128])).clip(0, 255).astype(np.uint8)
@@ -207,7 +207,7 @@ def golden():
 
 @contextmanager
 def heard():
-    "What reaches standard error, from Python or from a library in C."
+    "Collect what Python or a C library writes to standard error."
     kept, words = os.dup(2), []
     with tempfile.TemporaryFile() as said:
         sys.stderr.flush()
@@ -223,7 +223,7 @@ def heard():
 
 
 def try_golden(folder):
-    "[(name, what is wrong or '')] of every golden file, in colour and in grey."
+    "Return [(name, what is wrong or '')] of every golden file, in colour and in grey."
     told = []
     for name, (data, wanted, most) in golden().items():
         Path(folder, name).write_bytes(data)
@@ -240,7 +240,7 @@ def try_golden(folder):
 
 
 def bases():
-    "{suffix: bytes} of whole files to be broken."
+    "Return {suffix: bytes} of intact files that will be damaged."
     rng = np.random.default_rng(5)
     noise = rng.integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
     return {'.jpg': picture(noise, 'JPEG'), '.png': picture(noise), '.tif': picture(noise, 'TIFF'), '.bmp': picture(noise, 'BMP'),
@@ -306,7 +306,7 @@ NAMES = ['皮膚病変', 'меланома', 'ميلانوما', 'מלנומה',
 
 
 def dicom_oddities():
-    "{name: bytes} of DICOM files that are whole and yet no image for us, or lie about themselves."
+    "Return {name: bytes} of DICOM files that are intact but hold no usable image, or have a false header."
     raw, at = file_of(scan(GREY)), file_of(scan(GREY)).find
     odd = {'frames': file_of(scan(GREY, NumberOfFrames=3)),
            'deflated': file_of(scan(GREY), uid.DeflatedExplicitVRLittleEndian),
@@ -330,7 +330,7 @@ def dicom_oddities():
 
 
 def odd_files(folder, each):
-    "Write the odd files; {name: 'same' (as which bytes), 'named' or ''}, `each` of every mutator on every base."
+    "Write the odd files, `each` for every mutator and base; return {name: 'same' (as which bytes), 'named' or ''}."
     wanted = {}
 
     def put(name, data, outcome):
@@ -362,7 +362,7 @@ def odd_files(folder, each):
     for name in ('pipe.png', 'pipe.dcm'):
         os.mkfifo(f'{folder}/{name}')
         wanted[name] = 'named'
-    os.mkfifo(f'{folder}/pipe')  # neither suffix nor mark: no image
+    os.mkfifo(f'{folder}/pipe')  # neither a suffix nor a signature of an image
     for name in ('locked.png', 'locked.dcm'):
         put(name, whole[name[-4:]], 'named' if os.getuid() else 'same')
         os.chmod(f'{folder}/{name}', 0)
@@ -372,7 +372,7 @@ def odd_files(folder, each):
 
 
 def try_odd(folder, cache, each):
-    "[(name, what is wrong or '')] of every odd file, all read as one folder."
+    "Return [(name, what is wrong or '')] of every odd file, all read as one folder."
     wanted = odd_files(folder, each)
     with heard() as said, warnings.catch_warnings(record=True) as warned:
         data = read_folder(folder, SIDE)
@@ -393,13 +393,13 @@ def try_odd(folder, cache, each):
         elif reason is not None and (not reason.strip() or '\n' in reason or len(reason) > 250):
             told.append((shown, f'a reason that says nothing: {reason!r}'))
         elif outcome == 'named' and reason is None or outcome == 'same' and reason is not None:
-            told.append((shown, f'{outcome} was wanted, and it was ' + (f'left out: {reason}' if reason else 'read')))
+            told.append((shown, f'expected {outcome}, but it was ' + (f'left out: {reason}' if reason else 'read')))
         elif outcome == 'same' and (data[[where[name]]][0].numpy() != looks[base]).any():
             told.append((shown, 'other pixels'))
         else:
             told.append((shown, ''))
     lines = [line for line in said[0].splitlines() if line and not re.match(r'(\w*(TIFF|LZW)\w*|tempfile\.tif): ', line)]
-    told.append(('standard error', '; '.join(lines)[:300]))  # libtiff says there what is wrong with a file, and cannot be asked not to
+    told.append(('standard error', '; '.join(lines)[:300]))  # libtiff writes its errors there, and cannot be silenced
     told.append(('warnings', '; '.join(str(w.message) for w in warned)[:300]))
     told.append(('nothing else is listed', '; '.join(set(data.files) - set(wanted))))
     written = repr((data.rejected, data.notes, data.groups, data.classes, data.where)) + said[0]
@@ -409,7 +409,7 @@ def try_odd(folder, cache, each):
 
 
 def try_moving(folder):
-    "[(name, what is wrong or '')]: files that go, shrink or change between being listed and being read."
+    "Return [(name, what is wrong or '')] of files that vanish, shrink or change between being listed and being read."
     for i in range(12):
         Path(folder, f'{i:02}.png').write_bytes(picture(RGB))
     Path(folder, '12.dcm').write_bytes(file_of(scan(GREY)))
@@ -430,7 +430,7 @@ def try_moving(folder):
 
 
 def trial(full=False):
-    "[(name, what is wrong or '')] of everything."
+    "Return [(name, what is wrong or '')] of every case."
     told, before = [], os.environ.get('MEDIMAGEGAN_CACHE')
     with tempfile.TemporaryDirectory() as d:
         os.environ['MEDIMAGEGAN_CACHE'] = f'{d}/cache'

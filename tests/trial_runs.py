@@ -1,6 +1,6 @@
-"""Runs that are killed, starved, poisoned and repeated: `python tests/trial_runs.py [--full] [NAME ...]`.
+"""Trial of runs that are killed, run out of disk, get NaN, or are repeated: `python tests/trial_runs.py [--full] [NAME ...]`.
 
-Each trial gives (what was tried, what was wrong or ''). The short form is a few of each; the full form is what the table in docs/reliability.md says."""
+Each trial yields (what was tried, what was wrong or ''). The short form has a few cases of each; `--full` has all of them."""
 import contextlib
 import os
 import random
@@ -32,7 +32,7 @@ EQUAL = ('generator.safetensors', 'best.safetensors', 'history.csv', 'score_hist
 
 
 class Command:
-    "The program in a process of its own, forked from one that has imported torch; or papermill, with the plain engine or ours."
+    "The program in its own process, forked from one that has imported torch; or papermill, with its own engine or ours."
 
     def __init__(self, words, cwd, door='train'):
         self.said = Path(tempfile.mkdtemp(dir=cwd))
@@ -64,7 +64,7 @@ class Command:
 
 
 def steps_done(run):
-    "The last step that history.csv has."
+    "Return the last step in history.csv."
     try:
         return int((run / 'history.csv').read_text().splitlines()[-1].split(',')[1])
     except (OSError, ValueError, IndexError):
@@ -72,7 +72,7 @@ def steps_done(run):
 
 
 def reach(command, run, wanted):
-    "Wait until the run has done so many steps. False where it ended before."
+    "Wait until the run has done so many steps; return False if it ended before."
     while steps_done(run) < wanted:
         if not command.running():
             return False
@@ -87,7 +87,7 @@ def saved_step(run, cfg):
 
 
 def straight(work, kind):
-    "The run that nobody stops, made once."
+    "Return the run that is never interrupted, made once."
     run = work / 'runs' / f'{kind}-straight'
     if not (run / 'scores.json').exists():
         assert Command(flags(**TINY, **KINDS[kind], run=run.name), work).end() == 0
@@ -100,7 +100,7 @@ def compare(run, whole):
 
 
 def try_kills(work, full):
-    "SIGKILL at a random step, often twice; the same command resumes it, and it ends as one that was never killed."
+    "Kill at a random step, often twice; the same command resumes, and the run ends like one that was never killed."
     rng = random.Random(1)
     for i in range(30 if full else 2):
         kind, door = list(KINDS)[i % 4], 'plain' if full and i % 4 == 3 or i % 5 == 4 else 'train'
@@ -127,7 +127,7 @@ def children(pid):
 
 
 def try_signals(work, full):
-    "A signal at a random step: at most one step is lost, the code is the usual one, within ten seconds, and the rest is exact."
+    "Signal at a random step: at most one step is lost, the exit code is the usual one within ten seconds, and the rest is exact."
     rng = random.Random(2)
     for i in range(20 if full else 3):
         kind, name = list(KINDS)[i % 4], ('SIGTERM', 'SIGTERM', 'SIGINT', 'SIGUSR1')[i % 4]
@@ -135,7 +135,7 @@ def try_signals(work, full):
         run, whole, at = work / 'runs' / f'{kind}-asked{i}', straight(work, kind), rng.randrange(1, 80)
         command = Command(words := flags(**TINY, **KINDS[kind], run=run.name), work, door)
         reached, begun = reach(command, run, at), time.monotonic()
-        with contextlib.suppress(ProcessLookupError):  # it ended too soon, which is said below
+        with contextlib.suppress(ProcessLookupError):  # it ended too soon, which is reported below
             os.kill(command.process.pid, getattr(signal, name))
         code, seconds = command.end(), time.monotonic() - begun
         done, saved = steps_done(run), saved_step(run, make_config({**TINY, **KINDS[kind]}))
@@ -150,7 +150,7 @@ def try_signals(work, full):
 
 
 def keep_saving(file, log):
-    "In a process of its own: save without end."
+    "Save without end, in a process of its own."
     cfg = TrainConfig(image_size=32, gen_feature_maps=16, dis_feature_maps=16, precision='fp32')
     gan = init_gan(cfg)
     for _ in range(100_000):
@@ -163,7 +163,7 @@ def keep_saving(file, log):
 
 
 def loads(file):
-    "What is wrong with the checkpoints there."
+    "Describe what is wrong with the checkpoints of a folder."
     cfg = TrainConfig(image_size=32, gen_feature_maps=16, dis_feature_maps=16, precision='fp32')
     said = []
     try:
@@ -174,7 +174,7 @@ def loads(file):
 
 
 def try_saves(work, full):
-    "SIGKILL at a random moment of saving: whatever lies there can be loaded, with nothing damaged to step over."
+    "Kill at a random moment of saving: what is on the disk can be loaded, and nothing is damaged."
     rng = random.Random(3)
     for i in range(200 if full else 8):
         folder = work / f'saving{i}'
@@ -196,7 +196,7 @@ def mounted(folder, size):
 
 
 def try_disks(work, full):
-    "A disk that fills up, and one that becomes read-only, while saving: an error in a line, and the last good checkpoint stays."
+    "Save to a disk that fills up or becomes read-only: one line of error, and the last good checkpoint stays."
     rng = random.Random(4)
     for what in ('full', 'read-only'):
         for i in range(20 if full else 2):
@@ -229,7 +229,7 @@ def try_disks(work, full):
 
 
 def poison(where, at):
-    "What `opening` and `capture` use, with a NaN at step `at` in the gradients of D or G, or in the images."
+    "Replace what `opening` and `capture` use, so that step `at` has a NaN in the gradients of D or G, or in the images."
     counted, real_init, real_signed = [0], opening.init_gan, capture.to_signed
 
     def poisoned(cfg, device='cpu', classes=()):
@@ -246,7 +246,7 @@ def poison(where, at):
 
 
 def try_numbers(work, full):
-    "A NaN in the gradients of D, of G, or in the data at step k: the run stops within that step, names it, and no checkpoint is touched."
+    "Put a NaN into the gradients of D or G, or into the data: the run stops in that step, names it, and keeps its checkpoints."
     places = ('discriminator', 'generator', 'data')
     for i, (where, kind, at) in enumerate([(w, k, s) for w in places for k in ('DCGAN', 'SNGAN') for s in (7, 64)][::1 if full else 5]):
         run, cfg = work / 'runs' / f'{where}-{kind}-{at}', make_config({**TINY, **KINDS[kind], 'out': str(work / 'runs')})
@@ -258,15 +258,15 @@ def try_numbers(work, full):
             wrong = '' if f'after step {at},' in str(error) and 'first in the ' in str(error) else str(error)
         finally:
             opening.init_gan, capture.to_signed = before
-        if at > 24 and not wrong:  # one was saved at the 24th
+        if at > 24 and not wrong:  # a checkpoint was saved at step 24
             kept = saved_step(run, replace(cfg, score_every=2))
             wrong = '' if kept <= at - 1 else f'a checkpoint of step {kept}'
         yield f'NaN in the {where} of {kind} at step {at}', wrong
-        if i == 0:  # asked to, it goes back once
+        if i == 0:  # with `rollback`, it returns once
             (opening.init_gan, capture.to_signed), before = poison(where, 64), (opening.init_gan, capture.to_signed)
             try:
                 folder = launcher.run(replace(cfg, run=f'{run.name}-back', score_every=2, rollback=.5), log=lambda line: None)
-            except FloatingPointError:  # the hook of this trial strikes again at the same step
+            except FloatingPointError:  # the trial puts a NaN into the same step again
                 folder = RunFolder(work / 'runs' / f'{run.name}-back')
             finally:
                 opening.init_gan, capture.to_signed = before
@@ -275,13 +275,13 @@ def try_numbers(work, full):
 
 
 def train_twice(folder, cfg, threads):
-    "In a process of its own."
+    "Train twice, in a process of its own."
     torch.set_num_threads(threads)
     launcher.run(replace(cfg, out=str(folder)), log=lambda line: None)
 
 
 def try_seeds(work, full):
-    "The same seed twice gives the same bytes of samples and history."
+    "Train twice with one seed: samples and history have the same bytes."
     for seed in range(5 if full else 1):
         for kind in ('DCGAN', 'SNGAN'):
             for threads in (1, 2) if full else (2,):
@@ -300,7 +300,7 @@ TRIALS = {'kills': try_kills, 'signals': try_signals, 'saves': try_saves, 'disks
 
 
 def trial(name, full=False):
-    "[(what was tried, what was wrong or '')]"
+    "Return [(what was tried, what was wrong or '')]."
     with tempfile.TemporaryDirectory() as d:
         return list(TRIALS[name](Path(d), full))
 

@@ -1,7 +1,7 @@
-"""Wrong settings, as people write them, through every door: `python tests/trial_settings.py [--full]`.
+"""Trial of wrong settings, given in every way: `python tests/trial_settings.py [--full]`.
 
-One table goes through a YAML file, through flags and through papermill; then come files, words and suites that are wrong as a whole.
-Held is: exit code 2, one printable line that names what is wrong, no traceback, and nothing written. The short form stays in one process
+One table is given as a YAML file, as flags and through papermill; then come files, arguments and suites that are wrong as a whole.
+Expected: exit code 2, one printable line that names what is wrong, no traceback, and nothing written. The short form stays in one process
 and starts one notebook; the full form starts the installed command and a notebook for every case."""
 import contextlib
 import io
@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 CLEAR, BELL = '\x1b[2J', '\x07'
 
-# settings, and what the line must say
+# settings, and what the line must contain
 CASES = [
     # typos and names that only look right
     ({'lerning_rate': 1e-3}, "Did you mean 'learning_rate'"), ({'batchsize': 8}, "Did you mean 'batch_size'"),
@@ -27,7 +27,7 @@ CASES = [
     ({'num_epoch': 3}, "Did you mean 'num_epochs'"), ({'image_sizes': 64}, "Did you mean 'image_size'"), ({'gpu': 0}, 'nknown setting'),
     ({'_seed': 1}, "Did you mean 'seed'"), ({'_private': 1}, 'nknown setting'), ({'seed_': 1}, "Did you mean 'seed'"),
     ({'title': 'x'}, 'nknown setting'), ({'s' * 5000: 1}, 'nknown setting'), ({'self': 1}, 'nknown setting'),
-    # numbers that are none, or not of this kind
+    # not a number, or not a number of this kind
     ({'learning_rate': '2e-4x'}, 'expected a number'), ({'learning_rate': '0,0002'}, 'expected a number'),
     ({'learning_rate': 'fast'}, 'expected a number'),
     ({'learning_rate': float('nan')}, 'expected a number'), ({'learning_rate': float('inf')}, 'expected a number'),
@@ -145,7 +145,7 @@ WORDS = [
     ['phantoms', 'x', '--n', '0'], ['phantoms', 'x', '--seed', '9' * 40], ['phantoms', 'x', '--image-size', '31'], ['phantoms', ''],
 ]
 SUITE = 'title: T\nquestion: Q?\nbase: {n_gpu: 0}\nruns:\n  a: {}\n  b: {ttur: 4}\nseeds: [0, 1]\n'
-SUITES = [  # (what stands in a good suite, what is put there), what the line must say
+SUITES = [  # (text of a valid suite, its replacement), what the line must contain
     ('title: T', 'tilte: T', 'title, question and runs'), ('title: T', 'title: [T]', 'title: expected text'),
     ('title: T', 'title: ""', 'title: expected text'),
     ('question: Q?', 'question: {Q: 1}', 'question: expected text'), ('seeds', 'sedes', "Did you mean 'seeds'"), ('[0, 1]', '3', 'seeds:'),
@@ -159,7 +159,7 @@ SUITES = [  # (what stands in a good suite, what is put there), what the line mu
     ('a: {}', 'a: {arch: "\\e[2J"}', '\\x1b'), ('base: {n_gpu: 0}', 'base: [n_gpu]', 'base:'),
     ('base: {n_gpu: 0}', 'base: {n_gup: 0}', "Did you mean 'n_gpu'"),
     ('base: {n_gpu: 0}', 'primary_metric: FID', "Did you mean 'FD'"), ('base: {n_gpu: 0}', 'yardstick: [KD]', 'primary_metric: expected text'),
-    ('base: {n_gpu: 0}', 'yardstick: KD\nprimary_metric: KD', 'both are there'),
+    ('base: {n_gpu: 0}', 'yardstick: KD\nprimary_metric: KD', 'got both'),
     ('b: {', 'b: {compare_with: aa, ', "Did you mean 'a'"), ('a: {}', 'a: {compare_with: b}', 'the first run is a base'),
     ('b: {', 'b: {compare_with: [a], ', 'compare_with: expected one of a'),
     ('b: {', 'b: {provokes: divergd, ', "Did you mean 'diverged'"),
@@ -169,7 +169,7 @@ SUITES = [  # (what stands in a good suite, what is put there), what the line mu
     (SUITE, '[a]', 'not a suite'),
 ]
 STUDY = 'positive: melanoma\ngenerator: {arch: SNGAN}\nclassifier: {steps: 9, checks: 3}\ndoses: [50]\n'
-STUDIES = [  # (what stands in a good study, what is put there), what the line must say
+STUDIES = [  # (text of a valid study, its replacement), what the line must contain
     ('doses', 'dosis', "Did you mean 'doses'"), ('[50]', '[0]', 'doses: expected a list, each entry a whole number'), ('[50]', '[]', 'doses'),
     ('[50]', '[many]', 'doses'),
     ('[50]', '{a: 1}', 'doses'), ('steps: 9', 'steps: 2', 'checks: expected at most one per step, 2, got 3'), ('steps: 9', 'setps: 9', "Did you mean 'steps'"),
@@ -186,7 +186,7 @@ STUDIES = [  # (what stands in a good study, what is put there), what the line m
 
 
 def fault(code: int, said: str, wanted: str | None, left: list) -> str:
-    "What was wrong with an answer; '' where it held."
+    "Describe what was wrong with an answer; '' if it was as expected."
     lines = said.splitlines()
     if code != 2:
         return f'exit {code}: {said[-300:]}'
@@ -198,7 +198,7 @@ def fault(code: int, said: str, wanted: str | None, left: list) -> str:
 
 
 def here(words: list[str], folder: Path) -> tuple[int, str]:
-    "The command in this process; settings that are taken for good are not trained with."
+    "Run the command in this process; settings that are accepted are not trained with."
     from medimagegan.cli import main as program
     from medimagegan.cli.framework import read_settings
     said, before = io.StringIO(), os.getcwd()
@@ -217,14 +217,14 @@ def here(words: list[str], folder: Path) -> tuple[int, str]:
 
 
 def installed(words: list[str], folder: Path) -> tuple[int, str]:
-    "The command as a person starts it."
+    "Run the installed command as a user does."
     program = Path(sys.executable).parent / 'medimagegan'
     done = subprocess.run([program, *words], cwd=folder, capture_output=True, timeout=300)
     return done.returncode, done.stderr.decode('utf-8', 'backslashreplace')
 
 
 def answer(door, words: list[str], wanted: str | None = None, file: bytes | None = None) -> str:
-    "The fault of one call in a folder of its own, with or without an `input.yaml`."
+    "Return the fault of one call in a folder of its own, with or without an `input.yaml`."
     with tempfile.TemporaryDirectory() as d:
         if file is not None:
             Path(d, 'input.yaml').write_bytes(file)
@@ -242,7 +242,7 @@ def as_flags(values: dict) -> list[str]:
 
 
 def notebook_names(values: dict) -> str:
-    "What the notebook's check says of these parameters, put there as papermill does; no kernel."
+    "Return the message of the notebook's check for these parameters, inserted as papermill does, without a kernel."
     from papermill.translators import papermill_translators
 
     from medimagegan.core.errors import UserError
@@ -259,12 +259,12 @@ def notebook_names(values: dict) -> str:
 
 
 def papermill(values: dict, wanted: str | None) -> str:
-    "The fault of one notebook, on a kernel of its own."
+    "Return the fault of one notebook, on a kernel of its own."
     with tempfile.TemporaryDirectory() as d:
         Path(d, 'values.yaml').write_bytes(as_yaml(values))
         words = [ROOT / 'experiments' / 'experiment.ipynb', 'out.ipynb', '-f', 'values.yaml', '--no-progress-bar', '-k', 'python3']
         done = subprocess.run([Path(sys.executable).parent / 'papermill', *words], cwd=d, capture_output=True, text=True, timeout=300)
-        kind = 'UserError: ' if all(map(str.isidentifier, values)) else 'SyntaxError: '  # what is no name in Python stops its own cell
+        kind = 'UserError: ' if all(map(str.isidentifier, values)) else 'SyntaxError: '  # not a name in Python: its own cell fails
         lines = [line for line in done.stderr.splitlines() if kind in line]
         if done.returncode != 1 or not lines or Path(d, 'runs').exists() or Path(d, 'canary').exists():
             return f'exit {done.returncode}, {os.listdir(d)}: {done.stderr[-300:]}'
@@ -278,7 +278,7 @@ def said_by_notebook(values: dict, wanted: str | None) -> str:
 
 
 def trial(full: bool = False) -> tuple[int, list[str]]:
-    "How many were tried, and what was wrong with those that did not hold."
+    "Return how many cases were tried, and the faults of those that failed."
     door, tried, faults = installed if full else here, 0, []
     jobs = []
     table = CASES + (LOOKED_FOR if full else [])

@@ -1,8 +1,8 @@
-"""A suite through a real SLURM: one node with two GPUs that are none; what is configured in /etc is not touched.
+"""Trial of a suite on a real SLURM: one node with two simulated GPUs; the configuration in /etc is not touched.
 
-`python tests/trial_slurm.py` installs Debian's slurmctld, slurmd, slurm-client and munge where they are missing (root is wanted), starts
-them with a configuration of their own in a temporary folder, tries what `medimagegan suite --cluster slurm` promises, and stops
-everything that it started. It is no part of `make test`: it takes some minutes."""
+`python tests/trial_slurm.py` installs Debian's slurmctld, slurmd, slurm-client and munge where they are missing (this needs root),
+starts them with their own configuration in a temporary folder, checks what `medimagegan suite --cluster slurm` promises, and stops
+everything that it started. It is not part of `make test`, because it takes some minutes."""
 import json
 import os
 import shutil
@@ -36,7 +36,7 @@ def skip(why):
 
 
 def wait_for(what, seconds=120, every=.1):
-    "The first true answer; the last one, where time is up."
+    "Wait for the first true answer; return the last one when the time is over."
     begun = time.monotonic()
     while not (answer := what()) and time.monotonic() - begun < seconds:
         time.sleep(every)
@@ -47,7 +47,7 @@ def install():
     os.environ['PATH'] += ':/usr/sbin:/sbin'
     missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
     if sys.platform != 'linux' or os.geteuid() != 0:
-        skip('root on Linux is wanted: a SLURM controller and its node are started')
+        skip('needs root on Linux, to start a SLURM controller and its node')
     if missing and not shutil.which('apt-get'):
         skip(f'no apt-get here to install {", ".join(missing)}')
     if missing:
@@ -70,7 +70,7 @@ def free_port():
 
 
 def start_slurm(at, started):
-    "A controller and a node with two GPUs; their processes go into `started`."
+    "Start a controller and a node with two GPUs; add their processes to `started`."
     host = socket.gethostname().split('.')[0]
     for name in ('state', 'spool', 'munge'):
         (at / name).mkdir(mode=0o755)
@@ -123,12 +123,12 @@ def ask(*words):
 
 
 def jobs(states='pending,running'):
-    "Numbers of SLURM's jobs; those that are being cleaned away count where all states are asked for."
+    "List the numbers of SLURM's jobs; with all states, also those of jobs that are ending."
     return ask('squeue', '--noheader', '--format=%i', *([f'--states={states}'] if states else [])).split()
 
 
 def ours(at):
-    "Processes that a suite started, with their environment: those that carry the trial's mark."
+    "List the processes that a suite started, by the mark of the trial in their environment."
     found = {}
     for p in Path('/proc').glob('[0-9]*'):
         with suppress(OSError):
@@ -139,7 +139,7 @@ def ours(at):
 
 
 def start(at, file, *words, **env):
-    "The program, as a person starts it."
+    "Start the program as a user does."
     return subprocess.Popen([PROGRAM, 'suite', file, '--cluster', 'slurm', '--workers', '2', '--out', at / 'runs', *words], cwd=at,
                             stdout=open(at / 'said.txt', 'w'), stderr=subprocess.STDOUT, text=True, start_new_session=True,  # noqa: SIM115
                             env={**os.environ, 'TRIAL': str(at), 'DASK_CONFIG': str(at / 'dask'), **env})
@@ -150,7 +150,7 @@ def said(at):
 
 
 def gone(at, what):
-    "Ten seconds after the program's end nothing of it is there."
+    "Check that nothing is left of the program ten seconds after its end."
     wait_for(lambda: not jobs('') and not ours(at), 10)
     check(f'{what}: no job and no process is left', not jobs('') and not ours(at), f'jobs {jobs("")}, processes {sorted(ours(at))}')
 
@@ -160,7 +160,7 @@ def refusals(at, file):
     (at / 'broken' / 'dask_jobqueue.py').write_text('raise ImportError')
     (at / 'broken' / 'dask.yaml').write_text('jobqueue: {slurm: [')
     slurmless = {'PATH': str(PROGRAM.parent)}
-    for what, env, wanted in (('a queue that is none', {'DASK_JOBQUEUE__SLURM__QUEUE': 'nowhere'}, 'invalid partition'),
+    for what, env, wanted in (('a queue that does not exist', {'DASK_JOBQUEUE__SLURM__QUEUE': 'nowhere'}, 'invalid partition'),
                               ('more cores than any node has', {'DASK_JOBQUEUE__SLURM__CORES': '64'}, 'the job was refused'),
                               ('a memory that is none', {'DASK_JOBQUEUE__SLURM__MEMORY': 'much'}, 'much'),
                               ('an interface that is none', {'DASK_JOBQUEUE__SLURM__INTERFACE': 'ib9'}, 'ib9'),
@@ -176,7 +176,7 @@ def refusals(at, file):
 
 
 def late(at, file, node):
-    "The node takes no jobs: the program waits, and Ctrl-C ends it."
+    "Let the node accept no jobs: the program waits, and Ctrl-C ends it."
     ask('scontrol', 'update', f'NodeName={node}', 'State=DRAIN', 'Reason=trial')
     for gpus in (0, 1):
         driver = start(at, file, '--set', f'n_gpu={gpus}')
@@ -194,7 +194,7 @@ def late(at, file, node):
 
 
 def whole(at, file):
-    "Four runs, two at a time, one job killed under way."
+    "Execute four runs, two at a time, and kill one job."
     (at / 'dask').mkdir(exist_ok=True)
     (at / 'dask' / 'jobqueue.yaml').write_text('jobqueue: {slurm: {cores: 1, memory: 4GB, job-extra-directives: ["--gres=gpu:1"]}}\n')
     driver, seen, threads, killed = start(at, file), {}, set(), ''
@@ -223,7 +223,7 @@ def whole(at, file):
 
 
 def driver_killed(at, file):
-    "The driver dies with no chance to say so: its jobs end by themselves."
+    "Kill the driver without a warning: its jobs end by themselves."
     driver = start(at, file, '--set', 'num_epochs=5000')
     wait_for(lambda: list((at / 'runs' / 'rates').glob('*/history.csv')) and len(jobs('running')) == 2)
     driver.kill()

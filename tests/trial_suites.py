@@ -1,7 +1,8 @@
-"""A suite whose parts are killed at random: `python tests/trial_suites.py [--full]`.
+"""Trial of a suite whose processes are killed at random: `python tests/trial_suites.py [--full]`.
 
-The full form is 30 runs and 10 kills, of workers, notebooks' drivers, kernels and the suite's own process, which is started again. Held is:
-each run has its result, was made by one process at a time and by nobody after it was done, and ten seconds after an end nothing is left."""
+The full form has 30 runs and 10 kills, of workers, notebooks' drivers, kernels and the suite's own process, which is started again.
+Expected: each run has its result, was executed by one process at a time and by none after it was done, and ten seconds after an end
+no process is left."""
 import contextlib
 import json
 import os
@@ -22,7 +23,7 @@ PARTS = {'worker': 'spawn_main', 'notebook': 'execute_run', 'kernel': 'ipykernel
 
 
 def processes(folder, word=''):
-    "{pid: command line} of those that stand in the folder."
+    "Return {pid: command line} of the processes whose working folder is in `folder`."
     found = {}
     for place in Path('/proc').glob('[0-9]*'):
         try:
@@ -34,7 +35,7 @@ def processes(folder, word=''):
 
 
 def write_suite(work, runs):
-    "So many tiny runs, two seeds each, in a folder that looks like the checkout's."
+    "Write a suite of so many tiny runs, two seeds each, into a folder that looks like the checkout's."
     file = work / 'experiments' / 'suites' / 'rates.yaml'
     file.parent.mkdir(parents=True)
     (work / 'experiments' / 'experiment.ipynb').write_bytes((ROOT / 'experiments' / 'experiment.ipynb').read_bytes())
@@ -46,7 +47,7 @@ def write_suite(work, runs):
 
 
 class Watch:
-    "The suite's own process, and what is seen of its runs meanwhile."
+    "The suite's own process, and what was observed of its runs."
 
     def __init__(self, work, file):
         self.work, self.file, self.twice, self.driver = work, file, [], None
@@ -74,7 +75,7 @@ class Watch:
 
 
 def try_kills(work, runs=4, kills=3, seed=0):
-    "[what was wrong or ''], one a run."
+    "Return [what was wrong or ''], one entry per run."
     rng, killed, left = random.Random(seed), [], []
     watch = Watch(work, write_suite(work, runs))
     planned = [Path(cfg.out) / cfg.run for _, cfg in plan_suite(load_suite(watch.file), work / 'runs')]

@@ -1,7 +1,7 @@
-"""Files from a stranger: `python tests/trial_trust.py [--full]`.
+"""Trial of files from an untrusted source: `python tests/trial_trust.py [--full]`.
 
-Each holds something that would leave a canary behind if it were executed, or that claims to be what it is not. Held is: refused in one line
-(or shown as plain text), no canary, and nothing outside the folder touched. The full form starts the installed command for those that have
+Each contains something that would leave a canary file behind if it were executed, or that claims to be what it is not. Expected: refused
+in one line (or shown as plain text), no canary, and nothing outside the folder touched. The full form starts the installed command for those that have
 one and trains a run while it watches for connections to other machines."""
 import json
 import os
@@ -27,7 +27,7 @@ SCRIPT = '<script>alert(1)</script>'
 
 
 class Bomb:
-    "Touches a file when it is unpickled."
+    "An object that touches a file when it is unpickled."
 
     def __init__(self, canary):
         self.canary = canary
@@ -49,14 +49,14 @@ def good_state() -> dict:
 
 
 def checkpoint(d: Path, write) -> str:
-    "What is said of a checkpoint that this writes."
+    "Return the fault of a checkpoint that `write` makes."
     from medimagegan.gan.checkpoints import load_checkpoint
     write(d / 'checkpoint.pt')
     return refused(lambda: load_checkpoint(gan(), SMALL, d / 'checkpoint.pt'))
 
 
 def generator(d: Path, metadata: dict | None, weights: dict | None = None, data: bytes | None = None) -> str:
-    "What is said of a released generator with this in it."
+    "Return the fault of a released generator with these contents."
     from medimagegan.gan.step import make_generator
     from medimagegan.gan.sampling import load_generator
     file = d / 'generator.safetensors'
@@ -68,7 +68,7 @@ def generator(d: Path, metadata: dict | None, weights: dict | None = None, data:
 
 
 def classifier(d: Path, **wrong) -> str:
-    "What is said of a classifier of these words."
+    "Return the fault of a classifier with this description."
     import timm
 
     from medimagegan.evaluate.features import load_features
@@ -100,7 +100,7 @@ def in_suite(d: Path, text: str) -> str:
 
 
 def bad_zip(file: Path, canary: Path) -> None:
-    "A pickle bomb in the layout of `torch.save`, with a record that climbs out of it."
+    "Write a pickle bomb in the layout of `torch.save`, with a record whose path leads outside."
     with zipfile.ZipFile(file, 'w') as z:
         z.writestr('archive/data.pkl', pickle.dumps({'config': Bomb(canary)}, protocol=2))
         z.writestr('archive/version', '3')
@@ -108,7 +108,7 @@ def bad_zip(file: Path, canary: Path) -> None:
 
 
 def climbing_zip(file: Path) -> None:
-    "A sound checkpoint with a record that climbs out of it."
+    "Write a valid checkpoint with a record whose path leads outside."
     torch.save({'config': 'other'}, file)
     with zipfile.ZipFile(file, 'a') as z:
         z.writestr('../canary', 'x')
@@ -121,7 +121,7 @@ def header(words: dict, rest: bytes = b'') -> bytes:
 
 
 def cases(d: Path) -> dict:
-    "Name to what tries it: '' where it held. Each gets a folder of its own; `canary` in it must not come to be."
+    "Map each name to a function that returns its fault or ''. Each gets its own folder; `canary` in it must not appear."
     canary, config = d / 'canary', settings_text(SMALL)
     code = f"__import__('os').system('touch {canary}')"
     bomb = Bomb(canary)
@@ -192,7 +192,7 @@ def told(values: dict, wanted: str) -> str:
 
 
 def link_beside(d: Path) -> str:
-    "A file is written beside its old one under a known name: a link there must not be written through."
+    "Check that a link under the name of the temporary file is not written through."
     mine = d / 'mine'
     mine.write_text('years of work')
     (d / 'config.yaml.new').symlink_to(mine)
@@ -213,7 +213,7 @@ def names_in_tables(d: Path) -> str:
 
 
 def offline(work) -> str:
-    "Do it, and name every machine that it asked for."
+    "Call `work`, and name every machine that it tried to reach."
     asked = []
 
     def no(*args, **kwargs):
@@ -235,7 +235,7 @@ def load_what_is_default() -> str:
 
 
 def full_cases(d: Path) -> dict:
-    "The same kinds through the installed command and a kernel, and a whole run without a connection."
+    "Map the same kinds of cases to the installed command and a kernel, and add a whole run without a connection."
     canary = d / 'canary'
     code = f"__import__('os').system('touch {canary}')"
 
@@ -289,7 +289,7 @@ def full_cases(d: Path) -> dict:
 
 
 def trial(full: bool = False) -> tuple[int, list[str]]:
-    "How many were tried, and what was wrong with those that did not hold."
+    "Return how many cases were tried, and the faults of those that failed."
     tried, faults = 0, []
     with tempfile.TemporaryDirectory() as d:
         pickle.loads(pickle.dumps(Bomb(f'{d}/canary')))

@@ -13,7 +13,7 @@ import click
 # %% ../../nbs/730_cli.evaluate.ipynb #c03
 from .framework import SEED, Command, check_new_json, check_writable, option, print_lines
 from ..core.config import make_config
-from ..core.errors import UserError, did_you_mean
+from ..core.errors import UserError, did_you_mean, error_line
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c06
 @click.command(cls=Command)
@@ -64,7 +64,7 @@ def describe_left_out(
     reals: str,
     reference: str | None,
 ) -> list[str]:  # A line for each reason
-    "Say which images were left out of the scores."
+    "Describe which images were left out of the scores."
     notes = [f'note: {n} files of {what} could not be read and were left out'
              for what, n in scores['unreadable'].items() if n]
     if scores['trained_on_too']:
@@ -80,7 +80,7 @@ def describe_left_out(
 def compare(runs, primary_metric, out):
     """Compare finished runs.
 
-    Prints a table, the differences and a conclusion. Runs that differ in their seed alone are one arm."""
+    Prints a table, the differences and a conclusion. Runs that differ only in their seed are one arm."""
     from medimagegan.studies.comparison import conclude, group_runs, primary_metrics
     from medimagegan.studies.comparison_report import comparison_table, write_comparison
     if primary_metric not in primary_metrics():
@@ -95,7 +95,7 @@ def compare(runs, primary_metric, out):
     except UserError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that no run of ours wrote
-        raise UserError(f'{", ".join(runs)}: damaged run folder: {" ".join(str(error).split())[:120]}') from None
+        raise UserError(f'{", ".join(runs)}: damaged run folder: {error_line(error)}') from None
     print_lines(f'{table}\n\n{conclusion}')
     if out:
         words = shlex.join(['medimagegan', 'compare', *runs, '--primary-metric', primary_metric])
@@ -113,7 +113,7 @@ def parse_integers(ctx, param, value: str) -> list[int]:
 
 @click.command(cls=Command)
 @option('--sizes', default='64', callback=parse_integers, help='Image sizes in pixels, such as 64,256.')
-@option('--batches', default='16', callback=parse_integers, help='Images a step, such as 16,64.')
+@option('--batches', default='16', callback=parse_integers, help='Images per step, such as 16,64.')
 @option('--device', type=click.Choice(['auto', 'cpu', 'cuda']), default='auto', help='auto: a GPU if there is one.')
 @option('--arch', default='SNGAN', help='The architecture, as the setting of the same name.')
 @option('--width', type=click.IntRange(1, 1024), default=64, help='Feature maps of both networks.')
@@ -122,7 +122,7 @@ def parse_integers(ctx, param, value: str) -> list[int]:
 @option('--rounds', type=click.IntRange(1, 1000), default=5, help='Rounds in which the variants take turns.')
 @option('--out', metavar='FILE.json', help='Write the rows here, and their plot beside them.')
 def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out):
-    "Time the training step beside a plain loop."
+    "Time the training step against the usual loop."
     if out:
         check_new_json('--out', out)
     if seconds != seconds:

@@ -42,9 +42,9 @@ def option(
 
 # %% ../../nbs/700_cli.framework.ipynb #c09
 def repeat_option_names(
-    words: list[str],  # The words after the command's name
+    words: list[str],  # The arguments after the command's name
     names: set[str],  # Options that take several values, such as `--set`
-) -> list[str]:  # The same words, with the option's name before each of its values
+) -> list[str]:  # The same arguments, with the option's name before each of its values
     "Rewrite `--set A B` as `--set A --set B`."
     result, current = [], None
     for word in words:
@@ -59,15 +59,18 @@ def repeat_option_names(
 
 # %% ../../nbs/700_cli.framework.ipynb #c12
 class Command(click.Command):
-    "A command whose options may be given once each, and whose words can be written down."
+    "A command whose options may be given once each, and whose arguments are printable."
 
-    allow_empty = False  # May words be empty? True where the options are settings
+    allow_empty = False  # May arguments be empty? True where the options are settings
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        "Parse the words; raise `click.UsageError` at the first that is wrong."
+        "Parse the arguments; raise `click.UsageError` at the first that is wrong."
         several = {name for param in self.params if getattr(param, 'multiple', False) for name in param.opts}
         args = repeat_option_names(args, several)
-        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        given, _, order = self.make_parser(ctx).parse_args(list(args))
+        for param in order:
+            if isinstance(value := given.get(param.name), str) and value.startswith('--'):
+                raise click.UsageError(f'{param.opts[0]}: expected a value, got the option {value}', ctx)
         for param, count in Counter(param for param in order if isinstance(param, click.Option)).items():
             if count > 1 and not param.multiple and not param.is_eager:
                 raise click.UsageError(f'{param.opts[0]}: given {count} times; keep one', ctx)
@@ -85,9 +88,9 @@ class SettingsCommand(Command):
 # %% ../../nbs/700_cli.framework.ipynb #c13
 def check_words(
     name: str,  # Of the option or argument
-    value,  # What was given: one word, several, or anything else
+    value,  # What was given: one argument, several, or anything else
 ) -> None:
-    "Raise `click.UsageError` for an empty word, or one with bytes that are not text."
+    "Raise `click.UsageError` for an empty argument, or one with bytes that are not text."
     for word in value if isinstance(value, tuple) else [value]:
         if isinstance(word, str) and (not word.strip() or re.search(r'[\x00\ud800-\udfff]', word)):
             raise click.UsageError(f'{name}: expected printable text, got {word!r}')
@@ -98,7 +101,7 @@ _REWORDED = (  # click's wording, and the form that every other message here has
     (r"'(.*)' is not a valid integer", "expected a whole number, got '{0}'"),
     (r"'(.*)' is not a valid float", "expected a number, got '{0}'"),
     (r"'(.*)' is not one of (.*)", "expected one of {1}, got '{0}'"),
-    (r'Got unexpected extra arguments? \((.*)\)', "unexpected words: {0}"),
+    (r'Got unexpected extra arguments? \((.*)\)', "unexpected arguments: {0}"),
     (r'Missing command', 'expected a command; `medimagegan --help` lists them'),
 )
 
@@ -112,9 +115,9 @@ def reword(message: str) -> str:
 # %% ../../nbs/700_cli.framework.ipynb #c18
 def describe_usage_error(
     error: click.ClickException,
-    noun: str = 'option',  # What an unknown `--word` would have been: an option or a setting
+    noun: str = 'option',  # What an unknown `--name` would have been: an option or a setting
 ) -> str:  # One line
-    "Say in one line what is wrong with the words."
+    "Describe in one line what is wrong with the arguments."
     known = [name for param in error.ctx.command.params for name in param.opts] if getattr(error, 'ctx', None) else []
     if isinstance(error, click.NoSuchOption):
         return f'unknown {noun} {ascii(error.option_name[:60])[1:-1]}{did_you_mean(error.option_name, known)}'
@@ -131,7 +134,7 @@ def print_lines(text) -> None:
 
 
 def print_failure(line: str) -> None:
-    "Print one line on standard error; in a run of several processes, the first process speaks for all."
+    "Print one line on standard error; in a run of several processes, only the first process prints it."
     line = printable(line)
     if 'RANK' not in os.environ:
         print(line, file=sys.stderr)
@@ -198,7 +201,7 @@ def parse_assignments(
     words: tuple[str, ...],  # Such as `ttur=4`
     name: str = '--set',  # Of the option, for the message
 ) -> dict[str, str]:
-    "Read `NAME=VALUE` words. Raises `UserError` for a word without `=`, or a name given twice."
+    "Read `NAME=VALUE` arguments. Raises `UserError` for one without `=`, or a name given twice."
     settings = {}
     for word in words:
         key, equals, value = word.partition('=')

@@ -26,7 +26,7 @@ from ..core.errors import UserError
 def phantoms(folder, n, image_size, seed):
     """Write the built-in phantoms as images.
 
-    They lie in one sub-folder a class, with a metadata.csv of their factors."""
+    They lie in one sub-folder per class, with a metadata.csv of their factors."""
     check_new_folder('DIR', folder)
     from medimagegan.core.progress import progress_bar
     from medimagegan.data.phantoms import write_phantoms

@@ -45,7 +45,7 @@ def failure(
     error: BaseException,
     command: str,  # Its name
 ) -> tuple[int, str]:  # The exit code and one line
-    "Choose the exit code and the line for an error. Raises the error again where it is a fault of this program."
+    "Choose the exit code and the line for an error. Raises the error again where it is a bug of this program."
     if isinstance(error, UserError):
         return 2, str(error)
     if isinstance(error, (FloatingPointError, OSError)):
@@ -59,9 +59,9 @@ def failure(
 
 # %% ../../nbs/790_cli.main.ipynb #c12
 def main(
-    argv: list[str] | None = None,  # The words after the program's name; default: those of the process
+    argv: list[str] | None = None,  # The arguments after the program's name; default: those of the process
 ) -> int:  # The exit code
-    "Run one command. Say what went wrong in one line on standard error."
+    "Run one command, and print one line on standard error if it fails."
     words = list(sys.argv[1:] if argv is None else argv)
     command = words[0] if words and words[0] in COMMANDS else ''
     name = f'medimagegan {command}'.strip()

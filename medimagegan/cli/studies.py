@@ -89,7 +89,7 @@ def describe_plan(
 @option('--out', default='runs', metavar='DIR', help='Where everything goes.')
 @worker_options
 def balance(file, settings, seeds, out, workers, scheduler, cluster):
-    """Ask whether synthetic images help a classifier.
+    """Study whether synthetic images help a classifier.
 
     Trains generators, and classifiers for every arm; the conclusion may be no. The same command
     continues an unfinished study. experiments/balance.yaml is an example."""
@@ -107,7 +107,7 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
 # %% ../../nbs/740_cli.studies.ipynb #c15
 @click.command(cls=Command)
 @click.argument('run')
-@click.option('--class', 'wanted', metavar='NAME', help='The class. May be left out if the run has one.')
+@click.option('--class', 'class_name', metavar='NAME', help='The class. May be left out if the run has one.')
 @option('--n', type=int, default=1000, help='Number of images to keep.')
 @option('--out', required=True, metavar='DIR', help='A new or empty folder.')
 @option('--seed', type=SEED, default=0, help='Seed of the latents.')
@@ -117,13 +117,14 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
 @option('--licence', metavar='TEXT', help='Licence of the real images. Default: what their table says.')
 @option('--utility', metavar='TEXT', help='What a classifier gained, as `balance` reports it. Default: not measured.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
-def synthesize(run, wanted, n, out, seed, drop, rank, best, licence, utility, n_gpu):
+def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility, n_gpu):
     """Synthesise images of one class.
 
-    RUN is a finished run folder, its images still in place. Writes PNG files, a manifest and a scorecard."""
+    RUN is the folder of a finished run whose images are still in place. Writes PNG files, a manifest and
+    a scorecard."""
     make_config({'n_gpu': n_gpu})
     check_writable('--out', out)
     from medimagegan.studies.synthesis import synthesize as write_set
-    folder = write_set(run, wanted, n, out, seed, tuple(drop), '' if rank == 'none' else rank, best, licence or '',
+    folder = write_set(run, class_name, n, out, seed, tuple(drop), '' if rank == 'none' else rank, best, licence or '',
                        utility or '', n_gpu, print_lines)
     print_lines(f'scorecard: {folder / "scorecard.html"}')

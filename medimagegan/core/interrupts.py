@@ -28,7 +28,7 @@ class Interrupted(KeyboardInterrupt):
 
 # %% ../../nbs/150_core.interrupts.ipynb #c10
 class Stop:
-    "Records whether this process was asked to end, and decides when it does."
+    "Record whether this process was asked to end, and decide when it ends."
 
     def __init__(self):
         self.asked: Interrupted | None = None  # the first request

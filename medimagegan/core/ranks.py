@@ -31,7 +31,7 @@ def rank() -> int:
 
 # %% ../../nbs/160_core.ranks.ipynb #c10
 def is_first_process() -> bool:
-    "Tell whether this process is rank 0 or runs alone."
+    "Return whether this process is rank 0 or runs alone."
     return int(os.environ.get('RANK', 0)) == 0
 
 # %% ../../nbs/160_core.ranks.ipynb #c13

@@ -139,7 +139,7 @@ def _read_in_order(
     def read(file):
         return _read_or_explain(file, image_size, channels)
     with ThreadPoolExecutor(max(1, workers)) as pool, warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # Pillow warns of strange tags in files that it reads correctly
+        warnings.simplefilter('ignore')  # Pillow warns about unusual tags in files that it reads correctly
         yield from progress(pool.map(read, files) if workers else map(read, files))
 
 # %% ../../nbs/260_data.datasets.ipynb #c32

@@ -25,7 +25,7 @@ from .pixels import INSTALL_DICOM, SUFFIXES, UnreadableImage, check_size
 
 # %% ../../nbs/220_data.dicom.ipynb #c07
 def is_dicom(file: str | Path) -> bool:
-    "Tell whether a file holds DICOM. A file with the suffix of a picture is not opened."
+    "Return whether a file holds DICOM. A file with the suffix of a picture is not opened."
     if str(file).lower().endswith(SUFFIXES) or not os.path.isfile(file):
         return False
     try:
@@ -136,8 +136,8 @@ def _decoder_process() -> subprocess.Popen:
     child = getattr(_of_this_thread, 'child', None)
     if child is None or child.poll() is not None:
         command = 'from medimagegan.data.dicom import decode_requests; decode_requests()'
-        words = [sys.executable, '-c', f'import sys; sys.path[:] = {sys.path!r}; {command}']
-        child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        command_line = [sys.executable, '-c', f'import sys; sys.path[:] = {sys.path!r}; {command}']
+        child = subprocess.Popen(command_line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         _of_this_thread.child = child
     return child
 

@@ -53,7 +53,7 @@ class ImageSet:
 
     @property
     def images(self) -> Tensor:  # (N, C, image_size, image_size), uint8
-        "All images."
+        "Return all images."
         return self.store if self.rows is None else self[:]
 
     def subset(self, chosen) -> 'ImageSet':  # `chosen`: indices in any order

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 # %% ../../nbs/240_data.labels.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, error_line
 
 # %% ../../nbs/240_data.labels.ipynb #c07
 _COLUMN_NAMES = {'file': ('file', 'image', 'image_name', 'isic_id', 'image_id'),
@@ -31,7 +31,7 @@ def _read_text_table(
             rows = pd.read_csv(table, dtype=str, keep_default_na=False, header=None, names=['image', 'target'])
             columns = {'image': 'image', 'target': 'target'}
     except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f'labels: {table} is not a table: {" ".join(str(error).split())[:120]}') from None
+        raise UserError(f'labels: {table} is not a table: {error_line(error)}') from None
     return rows.map(str.strip), columns
 
 # %% ../../nbs/240_data.labels.ipynb #c10

@@ -262,7 +262,8 @@ def write_phantoms(
     "Write phantoms as PNG in class sub-folders, with a `metadata.csv`. Raises `UserError` if the folder is not empty."
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f'{folder} is not an empty folder: phantoms are not mixed with other files')
+        raise UserError(f'{folder} is not an empty folder: choose a new one, '
+                        'so that phantoms are not mixed with old files')
     data = make_phantoms(n, image_size, seed, artefacts=artefacts, progress=progress)
     for image, file in zip(data.images, data.files, strict=True):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 # %% ../../nbs/430_evaluate.distribution.ipynb #c06
 @dataclass(eq=False)
 class FeaturePair:
-    "Hold the features of fakes and of reals, with the inner products and distances that the measures share."
+    "The features of fakes and of reals, with the inner products and distances that the measures share."
 
     fake: Tensor  # (N, F); kept in double precision
     real: Tensor  # (M, F); kept in double precision
@@ -28,12 +28,12 @@ class FeaturePair:
 
     @cached_property
     def products(self) -> tuple[Tensor, Tensor, Tensor]:
-        "Inner products: fake and fake (N, N), real and real (M, M), fake and real (N, M)."
+        "Return inner products: fake and fake (N, N), real and real (M, M), fake and real (N, M)."
         return self.fake @ self.fake.T, self.real @ self.real.T, self.fake @ self.real.T
 
     @cached_property
     def distances(self) -> tuple[Tensor, Tensor, Tensor]:
-        "Euclidean distances, in the same order."
+        "Return Euclidean distances, in the same order."
         ff, rr, fr = self.products
         f, r = ff.diagonal(), rr.diagonal()
         pairs = ((f, ff, f), (r, rr, r), (f, fr, r))
@@ -41,7 +41,7 @@ class FeaturePair:
 
     @cached_property
     def radii(self) -> tuple[Tensor, Tensor]:
-        "The radius of each fake (N,) and of each real (M,)."
+        "Return the radius of each fake (N,) and of each real (M,)."
         own = self.distances[:2]
         return tuple(d.kthvalue(self.k + 1, dim=1).values for d in own)  # + 1: the nearest is the image itself
 

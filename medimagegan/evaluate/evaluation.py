@@ -59,7 +59,7 @@ INTERVALS = '95 %: halves of both sets (measures), bootstrap over pairs (the fiv
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c10
 @dataclass
 class ReferenceStats:
-    "Hold what fakes are compared with: the reference images, and the scores of the baselines."
+    "What fakes are compared with: the reference images, and the scores of the baselines."
 
     features: Features
     reference: ImageSet  # n images
@@ -174,7 +174,7 @@ def _cell(values: tuple[float, float, float]) -> dict[str, float]:
 
 
 def _batch_cells(pairs: pd.DataFrame, candidate: str) -> dict[str, dict[str, float]]:
-    "The published pairing of one candidate: {metric: cell}."
+    "Collect the cells of the published pairing of one candidate: {metric: cell}."
     rows = pairs[(pairs['pairing'] == 'batch') & (pairs['candidate'] == candidate)]
     return {row['metric']: {key: row[key] for key in ('value', 'low', 'high')} for row in rows.to_dict('records')}
 
@@ -209,7 +209,7 @@ def calibrates(
     stats: ReferenceStats,  # From `make_reference_stats`
     held: ImageSet | None,  # Held-out images
 ) -> bool:
-    "Tell whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
+    "Return whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
     return held is not None and len(held) >= 20 and stats.rows['other reals']['precision'][0] > .1
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c31

@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     import timm
 
 # %% ../../nbs/410_evaluate.features.ipynb #c03
-from ..core.errors import UserError, did_you_mean
+from ..core.errors import UserError, did_you_mean, error_line
 from ..core.files import atomic_write
 from ..data.cache import cache_folder, make_private_folder
 from ..data.imagesets import to_unit
@@ -44,12 +44,12 @@ class Features:
 
     @property
     def resize(self) -> str:
-        "How images, real or generated, are resized."
+        "Describe how images, real or generated, are resized."
         return f'bicubic, anti-aliased, to {self.size} pixels'
 
     @torch.inference_mode()
     def __call__(
-        self, images: Tensor,  # (N, C, H, W) in [0, 1]; a gray image becomes three equal channels
+        self, images: Tensor,  # (N, C, H, W) in [0, 1]; a grey image becomes three equal channels
     ) -> Tensor:  # (N, F), on the extractor's device
         "Resize images and compute their features."
         x = images.to(self.device).expand(-1, 3, -1, -1)
@@ -103,7 +103,7 @@ def _or_offline(name: str, load: Callable) -> nn.Module:
     try:
         return load()
     except (OSError, urllib.error.URLError, RuntimeError, ValueError) as error:
-        reason = ' '.join(str(error).split())[:100]
+        reason = error_line(error)
         raise UserError(f'features: {name}: its weights are not on this machine and could not be downloaded '
                         f'({reason}): connect to the network once, '
                         'or use efficientnet_lite0, which needs no download') from None
@@ -177,7 +177,7 @@ def read_classifier(
         model.load_state_dict(safetensors.torch.load_file(file))
         return model, about
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        reason = ' '.join(str(error).split())[:100]
+        reason = error_line(error)
         raise UserError(f'features: classifier:{folder}: not a classifier trained here: {reason}') from None
 
 # %% ../../nbs/410_evaluate.features.ipynb #c27

@@ -96,14 +96,14 @@ def choose_real_sets(
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c23
 def smallest_size(
-    drawn: ImageSet,  # Generated images
+    generated: ImageSet,  # Generated images
     real: RealSets,  # From `choose_real_sets`
     where: str,  # The folder of the generated images, for the error message
 ) -> int:
     "Return the size of the smallest set. Raises `UserError` if it is below four."
-    few = min(len(drawn), len(real.reference), len(real.baseline))
+    few = min(len(generated), len(real.reference), len(real.baseline))
     if few < 4:
-        raise UserError(f'{where}: expected at least 4 images in each set, got {len(drawn)} generated, '
+        raise UserError(f'{where}: expected at least 4 images in each set, got {len(generated)} generated, '
                         f'{len(real.reference)} reference and {len(real.baseline)} other real images')
     return few
 
@@ -125,14 +125,14 @@ def score_folders(
 
     def read(path, most=None):
         return read_shuffled(path, size, most, seed, workers, partial(progress, 'read'))
-    drawn, train, given = read(fakes, n), read(reals), read(reference) if reference else None
+    generated, train, given = read(fakes, n), read(reals), read(reference) if reference else None
     held = drop_known(given, train, reference) if given else None
     real = choose_real_sets(train, held, reals, reference, seed)
-    n = min(n, smallest_size(drawn, real, fakes))
+    n = min(n, smallest_size(generated, real, fakes))
     stats = make_reference_stats(*real, extractor, n, seed, partial(progress, 'reference'))
-    scores, closest = evaluate(drawn.images, stats, train, held, seed=seed, names=drawn.files,
+    scores, closest = evaluate(generated.images, stats, train, held, seed=seed, names=generated.files,
                                progress=partial(progress, 'fakes'))
     scores |= {'fakes': str(fakes), 'reals': str(reals), 'trained_on_too': len(given) - len(held) if given else 0,
                'unreadable': {name: len(some.rejected) if some else 0 for name, some in
-                              (('fakes', drawn), ('reals', train), ('reference', given))}}
-    return scores, {'real': tile_images(real.reference[:48]), 'fake': tile_images(drawn[:48]), 'closest': closest}
+                              (('fakes', generated), ('reals', train), ('reference', given))}}
+    return scores, {'real': tile_images(real.reference[:48]), 'fake': tile_images(generated[:48]), 'closest': closest}

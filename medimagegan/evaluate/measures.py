@@ -34,7 +34,7 @@ from .pairwise import PAIRINGS, haarpsi, mdsi, ms_gmsd, pair_nearest, psnr, ssim
 # %% ../../nbs/450_evaluate.measures.ipynb #c06
 @dataclass(frozen=True)
 class Measure:
-    "Describe one measure: how to compute it, how to read it and where to show it."
+    "One measure: how to compute it, how to read it and where to show it."
 
     name: str  # Its key in the table that holds it, in `score_history.csv` and in `scores.json`
     fn: Callable  # What computes it; what it is given depends on `kind`
@@ -51,12 +51,12 @@ class Measure:
 
     @property
     def arrow(self) -> str:
-        "`↑` if higher is better, `↓` if lower is, else nothing."
+        "Return `↑` if higher is better, `↓` if lower is better, else nothing."
         return {True: '↑', False: '↓', None: ''}[self.higher_is_better]
 
     @property
     def title(self) -> str:
-        "The heading of a column or a plot: `gap closed ↑`."
+        "Return the heading of a column or a plot: `gap closed ↑`."
         return f"{self.name.replace('_', ' ')} {self.arrow}".strip()
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c09
@@ -98,7 +98,7 @@ def gap_closed(
     noise: float,  # Of noise
     higher_is_better: bool = False,
 ) -> float:  # 1 at the floor, 0 at noise; `nan` if noise is no worse than the floor
-    "Compute how much of the way from noise to real images the fakes have come."
+    "Compute how much of the way from noise to real images the fakes cover."
     return (noise - value) / (noise - floor) if noise != floor and (noise < floor) == higher_is_better else float('nan')
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c17

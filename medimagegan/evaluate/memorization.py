@@ -65,7 +65,7 @@ class Nearest(NamedTuple):
 def find_nearest(
     images: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
     train: Tensor | ImageSet,  # (M, C, H, W), M at least 2
-    own: Tensor | None = None,  # (N,), int64: the positions of `images` in `train`; an image is not its own neighbor
+    own: Tensor | None = None,  # (N,), int64: the positions of `images` in `train`; an image is not its own neighbour
 ) -> Nearest:
     "Find the nearest training image under the eight rotations and flips (Carlini et al. 2023, sec. 5.1)."
     targets = make_thumbnails(train)
@@ -141,8 +141,8 @@ def copy_test(
 def find_regions(
     points: Tensor,  # (N, F): thumbnails
     n_regions: int,
-    seed: int = 0,  # Of the first centers
-) -> Tensor:  # (n_regions, F): their centers
+    seed: int = 0,  # Of the first centres
+) -> Tensor:  # (n_regions, F): their centres
     "Divide image space into regions by ten rounds of k-means."
     centers = points[torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))[:n_regions]]
     for _ in range(10):
@@ -183,7 +183,7 @@ def find_copies(
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c39
 def _regional_copy_test(fakes: Tensor, found: Nearest, train: Tensor, real: Calibration) -> float:
-    "C_T over one to ten regions of the training set, about one for 50 real images."
+    "Compute C_T over one to ten regions of the training set, about one region for 50 real images."
     centers = find_regions(make_thumbnails(train), max(1, min(10, len(real.thumbnails) // 50)))
     regions = [(points @ centers.T).argmax(1) for points in (make_thumbnails(fakes), real.thumbnails)]
     return copy_test(found.distance, real.nearest.distance, *regions)

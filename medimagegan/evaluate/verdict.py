@@ -61,7 +61,7 @@ LIMITS = {
     'fallen': .3,  # gap closed below its maximum by this much: the run became worse again
     'real': .9,  # gap closed: above, and ...
     'real coverage': .5,  # ... with this share of the baseline's coverage, the images are close to real, unless ...
-    'color': 8,  # ... their colors differ by this many levels of 255 more than those of the baseline
+    'color': 8,  # ... their colours differ by this many levels of 255 more than those of the baseline
 }
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c12
@@ -75,7 +75,7 @@ class Evidence:
 
     @property
     def gap_closed(self) -> float:
-        "0 for noise, 1 for the baseline."
+        "Return the share of the gap that is closed: 0 for noise, 1 for the baseline."
         return self.numbers['gap_closed']
 
     def relative(self, name: str) -> float:
@@ -84,18 +84,18 @@ class Evidence:
 
     @property
     def last_quarter(self) -> pd.DataFrame:
-        "The last quarter of the history; empty where there is none."
+        "Return the last quarter of the history; empty where there is none."
         known = self.history is not None and len(self.history) > 0
         return self.history.tail(max(1, len(self.history) // 4)) if known else pd.DataFrame()
 
     @property
     def color_excess(self) -> float:
-        "Color difference beyond that of the baseline, in levels of 255."
+        "Return the colour distance beyond that of the baseline, in levels of 255."
         return self.numbers.get('color', 0) - self.numbers['floor'].get('color', 0)
 
     @property
     def is_real(self) -> bool:
-        "Are gap closed, coverage and color close to those of real images?"
+        "Return whether gap closed, coverage and colour are close to those of real images."
         return (self.gap_closed >= LIMITS['real'] and self.relative('coverage') >= LIMITS['real coverage']
                 and self.color_excess <= LIMITS['color'])
 
@@ -191,7 +191,7 @@ def find_mode_collapse(
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c29
 def _diversity_grows(evidence: Evidence) -> bool:
-    "Do the scores improve, and is the last diversity the largest?"
+    "Return whether the scores improve and the last diversity is the largest."
     if not find_improvement(evidence):
         return False
     diversity = evidence.curve['diversity']
@@ -270,7 +270,7 @@ def find_distance_to_real(
     reasons = [describe_quality(evidence),
                f"precision is {n['precision']:.2f} (real images: {n['floor']['precision']:.2f})"]
     if evidence.color_excess > LIMITS['color']:
-        reasons.append(f"the colors differ from the reference by {n.get('color', 0):.0f} levels of 255 "
+        reasons.append(f"the colours differ from the reference by {n.get('color', 0):.0f} levels of 255 "
                        f"(real images: {n['floor'].get('color', 0):.0f})")
     reasons.append('there is no training curve, so it is not known whether the scores still improve'
                    if curve is None else f"the best gap closed during training was {curve['gap_closed'].max():.2f}")

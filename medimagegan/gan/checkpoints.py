@@ -157,7 +157,7 @@ def _apply_changed_rates(gan: GAN, cfg: TrainConfig, changed: set[str]) -> None:
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c38
 def _restore(gan: GAN, cfg: TrainConfig, state: dict, changed: set[str]) -> None:
-    "Bring every part of a run to the saved state."
+    "Restore every part of a run to the saved state."
     for name, part in _stateful_parts(gan).items():
         part.load_state_dict(state[name])
     _apply_changed_rates(gan, cfg, changed)
@@ -181,7 +181,7 @@ def load_checkpoint(
     force: bool = False,  # Resume with other settings or on another device?
     log: Callable = print,  # Gets one line for each difference
 ) -> dict:  # What was saved as `about`, and `differs`: [(name, then, now)]
-    "Bring a run to the state of a checkpoint. Raises `UserError` if none can be resumed from."
+    "Restore a run to the state of a checkpoint. Raises `UserError` if none can be resumed from."
     found, state = _read_newest_checkpoint(file, log)
     environment, settings = _list_differences(gan, cfg, state)
     if not force:

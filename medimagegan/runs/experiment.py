@@ -62,7 +62,7 @@ def render_notebook(
 
 # %% ../../nbs/560_runs.experiment.ipynb #c19
 class _SignalRelay:
-    "Forwards signals of this process to the kernel of a notebook client."
+    "Forward signals of this process to the kernel of a notebook client."
 
     def __init__(self, client):
         self.client, self.received = client, []

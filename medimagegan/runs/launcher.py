@@ -41,7 +41,7 @@ def rank_command(
     n: int,  # Processes
     config: str,  # Settings file
     force: bool = False,  # Resume under other settings?
-) -> list[str]:  # Words of a command
+) -> list[str]:  # The program and its arguments
     "Write the command that starts n processes on this machine."
     call = 'from medimagegan.runs.launcher import train_one_rank; train_one_rank()'
     return [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(n), '--no-python',

@@ -44,12 +44,12 @@ class OpenRun:
 
     @property
     def batch_size(self) -> int:
-        "Images in a step: all of them where there are fewer than `cfg.batch_size`."
+        "Return the number of images per step: all images where there are fewer than `cfg.batch_size`."
         return min(self.cfg.batch_size, len(self.train_set))
 
     @property
     def images_per_epoch(self) -> int:
-        "Real images shown in an epoch."
+        "Return the number of real images shown in an epoch."
         return n_batches(len(self.train_set), self.cfg.batch_size) * self.batch_size
 
     def save(self) -> None:
@@ -85,7 +85,7 @@ def check_sizes(
                         'expected at least 4: add images, raise holdout, or set reference: train')
     batch = min(cfg.batch_size, n_train)
     if batch % n_ranks():
-        raise UserError(f'batch_size: {batch} images a step cannot be divided among {n_ranks()} processes: '
+        raise UserError(f'batch_size: {batch} images per step cannot be divided among {n_ranks()} processes: '
                         f'expected a multiple of {n_ranks()}')
 
 # %% ../../nbs/515_runs.opening.ipynb #c13

@@ -21,7 +21,7 @@ from PIL import Image
 from matplotlib.figure import Figure
 
 # %% ../../nbs/540_runs.report.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
 from ..core.config import TrainConfig
 from ..core.pages import PLOT_STYLE, data_url, render_page
@@ -74,7 +74,7 @@ def plot_scores(
     measures: dict[str, Measure] | None = None,  # One panel each; left out: `curve_measures()`
     columns: int = 4,  # Panels side by side
 ) -> Figure:
-    "Plot each measure against epochs, with the real-vs-real baseline as a gray line."
+    "Plot each measure against epochs, with the real-vs-real baseline as a grey line."
     history, measures = folder.score_history, measures or curve_measures()
     measures = {name: row for name, row in measures.items() if name in history}  # older runs lack some
     baselines, n_rows = curve_baselines(folder, measures), -(-len(measures) // columns)
@@ -203,7 +203,7 @@ def write_report(
     except (UserError, MemoryError):
         raise
     except Exception as error:  # damaged tables, pictures and scores raise many kinds of errors
-        raise UserError(f'{folder.path}: damaged: {" ".join(str(error).split())[:120]}') from None
+        raise UserError(f'{folder.path}: damaged: {error_line(error)}') from None
     with atomic_write(folder.path / 'report.html') as new:
         new.write_text(page, encoding='utf-8')
     return folder.path / 'report.html'

@@ -18,7 +18,7 @@ from .classifier import SCORES, Recipe
 # %% ../../nbs/670_studies.balance.ipynb #c05
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    "Hold the settings of a study. Raises `UserError` for a value that is not allowed."
+    "The settings of a study. Raises `UserError` for a value that is not allowed."
 
     title: str = setting('Balance', 'Title of the page')
     question: str = setting('Do synthetic images of the scarce class help the classifier?', 'Question to answer')
@@ -57,7 +57,7 @@ class Study:
 # %% ../../nbs/670_studies.balance.ipynb #c10
 @dataclass(frozen=True)
 class Balance:
-    "Hold a study with its generator and its classifier."
+    "A study with its generator and its classifier."
 
     name: str  # Of the file; also of the study's folder
     study: Study
@@ -79,7 +79,7 @@ def _read_study_file(file: str | Path) -> tuple[dict, dict]:  # Settings of the 
     "Read a study's YAML. Raises `UserError` for a file of another form."
     values = read_yaml(file)
     if not isinstance(values, dict):
-        raise UserError(f'{file}: not a study: expected one `name: value` a line, got {describe_value(values)}')
+        raise UserError(f'{file}: not a study: expected one `name: value` per line, got {describe_value(values)}')
     sections = {name: values.pop(name, None) for name in SECTIONS}
     for name, section in sections.items():
         if not isinstance(section, (dict, type(None))):
@@ -154,7 +154,7 @@ ARM_KINDS = {
 # %% ../../nbs/670_studies.balance.ipynb #c25
 @dataclass(frozen=True)
 class Mix:
-    "Describe the training set of one arm."
+    "The training set of one arm."
 
     name: str  # As it is printed; also part of file names
     kind: str  # A key of `ARM_KINDS`
@@ -168,12 +168,12 @@ class Mix:
 
     @property
     def without_synthetic(self) -> bool:
-        "Is this an arm that synthetic images have to beat?"
+        "Return whether this is an arm that synthetic images have to beat."
         return self.kind in ('untreated', 'baseline', 'placebo')
 
     @property
     def adds_synthetic(self) -> bool:
-        "Does it add synthetic images to the real ones?"
+        "Return whether the arm adds synthetic images to the real ones."
         return self.kind in ('dose', 'combined')
 
 # %% ../../nbs/670_studies.balance.ipynb #c26

@@ -20,7 +20,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..core.errors import UserError, printable
+from ..core.errors import UserError, error_line, printable
 from ..core.pages import PLOT_STYLE
 from ..core.seeds import make_rng
 from ..data.splits import read_split
@@ -43,7 +43,7 @@ def draw_weights(
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c13
 @dataclass
 class ArmOutcome:
-    "Hold what the classifiers of one arm gave."
+    "The probabilities that the classifiers of one arm gave."
 
     mix: Mix
     test: np.ndarray  # (seeds, N): probabilities of the test images
@@ -56,7 +56,7 @@ class ArmOutcome:
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c14
 @dataclass
 class Outcome:
-    "Hold what all classifiers of a study gave."
+    "The probabilities that all classifiers of a study gave."
 
     study: Study
     positive: np.ndarray  # (N,), bool: of the test images
@@ -97,7 +97,7 @@ def simulate_outcome(
     seed: int = 0,  # Of the simulation
     n_draws: int = 400,
 ) -> Outcome:
-    "Make up the outcome of a study whose truth is known."
+    "Simulate the outcome of a study whose truth is known."
     rng, arms = np.random.default_rng(seed), []
     positive, groups = rng.random(n) < .25, np.array([f'lesion {i // 2}' for i in range(n)])
     evidence = rng.normal(size=n) + 1.5 * positive
@@ -283,7 +283,7 @@ def _read_fit(file: Path, lengths: dict[str, int]) -> dict:
         float(row['seconds'] + row['images'] + row['positive'])
         return row
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = ' '.join(str(error).split())[:100]
+        reason = error_line(error)
         raise UserError(f'{file}: damaged: {reason}; remove it, and run the same command again') from None
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c45

@@ -36,7 +36,7 @@ from .balance import Balance, Mix, Study, list_mixes
 # %% ../../nbs/675_studies.balance_plan.ipynb #c05
 @dataclass(frozen=True)
 class StudyPaths:
-    "Locate a study's files. Small enough to be sent to workers."
+    "The paths of a study's files; small enough to be sent to workers."
 
     folder: str  # Of the study
     images: str  # Folder of images
@@ -45,7 +45,7 @@ class StudyPaths:
 # %% ../../nbs/675_studies.balance_plan.ipynb #c06
 @dataclass(frozen=True, eq=False)
 class PreparedStudy:
-    "Hold a study with its images; plans, sets and classifiers follow from it."
+    "A study with its images; plans, sets and classifiers follow from it."
 
     balance: Balance
     paths: StudyPaths

@@ -56,7 +56,7 @@ def _scores_at(run: RunFolder, epoch: int) -> dict:
 # %% ../../nbs/600_studies.comparison.ipynb #c14
 @dataclass(frozen=True)
 class Arm:
-    "Hold the runs of one way to train, one run for each seed."
+    "The runs of one way to train, one run for each seed."
 
     name: str
     runs: tuple[RunFolder, ...]  # Ordered by seed; finished, or ended because training diverged
@@ -93,7 +93,7 @@ def group_runs(
     runs = [RunFolder(path) for path in folders]
     for run in runs:
         if not run.finished:
-            raise UserError(f'{run.path}: not a finished run: it has no scores.json')
+            raise UserError(f'{run.path}: expected a finished run, found no scores.json in it')
     cfgs, arms = [run.config for run in runs], {}
     for name, cfg, run in zip(_name_by_differences(cfgs), cfgs, runs, strict=True):
         by_seed = arms.setdefault(name, {})
@@ -142,8 +142,8 @@ def differences(
 # %% ../../nbs/600_studies.comparison.ipynb #c39
 def _color_warning(
     arm: Arm,
-) -> str:  # '' if the colors are as good as those of real images, or were not measured
-    "Describe how far the colors of an arm are off."
+) -> str:  # '' if the colours are as good as those of real images, or were not measured
+    "Describe how far the colours of an arm are off."
     finished = [] if arm.epoch else [run.scores for run in arm.runs if run.finished]
     measured = [scores for scores in finished if 'color' in scores['metrics']]
     if not measured:

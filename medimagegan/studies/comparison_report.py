@@ -97,7 +97,7 @@ def comparison_table(
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c21
 class Panel(NamedTuple):
-    "Describe one panel of the plot."
+    "One panel of the plot."
 
     title: str
     scale: str = 'linear'  # `log`; `symlog`: only if a value is beyond ±100

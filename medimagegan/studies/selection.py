@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import UserError, did_you_mean
+from ..core.errors import UserError, did_you_mean, error_line
 from ..core.progress import progress_bar
 from ..data.imagesets import ImageSet, to_bytes, to_signed
 from ..data.training_images import open_images, split_images
@@ -81,7 +81,7 @@ def open_source(
     "Open a run. Raises `UserError` where it cannot generate the class, or its images have changed."
     folder = RunFolder(run)
     if not (folder.path / 'generator.safetensors').exists():
-        raise UserError(f'{run}: no generator.safetensors there: is the run finished?')
+        raise UserError(f'{run}: expected a finished run, found no generator.safetensors in it')
     generator, _ = load_generator(folder.path / 'generator.safetensors', device)
     cfg = folder.config
     data = open_images(cfg, lambda images: progress_bar(images, desc='images'))
@@ -150,7 +150,7 @@ def _load_discriminator(source: Source) -> nn.Module:
         discriminator = make_discriminator(source.folder.config, source.generator.n_classes)
         discriminator.load_state_dict(state)
     except Exception as error:  # an unpickler may raise anything on bytes from elsewhere
-        reason = ' '.join(str(error).split())[:100]
+        reason = error_line(error)
         raise UserError(f'rank: {source.folder.path} has no discriminator that can be loaded: {reason}') from None
     return discriminator.eval()
 

@@ -26,7 +26,7 @@ from .comparison import primary_metrics
 # %% ../../nbs/630_studies.suites.ipynb #c06
 @dataclass(frozen=True)
 class Suite:
-    "Hold an ablation study."
+    "An ablation study."
 
     name: str  # Of its folder and its report
     title: str
@@ -52,7 +52,7 @@ def _read_keys(file: str | Path) -> dict:
         raise UserError(f'not a suite: expected the keys title, question and runs, got {found} ({file})')
     if 'yardstick' in text:  # the name of primary_metric in older files
         if 'primary_metric' in text:
-            raise UserError(f'yardstick: the old name of primary_metric, and both are there; remove yardstick ({file})')
+            raise UserError(f'expected primary_metric or its old name yardstick, got both: remove yardstick ({file})')
         text['primary_metric'] = text.pop('yardstick')
     for key in text:
         if key not in SUITE_KEYS:

@@ -155,7 +155,7 @@ def _job_script(
 # %% ../../nbs/620_studies.workers.ipynb #c28
 @dataclass
 class SlurmJobs:
-    "Hold what is known about the jobs of one study."
+    "What is known about the jobs of one study."
 
     name: str  # Of each job, and of no other study's
     max_jobs: int  # At a time
@@ -184,7 +184,7 @@ class SlurmJobs:
 
 # %% ../../nbs/620_studies.workers.ipynb #c29
 class QueuedJob(NamedTuple):
-    "Hold the state of one job."
+    "The state of one job."
 
     state: str  # As SLURM writes it: `PENDING`, `RUNNING`
     reason: str  # Why it is pending
