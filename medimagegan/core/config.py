@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PATH_SETTINGS', 'NEEDED_SETTINGS', 'FOLDER_SETTINGS', 'check_path', 'check_run_name', 'check_combinations',
-           'TrainConfig', 'make_config', 'save_config', 'load_config', 'settings_text', 'settings_digest', 'name_run',
-           'describe_settings']
+           'check_score_features', 'resolve_by_architecture', 'TrainConfig', 'make_config', 'save_config',
+           'load_config', 'settings_text', 'settings_digest', 'name_run', 'describe_settings', 'default_settings']
 
 # %% ../../nbs/140_core.config.ipynb #c02
 import hashlib
@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 # %% ../../nbs/140_core.config.ipynb #c03
+from .architectures import ARCHITECTURES, BY_ARCHITECTURE
 from .errors import UserError, describe_value
 from .files import atomic_write
 from .settings import check_ranges, describe_range, make_settings, setting
@@ -43,11 +44,14 @@ def check_run_name(run: str) -> None:
         raise UserError(f'run: expected the name of one folder, without slashes, got {describe_value(run)}')
 
 # %% ../../nbs/140_core.config.ipynb #c14
-NEEDED_SETTINGS = {  # setting: (the other setting, the value it must have)
-    'label_smoothing': ('loss', 'bce'),
-    'gp_weight': ('loss', 'wgan-gp'),
-    'msg_combine': ('multi_scale', True),
-}
+NEEDED_SETTINGS = (  # (setting, the other setting, the value it must have)
+    ('label_smoothing', 'loss', 'bce'),
+    ('gp_weight', 'loss', 'wgan-gp'),
+    ('msg_combine', 'multi_scale', True),
+    ('multi_scale', 'generator', 'conv'),
+    ('multi_scale', 'discriminator', 'conv'),
+    ('dis_norm', 'discriminator', 'conv'),
+)
 FOLDER_SETTINGS = ('labels', 'split')  # need images in a folder; phantoms have both built in
 
 # %% ../../nbs/140_core.config.ipynb #c15
@@ -58,7 +62,7 @@ def check_combinations(
     if not cfg.holdout and cfg.reference == 'heldout':
         raise UserError('holdout: 0 leaves nothing to score against; hold out some images, or set reference: train')
     changed = {f.name: getattr(cfg, f.name) for f in fields(cfg) if getattr(cfg, f.name) != f.default}
-    for name, (other, needed) in NEEDED_SETTINGS.items():
+    for name, other, needed in NEEDED_SETTINGS:
         if name in changed and getattr(cfg, other) != needed:
             raise UserError(f'{name}: {changed[name]} needs {other}: {needed}, got {other}: {getattr(cfg, other)}')
     for name in FOLDER_SETTINGS:
@@ -66,6 +70,27 @@ def check_combinations(
             raise UserError(f'{name}: {changed[name]} needs path: a folder, got path: phantoms')
 
 # %% ../../nbs/140_core.config.ipynb #c17
+def check_score_features(
+    cfg,  # A `TrainConfig`
+) -> None:
+    "Check that scores use another network than the discriminator. Raises `UserError`."
+    if cfg.discriminator == 'projected' and cfg.features.startswith('timm:tf_efficientnet_lite1'):
+        raise UserError(f'features: {cfg.features} is the network of the projected discriminator: '
+                        'score with another one, such as efficientnet_lite0')
+
+# %% ../../nbs/140_core.config.ipynb #c19
+def resolve_by_architecture(
+    cfg,  # A `TrainConfig` under construction; changed in place
+) -> None:
+    "Give open settings the values of the architecture. Raises `UserError` for `auto` beside other augmentations."
+    if 'auto' in cfg.augment and len(cfg.augment) > 1:
+        raise UserError(f"augment: expected auto alone or a list without it, got {', '.join(cfg.augment)}")
+    opened = [name for name in BY_ARCHITECTURE if getattr(cfg, name) in (None, 'auto', ('auto',))]
+    for name in opened:
+        object.__setattr__(cfg, name, ARCHITECTURES[cfg.arch][name])
+    object.__setattr__(cfg, 'by_architecture', tuple(opened))  # no field: equal settings are equal however they came
+
+# %% ../../nbs/140_core.config.ipynb #c21
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     "Every setting of one training run. Raises `UserError` if a value is wrong."
@@ -73,7 +98,8 @@ class TrainConfig:
     settings_hint = '`medimagegan train --help` lists all settings'
 
     arch: str = setting(
-        'DCGAN', 'DCGAN: batch norm in the discriminator; SNGAN: spectral norm', choices=('DCGAN', 'SNGAN'))
+        'DCGAN', 'DCGAN: batch norm in the discriminator; SNGAN: spectral norm; FastGAN: for a few hundred images',
+        choices=tuple(ARCHITECTURES))
     path: str = setting('phantoms', 'Folder of images, or `phantoms` for the built-in synthetic images')
     out: str = setting('runs', 'Folder in which run folders are created')
     run: str | None = setting(None, 'Name of the run folder; empty: derived from the settings')
@@ -82,15 +108,18 @@ class TrainConfig:
         None, '0: train on the CPU; more than 1: GPUs share each batch; empty: one GPU if available', low=0, high=1024)
     num_epochs: int = setting(5, 'Passes over the training images', low=1, high=1_000_000)
     learning_rate: float = setting(2e-4, "Adam's learning rate for the generator", above=0, high=1)
-    beta_adam: float = setting(0.5, "Adam's beta1 for both networks", low=0, below=1)
+    beta_adam: float | None = setting(
+        None, "Adam's beta1 for both networks; empty: 0.5, for FastGAN 0", low=0, below=1)
     batch_size: int = setting(16, 'Images per step', low=1, high=65_536)
     latent_vector: int = setting(100, 'Length of the latent vector z', low=1, high=4096)
     image_size: int = setting(64, 'Side of the square images, in pixels', choices=(32, 64, 128, 256, 512))
     loader_workers: int = setting(2, 'Threads that read images; 0: the main thread reads them', low=0, high=256)
     number_channels: int = setting(3, '3 for colour, 1 for grey', choices=(1, 3))
-    gen_feature_maps: int = setting(64, 'Width of the generator: feature maps at half the image size', low=1, high=1024)
+    gen_feature_maps: int = setting(
+        64, 'Width of the generator: feature maps at half the image size; fastgan: at 128 pixels', low=1, high=1024)
     dis_feature_maps: int = setting(
-        64, 'Width of the discriminator: feature maps at half the image size', low=1, high=1024)
+        64, 'Width of the discriminator: feature maps at half the image size; projected: of the first mixed map',
+        low=1, high=1024)
 
     classes: tuple[str, ...] = setting((), 'Classes to train on, separated by commas; empty: all')
     labels: str | None = setting(
@@ -101,6 +130,11 @@ class TrainConfig:
     split: str | None = setting(
         None, 'CSV file of `medimagegan split`: which images to train on and which to hold out; empty: by `holdout`')
 
+    generator: str = setting(
+        'auto', 'Generator; auto: conv, for FastGAN fastgan', choices=('auto', 'conv', 'fastgan'))
+    discriminator: str = setting(
+        'auto', 'Discriminator; auto: conv, for FastGAN projected (heads on frozen ImageNet or random features)',
+        choices=('auto', 'conv', 'projected', 'projected-random'))
     max_feature_maps: int = setting(512, 'Largest number of feature maps at any resolution', low=1, high=4096)
     dis_norm: str = setting(
         'auto', 'Norm in the discriminator; auto: batch for DCGAN, none for SNGAN and with wgan-gp or relativistic',
@@ -113,7 +147,9 @@ class TrainConfig:
         'simple', 'How the discriminator merges the image of each scale with its features',
         choices=('simple', 'cat_lin'))
 
-    loss: str = setting('bce', 'Adversarial loss', choices=('bce', 'hinge', 'lsgan', 'wgan-gp', 'relativistic'))
+    loss: str | None = setting(
+        None, 'Adversarial loss; empty: bce, for FastGAN hinge',
+        choices=('bce', 'hinge', 'lsgan', 'wgan-gp', 'relativistic'))
     label_smoothing: float = setting(0.0, 'bce only: the label of real images is 1 minus this', low=0, below=1)
     r1_gamma: float | None = setting(
         None, 'Weight of the R1 penalty (relativistic: of R1 and R2); empty: 0, for relativistic 1', low=0)
@@ -121,12 +157,14 @@ class TrainConfig:
     ttur: float = setting(
         1.0, "Two-time-scale update rule: the discriminator's learning rate divided by the generator's",
         above=0, high=1000)
-    beta2_adam: float = setting(0.999, "Adam's beta2 for both networks", low=0, below=1)
+    beta2_adam: float | None = setting(
+        None, "Adam's beta2 for both networks; empty: 0.999, for FastGAN 0.99", low=0, below=1)
     ema_decay: float = setting(
         0.999, "Decay of the moving average (EMA) of the generator's weights; 0: no average", low=0, below=1)
     augment: tuple[str, ...] = setting(
-        (), 'Augmentations of all images that the discriminator sees, separated by commas; empty: none',
-        choices=('flip', 'turn', 'shift', 'color', 'cutout'))
+        ('auto',), 'Augmentations of all images that the discriminator sees, separated by commas; empty: none; '
+        'auto: none, for FastGAN flip, turn, shift, tint, cutout',
+        choices=('flip', 'turn', 'shift', 'color', 'tint', 'cutout', 'auto'))
     precision: str = setting(
         'auto', 'Floating-point format in the layers; auto: bf16 if the device computes in it, else fp32',
         choices=('auto', 'fp32', 'bf16', 'fp16'))
@@ -163,23 +201,27 @@ class TrainConfig:
 
     def __post_init__(self):
         check_ranges(self)
+        resolve_by_architecture(self)
         for name in PATH_SETTINGS:
             if getattr(self, name) is not None:
                 check_path(name, getattr(self, name))
         if self.run is not None:
             check_run_name(self.run)
         check_combinations(self)
+        check_score_features(self)
 
-# %% ../../nbs/140_core.config.ipynb #c23
+# %% ../../nbs/140_core.config.ipynb #c31
 def make_config(
     values: dict,  # Setting name to value, as text or already typed
     base: TrainConfig | None = None,  # Provides the other settings; the defaults if left out
     where: str = '',  # Where the values come from, for the error message
 ) -> TrainConfig:
     "Make the settings of a training run. Raises `UserError` at the first wrong value."
-    return make_settings(TrainConfig, values, base, where)
+    base = base or TrainConfig()
+    opened = {f.name: f.default for f in fields(TrainConfig) if f.name in base.by_architecture}
+    return make_settings(TrainConfig, {**opened, **values} if isinstance(values, dict) else values, base, where)
 
-# %% ../../nbs/140_core.config.ipynb #c27
+# %% ../../nbs/140_core.config.ipynb #c37
 def save_config(
     cfg: TrainConfig,
     file: str | Path,  # YAML; replaced as a whole
@@ -189,7 +231,7 @@ def save_config(
     with atomic_write(file) as new:
         new.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding='utf-8')
 
-# %% ../../nbs/140_core.config.ipynb #c28
+# %% ../../nbs/140_core.config.ipynb #c38
 def load_config(
     file: str | Path,  # YAML: one `name: value` per line
     base: TrainConfig | None = None,  # Provides the settings that the file leaves out
@@ -200,15 +242,16 @@ def load_config(
         raise UserError(f'{file}: expected one `name: value` per line, got {describe_value(values)}')
     return make_config(values or {}, base, where=str(file))
 
-# %% ../../nbs/140_core.config.ipynb #c34
+# %% ../../nbs/140_core.config.ipynb #c44
 def settings_text(
     cfg: TrainConfig,
 ) -> str:  # Sorted JSON without paths, `n_gpu` and `max_time`
     "Write what was trained as text: equal for equal experiments."
-    places = (*PATH_SETTINGS, 'n_gpu', 'max_time')
-    return json.dumps({k: v for k, v in asdict(cfg).items() if k not in places}, sort_keys=True)
+    usual = [name for name in ('generator', 'discriminator') if getattr(cfg, name) == ARCHITECTURES[cfg.arch][name]]
+    left_out = (*PATH_SETTINGS, 'n_gpu', 'max_time', *usual)
+    return json.dumps({k: v for k, v in asdict(cfg).items() if k not in left_out}, sort_keys=True)
 
-# %% ../../nbs/140_core.config.ipynb #c37
+# %% ../../nbs/140_core.config.ipynb #c49
 def settings_digest(
     cfg: TrainConfig,
 ) -> str:  # Six hexadecimal digits
@@ -216,7 +259,7 @@ def settings_digest(
     text = f'{cfg.path} {cfg.labels} {cfg.split} {cfg.warm_start} {settings_text(cfg)}'
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
-# %% ../../nbs/140_core.config.ipynb #c38
+# %% ../../nbs/140_core.config.ipynb #c50
 def name_run(
     cfg: TrainConfig,  # With or without a run name
 ) -> TrainConfig:  # The same settings, with a run name
@@ -227,14 +270,22 @@ def name_run(
     data = data if len(data.encode()) <= 150 else data[:30]
     return replace(cfg, run=f'{cfg.arch}-{cfg.image_size}-{data}-{settings_digest(cfg)}')
 
-# %% ../../nbs/140_core.config.ipynb #c42
+# %% ../../nbs/140_core.config.ipynb #c54
 def describe_settings() -> list[dict]:  # Keys: `name`, `type`, `default`, `range` and `help`; all values are text
     "Describe every setting of a training run, one row each."
     rows = []
     for f in fields(TrainConfig):
         kind = str(f.type).replace('tuple[str, ...]', 'list') if not isinstance(f.type, type) else f.type.__name__
-        default = str(f.default).lower() if isinstance(f.default, bool) else str(f.default)
+        plain = ', '.join(f.default) if isinstance(f.default, tuple) else f.default
+        default = str(plain).lower() if isinstance(plain, bool) else str(plain)
         rows.append({'name': f.name, 'type': kind.replace(' | None', ''),
                      'default': '' if f.default in (None, ()) else default,
                      'range': describe_range(f), 'help': f.metadata['help']})
     return rows
+
+# %% ../../nbs/140_core.config.ipynb #c56
+def default_settings(
+    arch: str,  # A key of `ARCHITECTURES`
+) -> dict:  # {setting: value}
+    "List what every setting is unless the user sets it, for one architecture."
+    return {f.name: ARCHITECTURES[arch].get(f.name, f.default) for f in fields(TrainConfig)}

@@ -36,7 +36,7 @@ def describe_range(
     "Describe the range of a setting."
     m = f.metadata
     if m['choices']:
-        return ('any of ' if f.default == () else 'one of ') + ', '.join(map(str, m['choices']))
+        return ('any of ' if isinstance(f.default, tuple) else 'one of ') + ', '.join(map(str, m['choices']))
     lower, upper = (m[a] if m[a] is not None else m[b] for a, b in (('low', 'above'), ('high', 'below')))
     if lower is None and upper is None:
         return ''

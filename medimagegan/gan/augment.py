@@ -44,9 +44,8 @@ def _shift(scales: list[Tensor], rand: Callable, most: float = 1 / 8) -> list[Te
     return shifted
 
 # %% ../../nbs/340_gan.augment.ipynb #c13
-def _color(scales: list[Tensor], rand: Callable) -> list[Tensor]:
-    "Change brightness by -0.5 to +0.5, saturation by a factor of 0 to 2, contrast by a factor of 0.5 to 1.5."
-    brightness, saturation, contrast = (r[:, None, None, None] for r in (rand() - .5, rand() * 2, rand() + .5))
+def _change_color(scales: list[Tensor], brightness: Tensor, saturation: Tensor, contrast: Tensor) -> list[Tensor]:
+    "Add brightness, then scale saturation and contrast; each is (N, 1, 1, 1)."
     middle = (scales[0] + brightness).mean((1, 2, 3), keepdim=True)
     changed = []
     for x in scales:
@@ -56,6 +55,17 @@ def _color(scales: list[Tensor], rand: Callable) -> list[Tensor]:
     return changed
 
 # %% ../../nbs/340_gan.augment.ipynb #c14
+def _color(scales: list[Tensor], rand: Callable) -> list[Tensor]:
+    "Change brightness by -0.5 to +0.5, saturation by a factor of 0 to 2, contrast by a factor of 0.5 to 1.5."
+    return _change_color(scales, *(r[:, None, None, None] for r in (rand() - .5, rand() * 2, rand() + .5)))
+
+# %% ../../nbs/340_gan.augment.ipynb #c16
+def _tint(scales: list[Tensor], rand: Callable) -> list[Tensor]:
+    "Change brightness by -0.1 to +0.1, saturation and contrast by a factor of 0.8 to 1.2 each."
+    changes = (rand() - .5) / 5, .8 + rand() * .4, .8 + rand() * .4
+    return _change_color(scales, *(r[:, None, None, None] for r in changes))
+
+# %% ../../nbs/340_gan.augment.ipynb #c17
 def _cutout(scales: list[Tensor], rand: Callable, side: float = 1 / 2) -> list[Tensor]:
     "Fill a square of `side` times the image's side, centred at a random place, with mid-grey."
     cy, cx = rand(), rand()
@@ -66,10 +76,11 @@ def _cutout(scales: list[Tensor], rand: Callable, side: float = 1 / 2) -> list[T
         cut.append(x * ~(rows[:, None, :, None] & columns[:, None, None, :]))
     return cut
 
-# %% ../../nbs/340_gan.augment.ipynb #c16
-AUGMENTATIONS = {'flip': _flip, 'turn': _turn, 'shift': _shift, 'color': _color, 'cutout': _cutout}
-
 # %% ../../nbs/340_gan.augment.ipynb #c19
+AUGMENTATIONS = {'flip': _flip, 'turn': _turn, 'shift': _shift, 'color': _color, 'tint': _tint,
+                 'cutout': _cutout}
+
+# %% ../../nbs/340_gan.augment.ipynb #c22
 def make_augment(
     names: tuple[str, ...] = (),  # Of `AUGMENTATIONS`, applied in this order; empty: leave images as they are
 ) -> Callable[[list[Tensor], torch.Generator], list[Tensor]]:  # (pyramid, random numbers) -> pyramid

@@ -18,6 +18,7 @@ from ..core.ranks import n_ranks
 from ..data.imagesets import to_signed
 from .augment import make_augment
 from .losses import make_loss
+from .projected import append_view
 from .step import GAN, train_step
 
 # %% ../../nbs/360_gan.capture.ipynb #c09
@@ -97,8 +98,9 @@ def make_step(
     "Make the step that the settings describe, in its fastest form. Its numbers are valid until the next call."
     loss = make_loss(cfg.loss, cfg.label_smoothing)
     gamma = cfg.r1_gamma if cfg.r1_gamma is not None else float('r2' in loss.penalties)
-    options = dict(loss=loss, augment=make_augment(cfg.augment), r1_gamma=gamma, gp_weight=cfg.gp_weight,
-                   ema_decay=cfg.ema_decay)
+    augment = make_augment(cfg.augment)
+    options = dict(loss=loss, augment=augment if cfg.discriminator == 'conv' else append_view(augment), r1_gamma=gamma,
+                   gp_weight=cfg.gp_weight, ema_decay=cfg.ema_decay)
 
     def step(images: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         return train_step(gan, to_signed(images), labels=labels, **options)

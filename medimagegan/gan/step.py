@@ -17,24 +17,27 @@ import torch
 from torch import Tensor, nn
 
 # %% ../../nbs/350_gan.step.ipynb #c03
+from ..core.architectures import ARCHITECTURES
 from ..core.config import TrainConfig
 from ..core.device import pick_dtype
 from ..core.errors import UserError
 from ..core.ranks import average_gradients, draw_for_rank
 from ..core.seeds import derive_seed
 from .augment import make_augment
+from .fastgan import FastGenerator
 from .layers import cached_spectral_norm
 from .losses import LOSSES, Loss, gradient_penalty, r1_penalty
-from .networks import ARCHITECTURES, Discriminator, Generator, pyramid
+from .networks import Discriminator, Generator, pyramid
+from .projected import ProjectedDiscriminator
 
 # %% ../../nbs/350_gan.step.ipynb #c06
 @dataclass
 class GAN:
     "The state of a training run between two steps."
 
-    generator: Generator
-    discriminator: Discriminator
-    ema: Generator  # Running average of the generator: the one that is sampled, scored and released
+    generator: Generator | FastGenerator
+    discriminator: Discriminator | ProjectedDiscriminator
+    ema: Generator | FastGenerator  # Running average of the generator: the one that is sampled, scored and released
     opt_g: torch.optim.Adam
     opt_d: torch.optim.Adam
     rng: torch.Generator  # Latents and augmentation; on the device
@@ -56,13 +59,14 @@ class GAN:
 def make_generator(
     cfg: TrainConfig,
     classes: tuple[str, ...] = (),  # Names of the training classes; with `conditional`, each becomes a label
-) -> Generator:
+) -> Generator | FastGenerator:
     "Build the generator that the settings describe. Raises `UserError` for `conditional` with fewer than two classes."
     if cfg.conditional and len(classes) < 2:
         raise UserError(f'conditional: expected two classes or more, got {", ".join(classes) or "none"}; '
                         'add classes, or set it to False')
-    generator = Generator(cfg.image_size, cfg.latent_vector, cfg.number_channels, cfg.gen_feature_maps,
-                          cfg.max_feature_maps, cfg.multi_scale, len(classes) if cfg.conditional else 0)
+    kind = FastGenerator if cfg.generator == 'fastgan' else partial(Generator, multi_scale=cfg.multi_scale)
+    generator = kind(cfg.image_size, cfg.latent_vector, cfg.number_channels, cfg.gen_feature_maps,
+                     cfg.max_feature_maps, n_classes=len(classes) if cfg.conditional else 0)
     generator.classes = classes
     return generator
 
@@ -70,8 +74,10 @@ def make_generator(
 def make_discriminator(
     cfg: TrainConfig,
     n_classes: int = 0,  # Of a class-conditional discriminator; 0: no labels
-) -> Discriminator:
+) -> Discriminator | ProjectedDiscriminator:
     "Build the discriminator that the settings describe, from its row of `ARCHITECTURES`."
+    if cfg.discriminator != 'conv':
+        return ProjectedDiscriminator(cfg.dis_feature_maps, cfg.discriminator == 'projected', n_classes)
     row, norm = ARCHITECTURES[cfg.arch], cfg.dis_norm
     if norm == 'auto':
         per_image = {'r2', 'gp'} & set(LOSSES[cfg.loss].penalties)
@@ -115,8 +121,10 @@ def update_ema(
 ) -> None:
     "Move the average towards the network by `1 - decay`, by more at the start."
     share = (9 / (10 + steps)).clamp(min=1 - decay) if decay and steps is not None else 1 - decay
-    for kept, new in zip(ema.state_dict().values(), model.state_dict().values(), strict=True):
-        if kept.is_floating_point():
+    for (name, kept), new in zip(ema.state_dict().items(), model.state_dict().values(), strict=True):
+        if name.endswith(('._u', '._v')):
+            kept.copy_(new)
+        elif kept.is_floating_point():
             kept.lerp_(new, share)
 
 # %% ../../nbs/350_gan.step.ipynb #c27
@@ -136,7 +144,7 @@ def _compute_logits(
     fakes: list[Tensor],  # Pyramid
     labels: Tensor | None,
     together: bool,  # In one call?
-) -> tuple[Tensor, Tensor]:  # Logits of reals and of fakes, (N,) each, fp32
+) -> tuple[Tensor, Tensor]:  # Logits of reals and of fakes, fp32: (N,) each, or (N, 4) with four heads
     "Compute the logits of real and generated images."
     if not together:
         return d(reals, labels).float(), d(fakes, labels).float()
@@ -225,7 +233,7 @@ def train_step(
     `g_grad` are the gradient norms, penalties included."""
     g, d = gan.generator, gan.discriminator
     precision = torch.autocast(real.device.type, gan.dtype, enabled=gan.dtype != torch.float32)
-    with precision, cached_spectral_norm(d):
+    with precision, cached_spectral_norm(d), cached_spectral_norm(g):
         z = draw_for_rank(torch.randn, len(real), g.latent_dim, device=real.device, generator=gan.rng)
         fakes = g.pyramid(z, labels)
         reals = pyramid(real, len(fakes))

@@ -29,7 +29,7 @@ def parameters_cell() -> str:
     "Write the source of the parameters cell: every setting with its type, default, help and range."
     lines = ['# Parameters: change them here, or with `papermill experiment.ipynb out.ipynb -p arch SNGAN`']
     for row, f in zip(describe_settings(), fields(TrainConfig), strict=True):
-        default = [] if f.default == () else f.default
+        default = list(f.default) if isinstance(f.default, tuple) else f.default
         note = f"{row['help']}; {row['range']}" if row['range'] else row['help']
         lines.append(f"{row['name']}: {row['type']} = {default!r}  # {note}")
     return '\n'.join(lines)

@@ -25,7 +25,8 @@ from ..data.show import tile_images
 from ..data.splits import PARTS, read_split
 from ..data.training_images import hash_pixels, open_images, split_images
 from ..gan.step import GAN, init_gan
-from ..gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint, warm_start
+from ..gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
+from ..gan.warm_start import warm_start
 from .folder import RunFolder, append_row, check_rows, count_rows, rewind_logs
 
 # %% ../../nbs/515_runs.opening.ipynb #c06

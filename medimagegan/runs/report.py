@@ -10,7 +10,6 @@ __all__ = ['plot_losses', 'curve_baselines', 'plot_scores', 'cut_sheet', 'sample
 # %% ../../nbs/540_runs.report.ipynb #c02
 import json
 import shlex
-from dataclasses import fields
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -23,7 +22,7 @@ from matplotlib.figure import Figure
 # %% ../../nbs/540_runs.report.ipynb #c03
 from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
-from ..core.config import TrainConfig
+from ..core.config import TrainConfig, default_settings
 from ..core.pages import PLOT_STYLE, data_url, render_page
 from ..evaluate.measures import PAIRWISE, Measure, curve_measures, measure_key
 from ..evaluate.pairwise import CANDIDATES, PAIRINGS
@@ -133,8 +132,8 @@ def changed_settings(
     cfg: TrainConfig,  # Of a run
 ) -> dict[str, tuple[str, str]]:  # {name: (value, default)}
     "List the settings that differ from their default, except the names of folders."
-    return {f.name: (str(getattr(cfg, f.name)), str(f.default)) for f in fields(cfg)
-            if f.name not in ('out', 'run') and getattr(cfg, f.name) != f.default}
+    return {name: (str(getattr(cfg, name)), str(default)) for name, default in default_settings(cfg.arch).items()
+            if name not in ('out', 'run') and getattr(cfg, name) != default}
 
 # %% ../../nbs/540_runs.report.ipynb #c26
 def describe_cost(

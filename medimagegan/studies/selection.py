@@ -161,7 +161,7 @@ def _rank_by_discriminator(source: Source, images: Tensor) -> np.ndarray:
     with torch.inference_mode():
         logits = [discriminator(to_signed(part), None if label is None else torch.full((len(part),), label))
                   for part in images.split(64)]
-    return torch.cat(logits).double().numpy()
+    return torch.cat(logits).view(len(images), -1).mean(1).double().numpy()  # a discriminator may have several heads
 
 # %% ../../nbs/655_studies.selection.ipynb #c25
 def _rank_by_classifier(source: Source, images: Tensor, rank: str) -> np.ndarray:
