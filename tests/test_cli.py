@@ -36,7 +36,7 @@ def test_other_settings_in_a_folder_are_refused(medimagegan, tmp_path):
     config = (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes()
     refused = medimagegan('train', *flags(**SMALL, run='a', ttur=4), code=2).stderr.strip()
     assert refused == ('medimagegan train: run: runs/a holds a run with ttur 1.0, not 4.0: resuming would mix two settings; '
-                       'choose another `run` name')
+                       'choose another `run` name, or continue with --force')
     assert (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes() == config
 
 
@@ -74,7 +74,7 @@ def test_phantoms_are_a_folder_that_can_be_trained_on(medimagegan, tmp_path):
     (['train', '--path', 'nowhere'], 'medimagegan train: path: nowhere: no such folder'),
     (['train', '--n_gpu', '64'], 'medimagegan train: n_gpu: expected at most '),
     (['train', '--classes', 'melanom'], "medimagegan train: classes: 'melanom' is not among the phantoms: melanoma, nevus"),
-    (['train', '--arch', 'StyleGAN'], "medimagegan train: arch: expected one of DCGAN, SNGAN, got 'StyleGAN'"),
+    (['train', '--arch', 'StyleGAN'], "medimagegan train: arch: expected one of DCGAN, SNGAN, FastGAN, got 'StyleGAN'"),
     (['train', 'a.yaml', 'b.yaml'], 'medimagegan train: unexpected arguments: b.yaml'),
     (['sample', 'nowhere', '--out', 'x', '--n', '0'], 'medimagegan sample: --n: expected a number in the range 1<=x<=1000000, got 0'),
 ])
