@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['DTYPES', 'pick_device', 'device_name', 'pick_dtype', 'use_deterministic_algorithms', 'peak_memory',
-           'explain_memory_error']
+           'keep_freed_memory', 'explain_memory_error']
 
 # %% ../../nbs/170_core.device.ipynb #c02
+import ctypes
 import os
 import sys
 
@@ -84,6 +85,18 @@ def peak_memory(
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**10 if sys.platform != 'darwin' else 2**20)
 
 # %% ../../nbs/170_core.device.ipynb #c25
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's names in `mallopt(3)`
+
+
+def keep_freed_memory() -> bool:  # Whether the allocator can be told: glibc only
+    "Tell the C allocator to reuse large freed blocks in place of returning them to the system."
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # macOS, Windows, musl
+        return False
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+
+# %% ../../nbs/170_core.device.ipynb #c28
 def explain_memory_error(
     error: Exception,  # Any exception of a training step
     cfg: TrainConfig,  # The settings of the run
