@@ -13,7 +13,7 @@ from conftest import ROOT, command
 from PIL import Image
 
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
-TINY = ['--image_size', 32, '--gen_feature_maps', 4, '--dis_feature_maps', 4, '--num_epochs', 1, '--n_gpu', 0, '--score_every', 0]
+TINY = ['--arch', 'DCGAN', '--image_size', 32, '--gen_feature_maps', 4, '--dis_feature_maps', 4, '--num_epochs', 1, '--n_gpu', 0, '--score_every', 0]
 STUDY = '''title: Tiny
 n_images: 160
 image_size: 32

@@ -52,7 +52,7 @@ def test_grey_images_train_sample_and_report(medimagegan, tmp_path):
     for i in range(24):
         Image.linear_gradient('L').rotate(15 * i).resize((80, 60)).save(tmp_path / 'films' / f'{i}.png')
     small = {**SMALL, 'n_images': 24, 'batch_size': 4}
-    done = medimagegan('train', *flags(**small, path='films', number_channels=1, run='grey', arch='SNGAN'))
+    done = medimagegan('train', *flags(**{**small, 'arch': 'SNGAN'}, path='films', number_channels=1, run='grey'))
     assert done.stderr == '', 'no warning on the way'
     medimagegan('sample', 'runs/grey', '--n', 1, '--out', 'one')
     assert Image.open(tmp_path / 'one' / 'seed0_00000.png').mode == 'L'
@@ -74,7 +74,7 @@ def test_phantoms_are_a_folder_that_can_be_trained_on(medimagegan, tmp_path):
     (['train', '--path', 'nowhere'], 'medimagegan train: path: nowhere: no such folder'),
     (['train', '--n_gpu', '64'], 'medimagegan train: n_gpu: expected at most '),
     (['train', '--classes', 'melanom'], "medimagegan train: classes: 'melanom' is not among the phantoms: melanoma, nevus"),
-    (['train', '--arch', 'StyleGAN'], "medimagegan train: arch: expected one of DCGAN, SNGAN, FastGAN, got 'StyleGAN'"),
+    (['train', '--arch', 'StyleGAN'], "medimagegan train: arch: expected one of DCGAN, SNGAN, FastGAN, auto, got 'StyleGAN'"),
     (['train', 'a.yaml', 'b.yaml'], 'medimagegan train: unexpected arguments: b.yaml'),
     (['sample', 'nowhere', '--out', 'x', '--n', '0'], 'medimagegan sample: --n: expected a number in the range 1<=x<=1000000, got 0'),
 ])

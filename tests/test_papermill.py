@@ -25,8 +25,8 @@ def parameters(**settings):
 
 
 def test_papermill_experiment_and_train_give_the_same_run(experiments, medimagegan):
-    papermill(*parameters(**SMALL, arch='SNGAN', run='notebook'), cwd=experiments)
-    medimagegan('train', *flags(**SMALL, arch='SNGAN', run='flags'))
+    papermill(*parameters(**{**SMALL, 'arch': 'SNGAN'}, run='notebook'), cwd=experiments)
+    medimagegan('train', *flags(**{**SMALL, 'arch': 'SNGAN'}, run='flags'))
     (experiments / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**SMALL, 'arch': 'SNGAN', 'run': 'yaml'}.items()))
     command(sys.executable, ROOT / 'image_generation.py', 'input.yaml', cwd=experiments)
     runs = [experiments / 'runs' / name for name in ('notebook', 'flags', 'yaml')]

@@ -21,7 +21,7 @@ from trial_settings import installed, notebook_names, papermill
 from medimagegan.core.config import TrainConfig, load_config, save_config, settings_text
 from medimagegan.core.errors import UserError
 
-SMALL = TrainConfig(image_size=32, gen_feature_maps=4, dis_feature_maps=4, n_images=40, num_epochs=1, n_gpu=0, batch_size=8, score_images=8,
+SMALL = TrainConfig(arch='DCGAN', image_size=32, gen_feature_maps=4, dis_feature_maps=4, n_images=40, num_epochs=1, n_gpu=0, batch_size=8, score_images=8,
                     curve_images=4, precision='fp32')
 SCRIPT = '<script>alert(1)</script>'
 
@@ -265,7 +265,7 @@ def full_cases(d: Path) -> dict:
         for i in range(20):
             (images / f'<b>{i % 2}').mkdir(parents=True, exist_ok=True)
             Image.effect_noise((40, 40), i + 1.).convert('RGB').save(images / f'<b>{i % 2}' / f'{i}<img src=x>.png')
-        small = [f'--{k}={getattr(SMALL, k)}' for k in ('image_size', 'gen_feature_maps', 'dis_feature_maps', 'num_epochs', 'batch_size',
+        small = [f'--{k}={getattr(SMALL, k)}' for k in ('arch', 'image_size', 'gen_feature_maps', 'dis_feature_maps', 'num_epochs', 'batch_size',
                                                           'score_images', 'curve_images')]
         code, said = installed(['train', *small, '--n_gpu=0', f'--path={images.name}', '--holdout=0.5', '--run=<i>x'], d)
         text = (d / 'runs' / '<i>x' / 'report.html').read_text()

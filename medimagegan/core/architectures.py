@@ -10,15 +10,18 @@ ARCHITECTURES = {
     'DCGAN': {  # Radford et al. 2016
         'norm': 'batch', 'spectral': False, 'generator': 'conv', 'discriminator': 'conv',
         'loss': 'bce', 'beta_adam': .5, 'beta2_adam': .999, 'augment': (),
-        'latent_vector': 100, 'gen_feature_maps': 64, 'dis_feature_maps': 64, 'num_epochs': 5},
+        'latent_vector': 100, 'gen_feature_maps': 64, 'dis_feature_maps': 64,
+        'learning_rate': 2e-4, 'num_epochs': 5},
     'SNGAN': {  # Miyato et al. 2018
         'norm': 'none', 'spectral': True, 'generator': 'conv', 'discriminator': 'conv',
         'loss': 'bce', 'beta_adam': .5, 'beta2_adam': .999, 'augment': (),
-        'latent_vector': 100, 'gen_feature_maps': 64, 'dis_feature_maps': 64, 'num_epochs': 5},
+        'latent_vector': 100, 'gen_feature_maps': 64, 'dis_feature_maps': 64,
+        'learning_rate': 2e-4, 'num_epochs': 5},
     'FastGAN': {  # Liu et al. 2021, Sauer et al. 2021
         'norm': 'none', 'spectral': True, 'generator': 'fastgan', 'discriminator': 'projected',
         'loss': 'hinge', 'beta_adam': 0., 'beta2_adam': .99, 'augment': ('flip', 'turn', 'shift', 'tint', 'cutout'),
-        'latent_vector': 128, 'gen_feature_maps': 32, 'dis_feature_maps': 32, 'num_epochs': 30},
+        'latent_vector': 128, 'gen_feature_maps': 32, 'dis_feature_maps': 32,
+        'learning_rate': 5e-4, 'num_epochs': 30},
 }
 
 # %% ../../nbs/135_core.architectures.ipynb #c07

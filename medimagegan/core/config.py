@@ -107,7 +107,7 @@ class TrainConfig:
 
     arch: str = setting(
         'auto', 'DCGAN: batch norm in the discriminator; SNGAN: spectral norm; FastGAN: for a few hundred images; '
-        'auto: FastGAN for a folder, DCGAN for phantoms', choices=('auto', *ARCHITECTURES))
+        'auto: FastGAN for a folder, DCGAN for phantoms', choices=(*ARCHITECTURES, 'auto'))
     path: str = setting('phantoms', 'Folder of images, or `phantoms` for the built-in synthetic images')
     out: str = setting('runs', 'Folder in which run folders are created')
     run: str | None = setting(None, 'Name of the run folder; empty: derived from the settings')
@@ -117,7 +117,8 @@ class TrainConfig:
     num_epochs: int | None = setting(
         None, 'Passes over the training images; empty: 5, for FastGAN 30, with budget_minutes no limit',
         low=1, high=MAX_EPOCHS)
-    learning_rate: float = setting(2e-4, "Adam's learning rate for the generator", above=0, high=1)
+    learning_rate: float | None = setting(
+        None, "Adam's learning rate for the generator; empty: 0.0002, for FastGAN 0.0005", above=0, high=1)
     beta_adam: float | None = setting(
         None, "Adam's beta1 for both networks; empty: 0.5, for FastGAN 0", low=0, below=1)
     batch_size: int = setting(16, 'Images per step', low=1, high=65_536)

@@ -30,6 +30,7 @@ from medimagegan.evaluate.distribution import (
 )
 from .intervals import N_HALVES, bootstrap_interval, halves_interval
 from .pairwise import PAIRINGS, haarpsi, mdsi, ms_gmsd, pair_nearest, psnr, ssim
+from .pattern import fine_detail, fixed_pattern
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c06
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ MEASURES = {row.name: row for row in (
             range='0 to 1'),
     Measure('color', color_distance, 'images', False, best=0., bounds=(0., None), on_curve=False, in_comparison=True,
             range='0 to 255 levels', per_image=mean_colors),
+    Measure('pattern', fixed_pattern, 'images', False, best=0., bounds=(0., 1.), on_curve=False, in_comparison=False,
+            range='0 to 1: share of the fine detail that is equal in all images', per_image=fine_detail),
 )}
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c11

@@ -70,6 +70,7 @@ class Generator(nn.Module):
         maps = list(feature_maps(image_size, width, max_width).values())
         self.latent_dim, self.n_classes = latent_dim, n_classes
         self.classes: tuple[str, ...] = ()  # Names of the training classes, in the order of the labels
+        self.symmetries: tuple[str, ...] = ()  # What `sample` does to each image
         self.stem = _UpBlock(latent_dim, maps[0], 1, 0, n_classes)
         self.blocks = nn.ModuleList(_UpBlock(a, b, 2, 1, n_classes) for a, b in zip(maps, maps[1:], strict=False))
         self.head = init_weights(nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1, bias=False))

@@ -68,6 +68,8 @@ def make_generator(
     generator = kind(cfg.image_size, cfg.latent_vector, cfg.number_channels, cfg.gen_feature_maps,
                      cfg.max_feature_maps, n_classes=len(classes) if cfg.conditional else 0)
     generator.classes = classes
+    if cfg.generator == 'fastgan':
+        generator.symmetries = tuple(name for name in cfg.augment if name in ('flip', 'turn'))
     return generator
 
 # %% ../../nbs/350_gan.step.ipynb #c11
