@@ -29,7 +29,7 @@ from ..core.errors import UserError, did_you_mean, error_line
 from ..core.files import atomic_write
 from ..data.cache import cache_folder, make_private_folder
 from ..data.imagesets import to_unit
-from ..gan.backbones import fold_batch_norms, load_packaged
+from ..gan.backbones import fold_batch_norms, is_installed, load_packaged
 
 # %% ../../nbs/410_evaluate.features.ipynb #c06
 @dataclass(frozen=True)
@@ -91,8 +91,11 @@ def load_network(
     "Load a network of timm with its classifier. Raises `UserError` for an unknown model or a failed download."
     if not timm.is_model(name):
         raise UserError(f'features: timm has no model {name!r}{did_you_mean(name, timm.list_models(pretrained=True))}')
-    if name == 'tf_efficientnet_lite0' and pretrained and not more:
-        return load_packaged('efficientnet_lite0'), (.5, .5, .5), (.5, .5, .5)
+    if pretrained and is_installed(name):
+        network = load_packaged(name.removeprefix('tf_'))
+        if more.get('num_classes') == 0:
+            network.reset_classifier(0)
+        return network, (.5, .5, .5), (.5, .5, .5)
     network = _or_offline(name, lambda: timm.create_model(name, pretrained=pretrained, **more))
     about = timm.data.resolve_model_data_config(network)
     return network, about['mean'], about['std']
@@ -156,9 +159,7 @@ def read_classifier(
 
 # %% ../../nbs/410_evaluate.features.ipynb #c24
 def _load_lite0(_argument: str, _size: int | None) -> tuple[nn.Module, int]:
-    model = load_packaged('efficientnet_lite0')
-    model.reset_classifier(0)
-    return _Normalized(fold_batch_norms(model), (.5, .5, .5), (.5, .5, .5)), 224
+    return _load_timm('tf_efficientnet_lite0', 224)
 
 # %% ../../nbs/410_evaluate.features.ipynb #c25
 def _load_inception(_argument: str, _size: int | None) -> tuple[nn.Module, int]:
@@ -171,6 +172,7 @@ def _load_inception(_argument: str, _size: int | None) -> tuple[nn.Module, int]:
 def _load_timm(model: str, size: int | None) -> tuple[nn.Module, int]:
     more = {'dynamic_img_size': True} if model.startswith('vit_') else {}
     network, mean, std = load_network(model, num_classes=0, **more)
+    network = fold_batch_norms(network) if is_installed(model) else network
     return _Normalized(network, mean, std), size or timm.data.resolve_model_data_config(network)['input_size'][-1]
 
 # %% ../../nbs/410_evaluate.features.ipynb #c27
