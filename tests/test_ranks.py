@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from medimagegan.core.config import TrainConfig
 from medimagegan.data.imagesets import ImageSet
 from medimagegan.data.phantoms import make_phantoms
+from medimagegan.runs.folder import RunFolder
 from medimagegan.runs.launcher import start_ranks
 from medimagegan.data.splits import split_holdout
 from medimagegan.gan.step import init_gan
@@ -90,6 +91,14 @@ def test_a_run_under_torchrun_goes_on_alone_and_back(tmp_path):
     before = (tmp_path / 'runs' / 'two' / 'generator.safetensors').read_bytes()
     command(Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings, run='two'), cwd=tmp_path)
     assert (tmp_path / 'runs' / 'two' / 'generator.safetensors').read_bytes() == before
+
+
+def test_a_budget_ends_all_ranks_after_the_same_step(tmp_path):
+    settings = {**SMALL, 'num_epochs': 1_000_000, 'budget_minutes': .03, 'score_every': 0, 'log_every': 1, 'out': 'runs', 'run': 'two'}
+    torchrun(2, '--no-python', '--', Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings), cwd=tmp_path)
+    folder = RunFolder(tmp_path / 'runs' / 'two')
+    assert 1.8 <= folder.timing['seconds'].sum() <= 1.8 + folder.timing['seconds'].max()
+    assert folder.scores['stopped'] is False and folder.scores['epoch'] == folder.timing['epoch'].iloc[-1]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path):

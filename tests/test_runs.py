@@ -1,9 +1,14 @@
 """Runs that are stopped, short of resources or changed: the short form of the trials, and cases that they lack."""
+import os
+import signal
+
 import pandas as pd
 import pytest
 import trial_runs
 from conftest import SMALL, flags
 from PIL import Image
+
+from medimagegan.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize('name', ['kills', 'signals', 'saves', 'disks', 'numbers', 'seeds'])
@@ -85,3 +90,27 @@ def test_a_fastgan_trains_is_scored_resumes_with_equal_bytes_and_samples(medimag
     assert len(list((tmp_path / 'images').rglob('*.png'))) == 3
     said = medimagegan('train', *flags(**small, features='timm:tf_efficientnet_lite1'), code=2).stderr
     assert 'score with another one' in said and said.count('\n') == 1
+
+
+def test_a_budget_ends_a_run_normally_and_at_the_same_total_when_it_was_interrupted(medimagegan, tmp_path):
+    small = {name: value for name, value in SMALL.items() if name != 'num_epochs'} | {'log_every': 1, 'score_every': 0}
+    folders = {run: RunFolder(tmp_path / 'runs' / run) for run in ('straight', 'parts')}
+    words = {run: flags(**small, budget_minutes=.05, run=run) for run in folders}
+    said = medimagegan('train', *words['straight']).stdout
+    assert 'trained for 0.05' in said and '1000000' not in said
+
+    command = trial_runs.Command(words['parts'], tmp_path)
+    assert trial_runs.reach(command, folders['parts'].path, 20)
+    os.kill(command.process.pid, signal.SIGTERM)
+    assert command.end() == 128 + signal.SIGTERM and not folders['parts'].finished
+    medimagegan('train', *words['parts'])
+
+    for folder in folders.values():
+        timing, history = folder.timing, folder.history
+        assert 3 <= timing['seconds'].sum() <= 3 + timing['seconds'].max()  # no step takes longer than an epoch
+        assert folder.scores['stopped'] is False and folder.scores['epoch'] == timing['epoch'].iloc[-1] == max(folder.sheets)
+        assert (timing['seconds'] * timing['images_per_s']).sum() == pytest.approx(8 * len(history), rel=1e-3)
+        assert '1000000' not in (folder.path / 'report.html').read_text()
+    files = {file: file.read_bytes() for file in folders['parts'].path.iterdir() if file.is_file() and file.suffix != '.html'}
+    medimagegan('train', *words['parts'])
+    assert files == {file: file.read_bytes() for file in files}, 'a second start does nothing'

@@ -34,7 +34,7 @@ VERDICTS = {
                    'Try ema_decay, a lower beta_adam or learning_rate, or r1_gamma.',
     'discriminator won': 'The discriminator separates all generated images from real ones, '
                          'and the generator no longer learns. Try a lower ttur, r1_gamma, augment, or label_smoothing.',
-    'still improving': 'Training was too short. Increase num_epochs.',
+    'still improving': 'Training was too short. Increase num_epochs or budget_minutes.',
     'far from real': 'The images are varied and not copied, but they differ from real images, '
                      'and there is no sign of further improvement. Try a wider or another network.',
     'healthy': 'The scores are close to those of real images; the images are varied and not copied.',

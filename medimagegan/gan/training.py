@@ -45,28 +45,33 @@ def train_steps(
     data: ImageSet,  # The training images
     cfg: TrainConfig,  # The settings
     log: Callable = print,  # Gets one line if a setting cannot be followed
+    is_over: Callable[[], bool] = lambda: False,  # Ends training, in the middle of an epoch too; the same on all ranks
 ) -> Iterator[dict[str, float] | None]:  # After each step: a record if one is due, else None
-    """Train to `cfg.num_epochs`, with a record every `cfg.log_every` steps and at the end of each epoch.
+    """Train to `cfg.num_epochs` or until `is_over`, with a record every `cfg.log_every` steps and at the end of each epoch.
 
     A record is `epoch` and `step`, both counted from 1, then the means of the steps since the last record.
     Raises `FloatingPointError` when a loss, a gradient norm or a weight is NaN or Inf."""
     device, part = gan.steps.device, (rank(), n_ranks())
     data, step = move_to_gpu_if_fits(data, device), make_step(gan, cfg, log)
     last, check_each = n_batches(len(data), cfg.batch_size), device.type == 'cpu' and n_ranks() == 1
-    while gan.epoch < cfg.num_epochs:
+    while gan.epoch < cfg.num_epochs and not is_over():
         for images, labels in image_batches(data, cfg.batch_size, cfg.seed, gan.epoch, device, part, gan.batch):
             numbers, record = step(images, labels if cfg.conditional else None), None
             gan.since.append(torch.stack(list(numbers.values())).float())
             gan.batch += 1
-            if len(gan.since) == cfg.log_every or gan.batch == last:
+            over = is_over()
+            ends = over or gan.batch == last
+            if len(gan.since) == cfg.log_every or ends:
                 means = dict(zip(numbers, average(torch.stack(gan.since).mean(0)).tolist(), strict=True))
-                _check_finite(gan, means, gan.batch == last)
+                _check_finite(gan, means, ends)
                 record, gan.since = {'epoch': gan.epoch + 1, 'step': gan.step, **means}, []
             elif check_each:
                 _check_finite(gan, dict(zip(numbers, gan.since[-1].tolist(), strict=True)), False)
-            if gan.batch == last:
+            if ends:
                 gan.epoch, gan.batch = gan.epoch + 1, 0
             yield record
+            if over:
+                return
 
 # %% ../../nbs/390_gan.training.ipynb #c10
 def train(

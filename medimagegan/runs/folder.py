@@ -44,7 +44,7 @@ class RunFolder:
     @property
     def timing(self) -> pd.DataFrame:
         "Read the cost of each epoch: `epoch, seconds, images_per_s, peak_mib, device, score_seconds`."
-        return pd.read_csv(self.path / 'timing.csv')
+        return pd.read_csv(self.path / 'timing.csv', converters={'seconds': float})  # every digit, for a resumed run
 
     @property
     def score_history(self) -> pd.DataFrame:

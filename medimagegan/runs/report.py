@@ -22,7 +22,8 @@ from matplotlib.figure import Figure
 # %% ../../nbs/540_runs.report.ipynb #c03
 from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
-from ..core.config import TrainConfig, default_settings
+from ..core.architectures import pick_architecture
+from ..core.config import MAX_EPOCHS, TrainConfig, default_settings
 from ..core.pages import PLOT_STYLE, data_url, render_page
 from ..evaluate.measures import PAIRWISE, Measure, curve_measures, measure_key
 from ..evaluate.pairwise import CANDIDATES, PAIRINGS
@@ -131,9 +132,11 @@ def score_table(
 def changed_settings(
     cfg: TrainConfig,  # Of a run
 ) -> dict[str, tuple[str, str]]:  # {name: (value, default)}
-    "List the settings that differ from their default, except the names of folders."
-    return {name: (str(getattr(cfg, name)), str(default)) for name, default in default_settings(cfg.arch).items()
-            if name not in ('out', 'run') and getattr(cfg, name) != default}
+    "List the settings that differ from their default, except names of folders and epochs without limit."
+    left_out = ('out', 'run', *(['num_epochs'] if cfg.num_epochs == MAX_EPOCHS else []))
+    defaults = default_settings(cfg.arch) | {'arch': pick_architecture(cfg.path)}
+    return {name: (str(getattr(cfg, name)), str(default)) for name, default in defaults.items()
+            if name not in left_out and getattr(cfg, name) != default}
 
 # %% ../../nbs/540_runs.report.ipynb #c26
 def describe_cost(

@@ -105,7 +105,11 @@ def _read_seeds(text: dict, n_seeds: int | None, file: str | Path) -> tuple[int,
 # %% ../../nbs/630_studies.suites.ipynb #c16
 def _read_epochs(text: dict, runs: dict[str, TrainConfig], file: str | Path) -> tuple[int, ...]:
     "Read the epochs at which the only run is read; empty for most suites."
-    epochs, last = _whole_numbers(text.get('read_at') or []), next(iter(runs.values())).num_epochs
+    epochs, first = _whole_numbers(text.get('read_at') or []), next(iter(runs.values()))
+    last = first.num_epochs
+    if epochs and first.budget_minutes:
+        raise UserError('read_at: expected a run whose epochs are known in advance, got '
+                        f'budget_minutes: {first.budget_minutes:g}: remove one of them ({file})')
     if epochs is None or (epochs and (len(runs) > 1 or not 0 < min(epochs) <= max(epochs) <= last)):
         raise UserError(f'read_at: expected epochs of a suite with one run, from 1 to its num_epochs ({last}), got '
                         f'{describe_value(text["read_at"])} ({file})')
@@ -240,4 +244,5 @@ def estimate_seconds(
     began = time.perf_counter()
     float(step(images)['d_loss'])
     n_train = int((cfg.n_images or 2000) * (1 - cfg.holdout))
-    return start + (time.perf_counter() - began) * cfg.num_epochs * max(1, n_train // cfg.batch_size)
+    seconds = (time.perf_counter() - began) * cfg.num_epochs * max(1, n_train // cfg.batch_size)
+    return start + (min(seconds, 60 * cfg.budget_minutes) if cfg.budget_minutes else seconds)

@@ -28,6 +28,7 @@ from ..core.device import pick_device
 from ..data.show import tile_images
 from ..evaluate.features import load_features
 from ..evaluate.evaluation import choose_reference, evaluate, make_reference_stats
+from ..runs.clock import describe_length
 from ..runs.report import scorecard_page
 from .selection import Selection, Source, choose_images, open_source
 
@@ -87,7 +88,7 @@ def describe_provenance(
     trained_on += f'; began with the weights of {Path(cfg.warm_start).name}' if cfg.warm_start else ''
     return {'run': source.folder.path.name, 'generator, SHA-256': weights, 'latents': f'seed {seed}',
             'trained on': trained_on, 'held out': f'{len(source.held)} of {name}',
-            'settings': f'{cfg.arch}, {cfg.image_size} pixels, {cfg.num_epochs} epochs, seed {cfg.seed}; '
+            'settings': f'{cfg.arch}, {cfg.image_size} pixels, {describe_length(cfg)}, seed {cfg.seed}; '
                         'all of them in the run folder and in the generator file'}
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c12
