@@ -210,9 +210,9 @@ OLD_WORDS = ('yardstick', 'told of', 'paints', 'painted', 'twins', 'gone on from
 
 
 def test_the_text_uses_the_terms_of_the_field():
-    files = [*(ROOT / 'docs').glob('*.md'), *(ROOT / 'experiments' / 'suites').glob('*.yaml'), ROOT / 'README.md',
+    files = [*(ROOT / 'docs').glob('*.md'), *(ROOT / 'experiments' / 'suites').glob('*.yaml'), ROOT / 'README.md', ROOT / 'models' / 'README.md',
              *(f for f in (ROOT / 'medimagegan').rglob('*') if f.suffix in ('.py', '.html') and f.stem != '_modidx')]
-    texts = {file.name: file.read_text() for file in files}
+    texts = {str(file.relative_to(ROOT)): file.read_text() for file in files}
     for notebook in NOTEBOOKS:
         texts[notebook.name] = '\n'.join(c.source for c in nbformat.read(notebook, 4).cells)
     allowed = re.compile(r"'twins'|`twins`|twins:|twins=|'yardstick'|`yardstick`|--yardstick|yardstick:|(old name|remove) yardstick")  # keys of files
@@ -240,7 +240,7 @@ def test_the_readme_is_short():
 
 
 def test_links_between_files_have_a_target():
-    pages = [ROOT / 'README.md', *(ROOT / 'docs').glob('*.md'), *(ROOT / 'experiments' / 'reports').glob('*.md')]
+    pages = [ROOT / 'README.md', ROOT / 'models' / 'README.md', *(ROOT / 'docs').glob('*.md'), *(ROOT / 'experiments' / 'reports').glob('*.md')]
     texts = {page: page.read_text() for page in pages}
     for notebook in NOTEBOOKS:
         texts[notebook] = '\n'.join(c.source for c in nbformat.read(notebook, 4).cells if c.cell_type == 'markdown')

@@ -185,7 +185,7 @@ class TrainConfig:
         'auto', 'auto: on a GPU, run each step as one CUDA graph; never: start each kernel separately',
         choices=('auto', 'never'))
     warm_start: str | None = setting(
-        None, 'Run folder whose checkpoint gives the initial weights; empty: random weights')
+        None, 'Run folder or released generator that gives the initial weights; empty: random weights')
 
     log_every: int = setting(
         10, 'Steps between rows of history.csv; each row is a mean over them', low=1, high=1_000_000)

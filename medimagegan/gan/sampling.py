@@ -74,36 +74,54 @@ def save_generator(
     generator: Generator,
     cfg: TrainConfig,  # The settings of its run
     file: str | Path,  # Ends in `.safetensors`
+    dtype: torch.dtype = torch.float32,  # Of the floating-point tensors in the file; bfloat16 halves its size
 ) -> None:
     "Write a generator with the settings that rebuild it. Raises `OSError` if the disk fails."
     text = json.dumps({**json.loads(settings_text(cfg)), 'trained_on': generator.classes})
-    weights = {name: t.detach().cpu().contiguous() for name, t in generator.state_dict().items()}
+    weights = {name: (t.detach().to('cpu', dtype) if t.is_floating_point() else t.cpu()).contiguous()
+               for name, t in generator.state_dict().items()}
     with atomic_write(file) as new, raise_oserror(file):
         safetensors.torch.save_file(weights, new, metadata={'config': text})
 
 # %% ../../nbs/370_gan.sampling.ipynb #c23
 def _read_description(
     file: str | Path,
-) -> tuple[TrainConfig, tuple[str, ...], dict[str, list[int]]]:  # Settings, classes, {tensor: shape}
+) -> tuple[TrainConfig, tuple[str, ...], dict[str, tuple[list[int], str]]]:  # Settings, classes, tensors
     "Read what a generator's file says about its network, without the weights."
     with safetensors.safe_open(file, 'pt') as f:
         settings = dict(json.loads(f.metadata()['config']))
-        shapes = {name: f.get_slice(name).get_shape() for name in f.keys()}  # noqa: SIM118
+        slices = {name: f.get_slice(name) for name in f.keys()}  # noqa: SIM118
+        tensors = {name: (part.get_shape(), part.get_dtype()) for name, part in slices.items()}
     classes = tuple(map(str, settings.pop('trained_on', ())))
-    return make_config(settings, where=str(file)), classes, shapes
+    return make_config(settings, where=str(file)), classes, tensors
 
 # %% ../../nbs/370_gan.sampling.ipynb #c24
+_FLOATS = ('F64', 'F32', 'F16', 'BF16')  # As safetensors names them
+
+
+def _check_tensors(
+    expected: dict[str, Tensor],  # The state dict of the network that the settings describe
+    found: dict[str, tuple[list[int], str]],  # {tensor: shape, format}, from `_read_description`
+) -> None:
+    "Raise `ValueError` where the tensors of a file are not those of its network."
+    if {name: list(t.shape) for name, t in expected.items()} != {name: shape for name, (shape, _) in found.items()}:
+        raise ValueError('its weights do not fit its settings')
+    for name, t in expected.items():
+        allowed, kind = _FLOATS if t.is_floating_point() else ('I64',), found[name][1]
+        if kind not in allowed:
+            raise ValueError(f'expected {name} as {" or ".join(allowed)}, got {kind}')
+
+# %% ../../nbs/370_gan.sampling.ipynb #c25
 def load_generator(
     file: str | Path,  # Written by `save_generator`
     device: torch.device | str = 'cpu',  # Where it will run
-) -> tuple[Generator, TrainConfig]:  # In eval mode; the settings of its run, folders at their defaults
+) -> tuple[Generator, TrainConfig]:  # In eval mode, float32; the settings of its run, folders at their defaults
     "Load a generator and the settings it was trained with. Raises `UserError` if the file holds none."
     try:
-        cfg, classes, shapes = _read_description(file)
+        cfg, classes, tensors = _read_description(file)
         with torch.device('meta'):  # allocates nothing
             expected = make_generator(cfg, classes).state_dict()
-        if {name: list(t.shape) for name, t in expected.items()} != shapes:
-            raise ValueError('its weights do not fit its settings')
+        _check_tensors(expected, tensors)
         generator = make_generator(cfg, classes)
         generator.load_state_dict(safetensors.torch.load_file(file))
     except UserError:

@@ -9,6 +9,7 @@ __all__ = ['OpenRun', 'read_images', 'check_sizes', 'check_same_split', 'check_s
 # %% ../../nbs/515_runs.opening.ipynb #c02
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -26,8 +27,9 @@ from ..data.splits import PARTS, read_split
 from ..data.training_images import hash_pixels, open_images, split_images
 from ..gan.step import GAN, init_gan
 from ..gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
-from ..gan.warm_start import warm_start
+from ..gan.warm_start import is_released, warm_start
 from .folder import RunFolder, append_row, check_rows, count_rows, rewind_logs
+from .release import find_leaks, read_seen
 
 # %% ../../nbs/515_runs.opening.ipynb #c06
 @dataclass
@@ -131,29 +133,32 @@ def held_out_images(
 
 # %% ../../nbs/515_runs.opening.ipynb #c18
 def check_warm_start(
-    earlier: RunFolder,  # The run whose weights are used
+    source: str | Path,  # The run folder or released generator whose weights are used
     table: pd.DataFrame,  # From `split_images`, for the run that starts
     cfg: TrainConfig,  # Of the run that starts
 ) -> None:
-    "Raise `UserError` where the earlier run, or one that it started from, was trained on images held out here."
-    if not (earlier.path / 'split.csv').exists():
-        raise UserError(f'warm_start: {earlier.path} is not a run folder: it has no split.csv')
-    seen, (held, column) = earlier.split, held_out_images(table, cfg)
-    was, now = (sorted(set(rows['class'])) for rows in (seen, table))
+    "Raise `UserError` where the source, or a run that it started from, was trained on images held out here."
+    seen, (held, column), released = read_seen(source), held_out_images(table, cfg), is_released(source)
+    own = seen[seen['split'] != 'earlier']
+    was, now = (sorted(set(rows['class'])) for rows in (own, table))
     if cfg.conditional and was != now:
-        raise UserError(f'warm_start: {earlier.path} was trained on the classes {", ".join(was)}, '
+        raise UserError(f'warm_start: {source} was trained on the classes {", ".join(was)}, '
                         f'expected {", ".join(now)}: a class-conditional run needs the same classes')
-    if column not in seen:
-        raise UserError(f'warm_start: {earlier.path} was trained without a `split`: '
+    if column not in seen and not released:
+        raise UserError(f'warm_start: {source} was trained without a `split`: '
                         'it may have seen the images held out here; choose a run with this split')
-    leaks = held[held[column].isin(set(seen[seen['split'] == 'train'][column]))]
+    leaks = find_leaks(held, seen, column, released)
     if len(leaks):
-        raise UserError(f"warm_start: {earlier.path} was trained on {leaks['file'].iloc[0]}, which is held out here: "
-                        'train both runs with one `split`')
-    if earlier.config.warm_start:
-        check_warm_start(RunFolder(earlier.config.warm_start), table, replace(cfg, conditional=False))
+        advice = 'train both runs with one `split`'
+        if released:
+            advice = f'hold out only images that {Path(source).stem}.csv does not name as trained on'
+        found = leaks['file'].iloc[0]
+        raise UserError(f'warm_start: {source} was trained on {found}, which is held out here: {advice}')
+    earlier = None if released else RunFolder(source).config.warm_start
+    if earlier:
+        check_warm_start(earlier, table, replace(cfg, conditional=False))
 
-# %% ../../nbs/515_runs.opening.ipynb #c24
+# %% ../../nbs/515_runs.opening.ipynb #c26
 def load_weights(
     run: OpenRun,  # With fresh networks, which are changed in place
     force: bool,  # Resume under other settings or on another device?
@@ -163,11 +168,11 @@ def load_weights(
     if list_checkpoints(run.folder.checkpoint):
         return load_checkpoint(run.gan, run.cfg, run.folder.checkpoint, force, log)
     if run.cfg.warm_start:
-        check_warm_start(RunFolder(run.cfg.warm_start), run.table, run.cfg)
-        warm_start(run.gan, run.cfg.warm_start)
+        check_warm_start(run.cfg.warm_start, run.table, run.cfg)
+        warm_start(run.gan, run.cfg.warm_start, log)
     return {'differs': []}
 
-# %% ../../nbs/515_runs.opening.ipynb #c26
+# %% ../../nbs/515_runs.opening.ipynb #c28
 def write_inputs(
     run: OpenRun,  # Checked
 ) -> None:
@@ -187,7 +192,7 @@ def write_inputs(
         some = torch.randperm(len(run.train_set), generator=torch.Generator().manual_seed(run.cfg.seed))[:64]
         Image.fromarray(tile_images(run.train_set[some])).save(new, 'PNG')
 
-# %% ../../nbs/515_runs.opening.ipynb #c28
+# %% ../../nbs/515_runs.opening.ipynb #c30
 def write_resume(
     run: OpenRun,  # Its networks are those of the checkpoint
     about: dict,  # From `load_weights`
@@ -200,7 +205,7 @@ def write_resume(
         row = {'step': run.gan.step, 'what': what, 'was': was.replace(',', ' '), 'now': now.replace(',', ' ')}
         append_row(at / 'resumes.csv', row)
 
-# %% ../../nbs/515_runs.opening.ipynb #c30
+# %% ../../nbs/515_runs.opening.ipynb #c32
 def open_run(
     cfg: TrainConfig,  # With a run name
     folder: RunFolder,  # Checked by `check_folder`

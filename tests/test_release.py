@@ -1,0 +1,64 @@
+"""A released generator as another person uses it: sample from the file, and fine-tune it without a leak."""
+import numpy as np
+import pytest
+from conftest import SMALL, flags
+from PIL import Image
+
+from medimagegan.data.phantoms import write_phantoms
+from medimagegan.runs.folder import RunFolder
+
+
+@pytest.fixture
+def released(medimagegan, tmp_path):
+    "Return the file of a generator that was trained on about half of the phantoms in `set/`."
+    write_phantoms(tmp_path / 'set', 40, 32)
+    (tmp_path / 'set' / 'metadata.csv').unlink()
+    medimagegan('train', *flags(**SMALL, path='set', holdout=.5, run='first'))
+    said = medimagegan('release', 'runs/first', '--out', 'models/small.safetensors', '--best').stdout
+    n = (RunFolder(tmp_path / 'runs' / 'first').split['split'] == 'train').sum()
+    assert f'trained on {n} images: models/small.csv' in said
+    return tmp_path / 'models' / 'small.safetensors'
+
+
+def read(folder):
+    return np.stack([np.asarray(Image.open(file)) for file in sorted(folder.iterdir())]).astype(float)
+
+
+def test_a_release_is_sampled_and_fine_tuned_and_a_leak_is_refused(medimagegan, released, tmp_path):
+    run, best = tmp_path / 'runs' / 'first', tmp_path / 'runs' / 'first' / 'best.safetensors'
+    assert released.stat().st_size < .6 * best.stat().st_size
+    assert released.with_suffix('.csv').read_bytes() == (run / 'split.csv').read_bytes()
+    for source, out in ((best, 'whole'), (released, 'half')):
+        medimagegan('sample', source, '--n', 8, '--out', out)
+    assert abs(read(tmp_path / 'whole') - read(tmp_path / 'half')).mean() < 2
+
+    (tmp_path / 'other').mkdir()  # the same images in another layout
+    for file in (tmp_path / 'set').rglob('*.png'):
+        Image.open(file).save(tmp_path / 'other' / f'{file.stem}.bmp')
+    words = {**SMALL, 'warm_start': 'models/small.safetensors', 'num_epochs': 1}
+    refused = medimagegan('train', *flags(**words, path='other', seed=1, run='leak'), code=2).stderr
+    assert 'small.safetensors was trained on phantom_' in refused and 'which is held out here' in refused
+    assert refused.count('\n') == 1 and not (tmp_path / 'runs' / 'leak').exists()
+
+    for i, file in enumerate(sorted((tmp_path / 'other').iterdir())):  # images of another person
+        file.rename(tmp_path / 'other' / f'own_{i}.bmp')
+    said = medimagegan('train', *flags(**words, path='other', seed=1, run='tuned')).stdout
+    assert 'begins with the weights of models/small.safetensors, the discriminator at random' in said
+
+    medimagegan('release', 'runs/tuned', '--out', 'tuned.safetensors')
+    seen = set(RunFolder(run).split.query('split == "train"')['file'])
+    rows = RunFolder(tmp_path / 'runs' / 'tuned').split
+    assert len((tmp_path / 'tuned.csv').read_text().splitlines()) == 1 + len(rows) + len(seen), 'the images of both runs'
+
+
+def test_what_cannot_be_released_or_started_from_is_one_line(medimagegan, tmp_path):
+    (tmp_path / 'open').mkdir()
+    (tmp_path / 'lone.safetensors').touch()
+    before = sorted(tmp_path.iterdir())
+    for words, reason in ((('release', 'open', '--out', 'a.safetensors'), 'expected a finished run'),
+                          (('release', 'open'), '--out: missing'),
+                          (('train', *flags(**SMALL, warm_start='lone.safetensors')), 'expected lone.csv beside it'),
+                          (('train', *flags(**SMALL, warm_start='none.safetensors')), 'no such file')):
+        said = medimagegan(*words, code=2).stderr
+        assert reason in said and said.count('\n') == 1
+    assert sorted(tmp_path.iterdir()) == before
