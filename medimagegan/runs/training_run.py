@@ -20,7 +20,7 @@ from ..core.files import lock_folder
 from ..core.config import TrainConfig
 from ..core.interrupts import Interrupted, Stop
 from ..core.ranks import broadcast, is_first_process, n_ranks, process_group, rank, wait_for_all
-from ..core.device import DTYPES, explain_memory_error, peak_memory
+from ..core.device import DTYPES, explain_memory_error, keep_freed_memory, peak_memory
 from ..core.progress import progress_bar
 from ..data.training_images import describe_images
 from ..gan.step import GAN
@@ -326,6 +326,7 @@ def train_run(
 ) -> None:
     "Lock the folder, open the run and train it, in this process: alone, or as one rank. Raises what `run` does."
     first = is_first_process()
+    keep_freed_memory()
     features = load_features(cfg.features, device=device) if first else None
     with lock_folder(folder.path) if first else nullcontext(), process_group(device):
         if folder.finished and not check_folder(folder, cfg, force):  # by another process, while this one waited
