@@ -22,8 +22,8 @@ LIMITS = {
     'copied images': .1,  # copied training images over generated images: above, it is memorization
     'separated': .9,  # mean sign of D on real images: above, and below its negative on generated ones, D has won
     'won': .1,  # D(G(z)) over D(x), where the history has no signs: below, the discriminator has won
-    'fooled, real': .4,  # mean sign of D on real images: below, and ...
-    'fooled, generated': -.2,  # ... on generated ones above, D cannot separate them; it counts only with ...
+    'fooled': .6,  # mean sign of D on real minus that on generated images: below, D cannot separate them, unless ...
+    'one-sided': .7,  # ... their mean is farther from 0 than this; and it counts only with ...
     'fooled, gap': .7,  # ... a gap closed below this, and ...
     'fooled, scores': 4,  # ... at least this many scores, which no longer improve in their second half
     'loss': 1000,  # mean absolute loss in the last quarter of training: above, it has diverged
@@ -70,8 +70,8 @@ class Evidence:
 
     def remaining_gaps(self, last: int) -> tuple[float, float]:
         "Return 1 - gap closed: its minimum before the last scores of the curve, and its mean over them."
-        gaps = 1 - self.curve['gap_closed']
-        return gaps[:-last].min(), gaps[-last:].mean()
+        closed = self.curve['gap_closed']
+        return 1 - closed[:-last].max(), 1 - closed[-last:].mean()
 
     @property
     def color_excess(self) -> float:

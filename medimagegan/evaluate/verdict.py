@@ -188,7 +188,7 @@ def find_fooled_discriminator(
     if not evidence.signs or scores < LIMITS['fooled, scores'] or evidence.gap_closed >= LIMITS['fooled, gap']:
         return ()
     (real, fake), (before, now) = evidence.signs, evidence.remaining_gaps(scores // 2)
-    undecided = real < LIMITS['fooled, real'] and fake > LIMITS['fooled, generated']
+    undecided = real - fake < LIMITS['fooled'] and abs(real + fake) / 2 < LIMITS['one-sided']
     if not undecided or now < LIMITS['better'] * before:
         return ()
     return (describe_signs(evidence), f"{describe_quality(evidence)}; N = {evidence.numbers['n']}",
