@@ -188,8 +188,8 @@ def find_fooled_discriminator(
     if not evidence.signs or scores < LIMITS['fooled, scores'] or evidence.gap_closed >= LIMITS['fooled, gap']:
         return ()
     (real, fake), (before, now) = evidence.signs, evidence.remaining_gaps(scores // 2)
-    undecided = real - fake < LIMITS['fooled'] and abs(real + fake) / 2 < LIMITS['one-sided']
-    if not undecided or now < LIMITS['better'] * before:
+    one_sided = abs(real + fake) / 2 >= 1 - LIMITS['fooled'] / 2
+    if real - fake >= LIMITS['fooled'] or one_sided or now < LIMITS['better'] * before:
         return ()
     return (describe_signs(evidence), f"{describe_quality(evidence)}; N = {evidence.numbers['n']}",
             f'the gap to real images was {before:.2f} at its best in the first half of {scores} scores, '

@@ -48,7 +48,7 @@ def plot_losses(
     rows['epoch'] = rows['step'] / rows['step'].max() * rows['epoch'].max()
     panels = {ylabel: names for ylabel, names in _LOSS_PANELS.items() if set(names) <= set(rows)}
     with sns.axes_style('ticks', PLOT_STYLE), plt.rc_context(PLOT_STYLE), sns.color_palette('colorblind'):
-        fig, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 2.6))
+        fig, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 2.4))
         for ax, (ylabel, names) in zip(axes, panels.items(), strict=True):
             curves = rows.melt('epoch', list(names), 'curve', 'value').replace({'curve': names})
             sns.lineplot(curves, x='epoch', y='value', hue='curve', style='curve', ax=ax, errorbar=None, lw=1)
