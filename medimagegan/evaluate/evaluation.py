@@ -139,7 +139,7 @@ def headline_metrics(
     floor = {name: value for name, (value, _, _) in stats.rows['other reals'].items()}
     return {**{name: value for name, (value, _, _) in found['values'].items() if MEASURES[name].on_curve},
             'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'twins': found['twins'][0],
-            'floor': floor}
+            'n': len(stats), 'floor': floor}
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c23
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:

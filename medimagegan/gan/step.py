@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GAN', 'make_generator', 'make_discriminator', 'init_gan', 'update_ema', 'DiscriminatorLoss', 'discriminator_loss',
-           'generator_loss', 'train_step']
+           'generator_loss', 'mean_signs', 'train_step']
 
 # %% ../../nbs/350_gan.step.ipynb #c02
 import copy
@@ -129,7 +129,7 @@ def update_ema(
         elif kept.is_floating_point():
             kept.lerp_(new, share)
 
-# %% ../../nbs/350_gan.step.ipynb #c27
+# %% ../../nbs/350_gan.step.ipynb #c26
 def _active_penalties(
     loss: Loss,
     r1_gamma: float,
@@ -139,7 +139,7 @@ def _active_penalties(
     weights = {'r1': r1_gamma, 'r2': r1_gamma, 'gp': gp_weight}
     return {name for name in loss.penalties if weights[name] > 0}
 
-# %% ../../nbs/350_gan.step.ipynb #c29
+# %% ../../nbs/350_gan.step.ipynb #c28
 def _compute_logits(
     d: Discriminator,
     reals: list[Tensor],  # Pyramid
@@ -153,7 +153,7 @@ def _compute_logits(
     both = [torch.cat(pair) for pair in zip(reals, fakes, strict=True)]
     return d(both, labels if labels is None else labels.repeat(2)).float().chunk(2)
 
-# %% ../../nbs/350_gan.step.ipynb #c30
+# %% ../../nbs/350_gan.step.ipynb #c29
 class DiscriminatorLoss(NamedTuple):
     "What the discriminator's forward pass gives."
 
@@ -162,7 +162,7 @@ class DiscriminatorLoss(NamedTuple):
     real_logits: Tensor  # (N,)
     fake_logits: Tensor  # (N,)
 
-# %% ../../nbs/350_gan.step.ipynb #c31
+# %% ../../nbs/350_gan.step.ipynb #c30
 def discriminator_loss(
     gan: GAN,  # Its discriminator and random numbers are used
     reals: list[Tensor],  # Pyramid, in [-1, 1]
@@ -189,7 +189,7 @@ def discriminator_loss(
                                                          augment(fakes, rng), rng)
     return DiscriminatorLoss(adversarial, penalty, real_logits, fake_logits)
 
-# %% ../../nbs/350_gan.step.ipynb #c33
+# %% ../../nbs/350_gan.step.ipynb #c32
 def generator_loss(
     gan: GAN,  # Its discriminator and random numbers are used
     reals: list[Tensor],  # Pyramid, in [-1, 1]
@@ -206,7 +206,7 @@ def generator_loss(
             real_logits = d(augment(reals, rng), labels).float()
     return loss.generator(d(augment(fakes, rng), labels).float(), real_logits.detach())
 
-# %% ../../nbs/350_gan.step.ipynb #c35
+# %% ../../nbs/350_gan.step.ipynb #c34
 def _update_network(gan: GAN, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
     "Take one optimizer step and return the gradient norm, 0 where fp16 skips the step."
     optimizer.zero_grad(set_to_none=True)
@@ -218,7 +218,15 @@ def _update_network(gan: GAN, network: nn.Module, optimizer: torch.optim.Optimiz
     gan.scaler.step(optimizer)
     return norm
 
-# %% ../../nbs/350_gan.step.ipynb #c37
+# %% ../../nbs/350_gan.step.ipynb #c36
+def mean_signs(
+    real_logits: Tensor,  # (N,), or (N, 4) with four heads
+    fake_logits: Tensor,  # Of the same shape
+) -> dict[str, Tensor]:  # `sign_real` and `sign_fake`: (), -1 to 1
+    "Compute the mean sign of the logits on real and on generated images."
+    return {'sign_real': real_logits.sign().mean(), 'sign_fake': fake_logits.sign().mean()}
+
+# %% ../../nbs/350_gan.step.ipynb #c39
 def train_step(
     gan: GAN,  # Changed in place
     real: Tensor,  # (N, C, size, size), in [-1, 1]
@@ -231,8 +239,8 @@ def train_step(
 ) -> dict[str, Tensor]:  # Numbers, still on the device
     """Update the discriminator once, then the generator once.
 
-    `d_real` and `d_fake` are the means of D(x) and D(G(z)), the sigmoids of the logits, before D's update. `d_grad` and
-    `g_grad` are the gradient norms, penalties included."""
+    `d_real` and `d_fake` are the means of D(x) and D(G(z)), the sigmoids of the logits, before D's update; so are the
+    mean signs. `d_grad` and `g_grad` are the gradient norms, penalties included."""
     g, d = gan.generator, gan.discriminator
     precision = torch.autocast(real.device.type, gan.dtype, enabled=gan.dtype != torch.float32)
     with precision, cached_spectral_norm(d), cached_spectral_norm(g):
@@ -253,5 +261,6 @@ def train_step(
     gan.steps += 1
     numbers = {'d_loss': d_pass.loss, 'g_loss': g_loss,
                'd_real': d_pass.real_logits.sigmoid().mean(), 'd_fake': d_pass.fake_logits.sigmoid().mean(),
-               'penalty': d_pass.penalty, 'd_grad': d_grad, 'g_grad': g_grad}
+               'penalty': d_pass.penalty, 'd_grad': d_grad, 'g_grad': g_grad,
+               **mean_signs(d_pass.real_logits, d_pass.fake_logits)}
     return {name: number.detach() for name, number in numbers.items()}

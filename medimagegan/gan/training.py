@@ -9,6 +9,8 @@ __all__ = ['train_steps', 'train']
 from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
+
 
 # %% ../../nbs/390_gan.training.ipynb #c03
 from ..core.config import TrainConfig
@@ -40,6 +42,14 @@ def _check_finite(
                                  + '; try a lower learning_rate, arch: SNGAN or r1_gamma')
 
 # %% ../../nbs/390_gan.training.ipynb #c09
+def _fill_numbers(
+    since: list[Tensor],  # Numbers of each step since the last record
+    new: Tensor,  # Those of the next step
+) -> list[Tensor]:  # All of the same length
+    "Give the steps of an earlier version the numbers that they lack."
+    return [old if len(old) == len(new) else torch.cat([old, new[len(old):]]) for old in since]
+
+# %% ../../nbs/390_gan.training.ipynb #c11
 def train_steps(
     gan: GAN,  # Changed in place; training continues from its state, in the middle of an epoch too
     data: ImageSet,  # The training images
@@ -57,7 +67,8 @@ def train_steps(
     while gan.epoch < cfg.num_epochs and not is_over():
         for images, labels in image_batches(data, cfg.batch_size, cfg.seed, gan.epoch, device, part, gan.batch):
             numbers, record = step(images, labels if cfg.conditional else None), None
-            gan.since.append(torch.stack(list(numbers.values())).float())
+            now = torch.stack(list(numbers.values())).float()
+            gan.since = [*_fill_numbers(gan.since, now), now]
             gan.batch += 1
             over = is_over()
             ends = over or gan.batch == last
@@ -73,7 +84,7 @@ def train_steps(
             if over:
                 return
 
-# %% ../../nbs/390_gan.training.ipynb #c10
+# %% ../../nbs/390_gan.training.ipynb #c12
 def train(
     gan: GAN,  # As for `train_steps`
     data: ImageSet,

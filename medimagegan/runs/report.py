@@ -35,28 +35,30 @@ from .folder import RunFolder
 _LOSS_PANELS = {  # label of the y-axis: {column of `history.csv`: label in the legend}
     'loss': {'d_loss': 'discriminator', 'g_loss': 'generator'},
     'mean output of D': {'d_real': 'D(x), real', 'd_fake': 'D(G(z)), generated'},
+    'mean sign of the output of D': {'sign_real': 'real images', 'sign_fake': 'generated images'},
 }
+_Y_RANGES = {'mean output of D': (0, 1), 'mean sign of the output of D': (-1.05, 1.05)}
 
 # %% ../../nbs/540_runs.report.ipynb #c09
 def plot_losses(
     folder: RunFolder,  # Any run that has begun
 ) -> Figure:
-    "Plot both losses and the mean output of the discriminator against epochs."
+    "Plot both losses, the mean output of the discriminator and its mean sign, where it is known, against epochs."
     rows = folder.history
     rows['epoch'] = rows['step'] / rows['step'].max() * rows['epoch'].max()
+    panels = {ylabel: names for ylabel, names in _LOSS_PANELS.items() if set(names) <= set(rows)}
     with sns.axes_style('ticks', PLOT_STYLE), plt.rc_context(PLOT_STYLE), sns.color_palette('colorblind'):
-        fig, axes = plt.subplots(1, 2, figsize=(8, 2.6))
-        for ax, (ylabel, names) in zip(axes, _LOSS_PANELS.items(), strict=True):
+        fig, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 2.4))
+        for ax, (ylabel, names) in zip(axes, panels.items(), strict=True):
             curves = rows.melt('epoch', list(names), 'curve', 'value').replace({'curve': names})
             sns.lineplot(curves, x='epoch', y='value', hue='curve', style='curve', ax=ax, errorbar=None, lw=1)
             ax.legend(title=None, fontsize=7)
-            ax.set(ylabel=ylabel)
-        axes[1].set(ylim=(0, 1))
+            ax.set(ylabel=ylabel, ylim=_Y_RANGES.get(ylabel))
         fig.tight_layout()
     plt.close(fig)
     return fig
 
-# %% ../../nbs/540_runs.report.ipynb #c12
+# %% ../../nbs/540_runs.report.ipynb #c13
 def curve_baselines(
     folder: RunFolder,
     measures: dict[str, Measure],  # As from `curve_measures`
@@ -68,7 +70,7 @@ def curve_baselines(
         known |= {measure_key(name): cell['value'] for name, cell in cells.items()}
     return known
 
-# %% ../../nbs/540_runs.report.ipynb #c13
+# %% ../../nbs/540_runs.report.ipynb #c14
 def plot_scores(
     folder: RunFolder,  # With a `score_history.csv`
     measures: dict[str, Measure] | None = None,  # One panel each; left out: `curve_measures()`
@@ -91,7 +93,7 @@ def plot_scores(
     plt.close(fig)
     return fig
 
-# %% ../../nbs/540_runs.report.ipynb #c18
+# %% ../../nbs/540_runs.report.ipynb #c19
 def cut_sheet(
     sheet: Image.Image,  # 8 images a row, 2 pixels apart
     size: int,  # Side of an image, in pixels
@@ -100,7 +102,7 @@ def cut_sheet(
     "Cut out the first rows of a sample sheet."
     return sheet.crop((0, 0, sheet.width, min(sheet.height, rows * (size + 2) - 2)))
 
-# %% ../../nbs/540_runs.report.ipynb #c19
+# %% ../../nbs/540_runs.report.ipynb #c20
 def samples_over_time(
     folder: RunFolder,  # With sample sheets
     most: int = 6,  # Sheets shown, evenly spread, including the last
@@ -115,7 +117,7 @@ def samples_over_time(
         picture.paste(strip, (0, i * height))
     return picture, [sheets[i][0] for i in kept]
 
-# %% ../../nbs/540_runs.report.ipynb #c22
+# %% ../../nbs/540_runs.report.ipynb #c23
 def score_table(
     scores: dict,  # From `evaluate`
 ) -> pd.DataFrame:  # Rows: pairing and candidate; one column a metric, as text `value [low, high]`
@@ -128,7 +130,7 @@ def score_table(
     table = wide.reindex(index=order, columns=list(PAIRWISE))
     return table.rename(columns=lambda name: PAIRWISE[name].title).rename_axis(columns=None)
 
-# %% ../../nbs/540_runs.report.ipynb #c25
+# %% ../../nbs/540_runs.report.ipynb #c26
 def changed_settings(
     cfg: TrainConfig,  # Of a run
 ) -> dict[str, tuple[str, str]]:  # {name: (value, default)}
@@ -138,7 +140,7 @@ def changed_settings(
     return {name: (str(getattr(cfg, name)), str(default)) for name, default in defaults.items()
             if name not in left_out and getattr(cfg, name) != default}
 
-# %% ../../nbs/540_runs.report.ipynb #c26
+# %% ../../nbs/540_runs.report.ipynb #c27
 def describe_cost(
     folder: RunFolder,  # With a `timing.csv`
 ) -> str:
@@ -149,7 +151,7 @@ def describe_cost(
     return (f"Training for {len(rows)} epochs took {spent} on {', '.join(rows['device'].unique())} "
             f"({images / seconds:.0f} images per second, peak memory {rows['peak_mib'].max():,.0f} MiB)")
 
-# %% ../../nbs/540_runs.report.ipynb #c30
+# %% ../../nbs/540_runs.report.ipynb #c31
 def evaluation_fields(
     scores: dict,  # From `evaluate`
     closest: Image.Image | Path,  # The sheet of the closest pairs
@@ -159,7 +161,7 @@ def evaluation_fields(
             'copies': describe_copies(scores['copies']), 'protocol': next(iter(scores['metrics'].values())),
             'closest': data_url(closest), 'advice': VERDICTS[scores['verdict']['value']]}
 
-# %% ../../nbs/540_runs.report.ipynb #c33
+# %% ../../nbs/540_runs.report.ipynb #c34
 def _run_fields(folder: RunFolder) -> dict:
     "What was trained, on which images, at what cost."
     cfg, split = folder.config, folder.split
@@ -172,22 +174,23 @@ def _run_fields(folder: RunFolder) -> dict:
             'resumes': folder.resumes.to_dict('records'),
             'command': shlex.quote(str(folder.path / 'config.yaml'))}
 
-# %% ../../nbs/540_runs.report.ipynb #c34
+# %% ../../nbs/540_runs.report.ipynb #c35
 def _sample_fields(folder: RunFolder) -> dict:
     "Real and generated images, six rows each."
     size, last = folder.config.image_size, folder.sheets[max(folder.sheets)]
     return {name: data_url(cut_sheet(Image.open(file), size, 6))
             for name, file in (('real', folder.path / 'samples' / 'real.png'), ('fake', last))}
 
-# %% ../../nbs/540_runs.report.ipynb #c35
+# %% ../../nbs/540_runs.report.ipynb #c36
 def _curve_fields(folder: RunFolder) -> dict:
     "Plots of the training."
     over_time, epochs = samples_over_time(folder)
     return {'over_time': data_url(over_time), 'epochs': epochs, 'losses': data_url(plot_losses(folder)),
+            'signs': 'sign_real' in folder.history,
             'score_curves': data_url(plot_scores(folder)), 'n_curve': folder.scores['best']['n'],
             'score_share': 100 * folder.timing['score_seconds'].sum() / folder.timing['seconds'].sum()}
 
-# %% ../../nbs/540_runs.report.ipynb #c36
+# %% ../../nbs/540_runs.report.ipynb #c37
 def report_page(
     folder: RunFolder,  # Finished
 ) -> str:  # HTML
@@ -195,7 +198,7 @@ def report_page(
     evaluation = evaluation_fields(folder.scores, folder.path / 'closest.png')
     return render_page('report', **_run_fields(folder), **_sample_fields(folder), **_curve_fields(folder), **evaluation)
 
-# %% ../../nbs/540_runs.report.ipynb #c41
+# %% ../../nbs/540_runs.report.ipynb #c42
 def write_report(
     folder: RunFolder,  # Finished
 ) -> Path:  # `report.html` in it
@@ -210,12 +213,12 @@ def write_report(
         new.write_text(page, encoding='utf-8')
     return folder.path / 'report.html'
 
-# %% ../../nbs/540_runs.report.ipynb #c44
+# %% ../../nbs/540_runs.report.ipynb #c45
 def _page_from_arrays(template: str, scores: dict, pictures: dict, **more) -> str:
     urls = {name: data_url(Image.fromarray(picture)) for name, picture in pictures.items()}
     return render_page(template, **evaluation_fields(scores, Image.fromarray(pictures['closest'])) | urls, **more)
 
-# %% ../../nbs/540_runs.report.ipynb #c45
+# %% ../../nbs/540_runs.report.ipynb #c46
 def evaluation_page(
     scores: dict,  # From `score_folders`
     pictures: dict[str, np.ndarray],  # {`real`, `fake`, `closest`: (H, W, 3), uint8}
@@ -223,7 +226,7 @@ def evaluation_page(
     "Render the page of two folders."
     return _page_from_arrays('folders', scores, pictures, title=scores['fakes'])
 
-# %% ../../nbs/540_runs.report.ipynb #c46
+# %% ../../nbs/540_runs.report.ipynb #c47
 def scorecard_page(
     scores: dict,  # From `evaluate`
     pictures: dict[str, np.ndarray],  # {`real`, `fake`, `closest`: (H, W, 3), uint8}
@@ -233,7 +236,7 @@ def scorecard_page(
     title = f"{about['n']} synthetic images: {about['class']}"
     return _page_from_arrays('scorecard', scores, pictures, about=about, title=title)
 
-# %% ../../nbs/540_runs.report.ipynb #c47
+# %% ../../nbs/540_runs.report.ipynb #c48
 def write_scores(
     scores: dict,  # From `score_folders`
     pictures: dict[str, np.ndarray],  # From `score_folders`

@@ -21,7 +21,8 @@ from ..core.config import TrainConfig
 from ..evaluate.evaluation import measured_values
 from ..evaluate.intervals import holm, student_interval
 from ..evaluate.measures import DERIVED, MEASURES, Measure, all_measures, curve_measures
-from ..evaluate.verdict import FAILURES, LIMITS
+from ..evaluate.evidence import LIMITS
+from ..evaluate.verdict import FAILURES
 from ..runs.folder import RunFolder
 
 # %% ../../nbs/600_studies.comparison.ipynb #c06
