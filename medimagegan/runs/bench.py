@@ -44,9 +44,9 @@ def make_plain_step(
     criterion = nn.BCEWithLogitsLoss()
 
     def step(real: Tensor) -> tuple[float, ...]:
-        ones, zeros = (torch.full((len(real),), value, device=device) for value in (1., 0.))
         d.zero_grad()
         output = d(real)
+        ones, zeros = torch.ones_like(output), torch.zeros_like(output)
         loss_real = criterion(output, ones)
         loss_real.backward()
         d_x = output.mean().item()
