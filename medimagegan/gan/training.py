@@ -70,8 +70,7 @@ def train_steps(
             now = torch.stack(list(numbers.values())).float()
             gan.since = [*_fill_numbers(gan.since, now), now]
             gan.batch += 1
-            over = is_over()
-            ends = over or gan.batch == last
+            ends = (over := is_over()) or gan.batch == last
             if len(gan.since) == cfg.log_every or ends:
                 means = dict(zip(numbers, average(torch.stack(gan.since).mean(0)).tolist(), strict=True))
                 _check_finite(gan, means, ends)
