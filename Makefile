@@ -42,6 +42,7 @@ format: install
 	$(SLIM) nbdev_clean --fname experiments/experiment.ipynb
 	$(SLIM) nbdev_clean --fname experiments/benchmark.ipynb
 	$(SLIM) nbdev_clean --fname experiments/balance.ipynb
+	$(SLIM) nbdev_clean --fname experiments/quality.ipynb
 
 notebooks: install
 	$(SLIM) nbdev_export

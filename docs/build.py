@@ -63,7 +63,7 @@ def write_chapter(notebook: Path) -> None:
 def site_links(text: str) -> str:
     "Turn links between files of the repository into links between pages of the site."
     for old, new in (('../experiments/reports/', 'reports/'), ('experiments/reports/', 'reports/'), ('../nbs/', 'chapters/'),
-                     ('(nbs/', '(chapters/'), ('(docs/', '('), ('](CITATION.cff)', '](index.md)'), ('reports/README.md', 'reports/index.md')):
+                     ('(nbs/', '(chapters/'), ('(docs/', '('), ('(../docs/', '('), ('(models/README.md', '(models.md'), ('(../models/README.md', '(models.md'), ('](CITATION.cff)', '](index.md)'), ('reports/README.md', 'reports/index.md')):
         text = text.replace(old, new)
     return text
 
@@ -136,13 +136,14 @@ def write_sources() -> None:
     modules = [name for name in map(write_api, chapters) if name]
     for page in PAGES:
         (SOURCE / f'{page}.md').write_text(site_links((ROOT / 'docs' / f'{page}.md').read_text(encoding='utf-8')), encoding='utf-8')
+    (SOURCE / 'models.md').write_text(site_links((ROOT / 'models' / 'README.md').read_text(encoding='utf-8')), encoding='utf-8')
     write_indexes(chapters, modules)
 
 
 def write_indexes(chapters: list[Path], modules: list[str]) -> None:
     "Write the front page and the lists of chapters, modules and reports."
     index = site_links((ROOT / 'README.md').read_text(encoding='utf-8'))
-    guide = contents('Guide', list(PAGES))
+    guide = contents('Guide', [*PAGES, 'models'])
     index += '\n' + guide + '\n\n' + contents('Reference', ['chapters/index', 'api/index', 'reports/index']) + '\n'
     (SOURCE / 'index.md').write_text(index, encoding='utf-8')
     lines = ['# Chapters', 'The notebooks of `nbs/`, with their outputs. Begin with the [tutorial](tutorial.ipynb).', contents('Start', ['tutorial'])]

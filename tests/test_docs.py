@@ -7,7 +7,7 @@ from conftest import ROOT, command
 
 
 def test_the_site_builds_without_a_warning_and_needs_no_connection(tmp_path):
-    for name in ('docs', 'nbs', 'experiments'):
+    for name in ('docs', 'nbs', 'experiments', 'models'):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns('runs', '.ipynb_checkpoints'))
     shutil.copy(ROOT / 'README.md', tmp_path)
     said = command(sys.executable, 'docs/build.py', 'site', cwd=tmp_path, PYTHONPATH=str(ROOT)).stdout

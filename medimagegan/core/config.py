@@ -94,6 +94,8 @@ def resolve_open_settings(
     if 'arch' in opened:
         object.__setattr__(cfg, 'arch', pick_architecture(cfg.path))
     values = ARCHITECTURES[cfg.arch] | ({'num_epochs': MAX_EPOCHS} if cfg.budget_minutes else {})
+    if cfg.number_channels == 1:  # a radiograph has an orientation
+        values['augment'] = tuple(name for name in values['augment'] if name not in ('flip', 'turn'))
     for name in opened:
         object.__setattr__(cfg, name, values.get(name, cfg.arch))
     object.__setattr__(cfg, 'opened', tuple(opened))  # no field: equal settings are equal however they came
@@ -115,7 +117,7 @@ class TrainConfig:
     n_gpu: int | None = setting(
         None, '0: train on the CPU; more than 1: GPUs share each batch; empty: one GPU if available', low=0, high=1024)
     num_epochs: int | None = setting(
-        None, 'Passes over the training images; empty: 5, for FastGAN 30, with budget_minutes no limit',
+        None, 'Passes over the training images; empty: 5, for FastGAN 30; empty with budget_minutes: no limit',
         low=1, high=MAX_EPOCHS)
     learning_rate: float | None = setting(
         None, "Adam's learning rate for the generator; empty: 0.0002, for FastGAN 0.0005", above=0, high=1)
@@ -176,7 +178,7 @@ class TrainConfig:
         0.999, "Decay of the moving average (EMA) of the generator's weights; 0: no average", low=0, below=1)
     augment: tuple[str, ...] = setting(
         ('auto',), 'Augmentations of all images that the discriminator sees, separated by commas; empty: none; '
-        'auto: none, for FastGAN flip, turn, shift, tint, cutout',
+        'auto: none, for FastGAN flip, turn (not for grey images), shift, tint, cutout',
         choices=('flip', 'turn', 'shift', 'color', 'tint', 'cutout', 'auto'))
     precision: str = setting(
         'auto', 'Floating-point format in the layers; auto: bf16 if the device computes in it, else fp32',
@@ -190,7 +192,8 @@ class TrainConfig:
     log_every: int = setting(
         10, 'Steps between rows of history.csv; each row is a mean over them', low=1, high=1_000_000)
     score_every: int | None = setting(
-        None, 'Epochs between sample sheets and scores; empty: tenths of the run, scored if cheap; 0: only at the end',
+        None, 'Epochs between sample sheets and scores; empty: tenths of the run, scored if cheap (with budget_minutes always); '
+        '0: only at the end',
         low=0, high=1_000_000)
     score_images: int = setting(
         500, 'Generated images in the final scores, at most as many as are held out', low=4, high=50_000)
@@ -208,7 +211,7 @@ class TrainConfig:
         0.0, 'After NaN or Inf: back once to the last checkpoint, with both learning rates times this; 0: stop',
         low=0, below=1)
     budget_minutes: float = setting(
-        0.0, 'Minutes of training, without scores, after which the run ends and is scored; 0: no limit', low=0)
+        0.0, 'Minutes of training, without scores and checkpoints, after which the run ends and is scored; 0: no limit', low=0)
     max_time: float = setting(
         0.0, 'Minutes after which the run saves a checkpoint and stops, to be resumed later; 0: no limit', low=0)
     deterministic: bool = setting(

@@ -37,7 +37,7 @@ VERDICTS = {
                          'and the generator no longer learns. Try a lower ttur, r1_gamma, augment, or label_smoothing.',
     'discriminator fooled': 'The discriminator cannot separate the generated images from real ones, but the scores, '
                             'which use other features, are far from those of real images and no longer improve. Try '
-                            'another discriminator (conv or projected), more dis_feature_maps, or other augment.',
+                            'another discriminator (conv or projected), more dis_feature_maps, or other augmentations.',
     'still improving': 'Training was too short. Increase num_epochs or budget_minutes.',
     'far from real': 'The images are varied and not copied, but they differ from real images, '
                      'and there is no sign of further improvement. Try a wider or another network.',
@@ -282,7 +282,7 @@ def describe_verdict(
 def early_stop_reason(
     stop_on: tuple[str, ...],  # Verdicts that end a run
     verdicts: list[str],  # Of each score so far
-    done: float,  # Share of the epochs that are done, 0 to 1
+    done: float,  # Share of the run that is done, 0 to 1
 ) -> str:  # The verdict, or '' to continue
     "Return the verdict of the last three scores, if they are equal and it ends the run."
     last = verdicts[-3:]

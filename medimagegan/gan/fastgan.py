@@ -114,9 +114,14 @@ class GrowBlock(nn.Module):
 class SkipExcitation(nn.Module):
     "Scale the channels of a large map by a small map (Liu et al. 2021, eq. 1 and 2)."
 
-    def __init__(self, small: int, large: int):
+    def __init__(
+        self,
+        small: int,  # Channels of the small map
+        large: int,  # Channels of the large map
+        side: int,  # Of the small map, in pixels: 4 or more
+    ):
         super().__init__()
-        self.layers = nn.Sequential(nn.AdaptiveAvgPool2d(4), make_conv(small, large, 4, 0), nn.SiLU(),
+        self.layers = nn.Sequential(nn.AvgPool2d(side // 4), make_conv(small, large, 4, 0), nn.SiLU(),
                                     make_conv(large, large, 1, 0), nn.Sigmoid())
 
     def forward(
@@ -150,7 +155,7 @@ class FastGenerator(nn.Module):
         sizes = list(maps)[1:]
         self.blocks = nn.ModuleDict({str(r): GrowBlock(maps[r // 2], maps[r], r, 2 - i % 2, n_classes)
                                      for i, r in enumerate(sizes)})
-        self.skips = nn.ModuleDict({str(r): SkipExcitation(maps[r // 16], maps[r]) for r in sizes if r >= 64})
+        self.skips = nn.ModuleDict({str(r): SkipExcitation(maps[r // 16], maps[r], r // 16) for r in sizes if r >= 64})
         self.to_rgb = nn.ModuleDict({str(image_size): make_conv(maps[image_size], channels, bias=True)})
 
     def pyramid(self, z: Tensor, labels: Tensor | None = None) -> list[Tensor]:

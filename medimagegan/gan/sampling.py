@@ -45,7 +45,9 @@ def sample(
     chunk: int = 64,  # Images at a time
     labels: Tensor | None = None,  # (N,) int64, for a class-conditional generator; None: each class in turn
 ) -> Tensor:  # (N, C, size, size), in [-1, 1], on the CPU
-    "Sample images from a generator."
+    "Sample images from a generator. Raises `ValueError` for less than one image."
+    if n < 1:
+        raise ValueError(f'n: expected at least 1 image, got {n}')
     training, device = generator.training, next(generator.parameters()).device
     generator.eval()
     rng = torch.Generator().manual_seed(seed)

@@ -146,7 +146,7 @@ def _compute_logits(
     fakes: list[Tensor],  # Pyramid
     labels: Tensor | None,
     together: bool,  # In one call?
-) -> tuple[Tensor, Tensor]:  # Logits of reals and of fakes, fp32: (N,) each, or (N, 4) with four heads
+) -> tuple[Tensor, Tensor]:  # Logits of reals and of fakes, fp32: (N,) each, or (N, 5) with five heads
     "Compute the logits of real and generated images."
     if not together:
         return d(reals, labels).float(), d(fakes, labels).float()
@@ -220,7 +220,7 @@ def _update_network(gan: GAN, network: nn.Module, optimizer: torch.optim.Optimiz
 
 # %% ../../nbs/350_gan.step.ipynb #c36
 def mean_signs(
-    real_logits: Tensor,  # (N,), or (N, 4) with four heads
+    real_logits: Tensor,  # (N,), or (N, 5) with five heads
     fake_logits: Tensor,  # Of the same shape
 ) -> dict[str, Tensor]:  # `sign_real` and `sign_fake`: (), -1 to 1
     "Compute the mean sign of the logits on real and on generated images."

@@ -98,6 +98,6 @@ def warm_start(
         mismatch = _take_weights(getattr(gan, name), part)
         if mismatch:
             raise UserError(f'warm_start: {source} has another {name} (it differs in {mismatch}): '
-                            'set both runs to the same networks')
+                            'set arch, latent_vector, gen_feature_maps, max_feature_maps, number_channels and conditional as there')
     if 'discriminator' not in weights:
-        log(f'warm start: the generator begins with the weights of {source}, the discriminator at random')
+        log(f'warm start: the generator begins with the weights of {source}, the discriminator with random ones')

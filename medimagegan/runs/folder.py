@@ -126,7 +126,8 @@ def check_folder(
     was = folder.config
     name = changed_setting(was, cfg)
     if name and not force:
-        raise UserError(f'run: {at} holds a run with {name} {getattr(was, name)}, not {getattr(cfg, name)}: '
+        default = f'; {cfg.arch} is the default for a folder' if name == 'arch' and 'arch' in cfg.opened else ''
+        raise UserError(f'run: {at} holds a run with {name} {getattr(was, name)}, not {getattr(cfg, name)}{default}: '
                         'resuming would mix two settings; choose another `run` name, or continue with --force')
     return bool(name)
 

@@ -151,7 +151,8 @@ def check_warm_start(
     if len(leaks):
         advice = 'train both runs with one `split`'
         if released:
-            advice = f'hold out only images that {Path(source).stem}.csv does not name as trained on'
+            advice = (f'{Path(source).stem}.csv lists an image of this name as trained on; '
+                      'do not hold it out, or, if it is another image, rename it')
         found = leaks['file'].iloc[0]
         raise UserError(f'warm_start: {source} was trained on {found}, which is held out here: {advice}')
     earlier = None if released else RunFolder(source).config.warm_start

@@ -6,6 +6,7 @@
 __all__ = ['SEEN', 'read_seen', 'list_seen', 'base_name', 'find_leaks', 'check_release', 'release']
 
 # %% ../../nbs/507_runs.release.ipynb #c02
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,8 @@ def read_seen(
         return RunFolder(source).split
     if not Path(source).exists():
         raise UserError(f'warm_start: {source}: no such file: expected a run folder, or a released generator')
+    if (Path(source).parent / 'split.csv').exists():
+        raise UserError(f'warm_start: {source} is in a run folder: name the folder, {Path(source).parent}')
     table = Path(source).with_suffix('.csv')
     try:
         seen = pd.read_csv(table, dtype=str, keep_default_na=False)
@@ -109,7 +112,10 @@ def release(
     "Write a generator in bfloat16, and the images it was trained on. Raises `UserError` as `check_release` does."
     file = Path(file)
     source = check_release(folder, file, best)
-    table, (generator, cfg) = list_seen(folder), load_generator(source)
+    table = list_seen(folder).drop(columns='group', errors='ignore')  # may hold patient numbers
+    generator, cfg = load_generator(source)
+    if cfg.features.startswith('classifier:'):  # contains a path
+        cfg = replace(cfg, features='efficientnet_lite0')
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file.with_suffix('.csv')) as new:
         table.to_csv(new, index=False)

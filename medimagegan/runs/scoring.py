@@ -48,10 +48,11 @@ def open_reference_stats(
 
 # %% ../../nbs/510_runs.scoring.ipynb #c10
 def images_between_scores(
-    cfg: TrainConfig,  # `image_size, gen_feature_maps, dis_feature_maps, curve_images`
+    cfg: TrainConfig,  # `discriminator, image_size, gen_feature_maps, dis_feature_maps, curve_images`
 ) -> float:
     "Return how many images to train on between two scores, so that scoring takes less than a tenth of the time."
-    cost = (cfg.image_size / 64) ** 2 * cfg.gen_feature_maps * cfg.dis_feature_maps / 64**2
+    conv = (cfg.image_size / 64) ** 2 * cfg.gen_feature_maps * cfg.dis_feature_maps / 64**2
+    cost = conv if cfg.discriminator == 'conv' else 2.
     return 12.5 * cfg.curve_images / cost
 
 # %% ../../nbs/510_runs.scoring.ipynb #c13

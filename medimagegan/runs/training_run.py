@@ -30,7 +30,7 @@ from ..gan.training import train_steps
 from ..evaluate.features import Features, load_features
 from ..evaluate.evaluation import ReferenceStats
 from .folder import RunFolder, append_row, check_folder, rewind_logs, truncate_log
-from .clock import TrainingClock, name_epoch, past_seconds, share_done
+from .clock import TrainingClock, describe_length, name_epoch, past_seconds, share_done
 from medimagegan.runs.scoring import (
     check_early_stop,
     is_score_due,
@@ -66,7 +66,8 @@ def describe_start(run: OpenRun) -> list[str]:
     within = f' and {gan.batch} steps' if gan.batch else ''
     resumes = f'; resumes after epoch {gan.epoch}{within}' if gan.step else ''
     images = describe_images(run.train_set, run.held)
-    lines.append(f'{run.folder.path}: {images}; on {describe_device(gan)}{resumes}')
+    length = f'{run.cfg.arch}, {run.cfg.image_size} pixels, {describe_length(run.cfg)}'
+    lines.append(f'{run.folder.path}: {images}; {length}; on {describe_device(gan)}{resumes}')
     return lines if run.cfg.path == 'phantoms' else [*lines, f'images: {run.data.where}']
 
 # %% ../../nbs/520_runs.training_run.ipynb #c14

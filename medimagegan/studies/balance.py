@@ -114,7 +114,7 @@ def _make_run_settings(study: Study, sections: dict, file) -> tuple[TrainConfig,
         taken = next((key for key in sections[name] or {} if key in STUDY_SETTINGS), None)
         if taken:
             raise UserError(f'{file}: {name}: {taken} is set by the study: remove it here')
-    common = {'image_size': study.image_size, 'number_channels': study.number_channels, 'n_gpu': study.n_gpu}
+    common = {'path': study.path, 'image_size': study.image_size, 'number_channels': study.number_channels, 'n_gpu': study.n_gpu}
     generator = make_config({**(sections['generator'] or {}), **common}, where=f'{file}: generator')
     if sections['warm_up'] is None:
         return generator, None

@@ -17,7 +17,8 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from ..core.config import TrainConfig, default_settings
+from ..core.architectures import pick_architecture
+from ..core.config import MAX_EPOCHS, TrainConfig, default_settings
 from ..core.errors import printable
 from ..core.files import atomic_write
 from ..core.device import pick_device
@@ -130,7 +131,10 @@ def sample_sheet(
 # %% ../../nbs/690_studies.balance_report.ipynb #c19
 def _describe_changes(settings) -> str:
     silent = ('title', 'question', 'run', 'out')
-    usual = default_settings(settings.arch) if isinstance(settings, TrainConfig) else {}
+    usual = {}
+    if isinstance(settings, TrainConfig):
+        usual = default_settings(settings.arch) | {'arch': pick_architecture(settings.path)}
+        silent += ('path', *(['num_epochs'] if settings.num_epochs == MAX_EPOCHS else []))
     changed = [f.name for f in fields(settings)
                if getattr(settings, f.name) != usual.get(f.name, f.default) and f.name not in silent]
     return ', '.join(f'{name}: {getattr(settings, name)}' for name in changed) or 'all at their defaults'
