@@ -60,10 +60,15 @@ def write_chapter(notebook: Path) -> None:
     (SOURCE / 'chapters' / notebook.name).write_text(text, encoding='utf-8')
 
 
+SITE_PLACES = (  # (place in the repository, place in the site)
+    ('../experiments/reports/', 'reports/'), ('experiments/reports/', 'reports/'), ('../nbs/', 'chapters/'), ('(nbs/', '(chapters/'),
+    ('(../docs/', '('), ('(docs/', '('), ('(../models/README.md', '(models.md'), ('(models/README.md', '(models.md'),
+    ('](CITATION.cff)', '](index.md)'), ('reports/README.md', 'reports/index.md'))
+
+
 def site_links(text: str) -> str:
     "Turn links between files of the repository into links between pages of the site."
-    for old, new in (('../experiments/reports/', 'reports/'), ('experiments/reports/', 'reports/'), ('../nbs/', 'chapters/'),
-                     ('(nbs/', '(chapters/'), ('(docs/', '('), ('(../docs/', '('), ('(models/README.md', '(models.md'), ('(../models/README.md', '(models.md'), ('](CITATION.cff)', '](index.md)'), ('reports/README.md', 'reports/index.md')):
+    for old, new in SITE_PLACES:
         text = text.replace(old, new)
     return text
 
