@@ -39,8 +39,8 @@ VERDICTS = {
                             'which use other features, are far from those of real images and no longer improve. Try '
                             'another discriminator (conv or projected), more dis_feature_maps, or other augmentations.',
     'still improving': 'Training was too short. Increase num_epochs or budget_minutes.',
-    'far from real': 'The images are varied and not copied, but they differ from real images, '
-                     'and there is no sign of further improvement. Try a wider or another network.',
+    'far from real': 'The images are varied and not copied, but they differ from real images, and the scores do not '
+                     'show that they still improve. Train longer; if that does not help, try another network.',
     'healthy': 'The scores are close to those of real images; the images are varied and not copied.',
 }
 # Counted as non-convergence. A run with a fooled discriminator has converged, to images that are not good enough
@@ -228,8 +228,10 @@ def find_distance_to_real(
     if evidence.color_excess > LIMITS['color']:
         reasons.append(f"the colours differ from the reference by {n.get('color', 0):.0f} levels of 255 "
                        f"(real images: {n['floor'].get('color', 0):.0f})")
-    reasons.append('there is no training curve, so it is not known whether the scores still improve'
-                   if curve is None else f"the best gap closed during training was {curve['gap_closed'].max():.2f}")
+    scores = 0 if curve is None else len(curve)
+    reasons.append(f"the best gap closed during training was {curve['gap_closed'].max():.2f}" if scores > 1 else
+                   'there is no training curve, so it is not known whether the scores still improve' if not scores else
+                   'there is one score only, so it is not known whether the scores still improve: train longer')
     return tuple(reasons)
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c40

@@ -34,9 +34,9 @@ def read_seen(
         return RunFolder(source).split
     if not Path(source).exists():
         raise UserError(f'warm_start: {source}: no such file: expected a run folder, or a released generator')
-    if (Path(source).parent / 'split.csv').exists():
-        raise UserError(f'warm_start: {source} is in a run folder: name the folder, {Path(source).parent}')
     table = Path(source).with_suffix('.csv')
+    if not table.exists() and (table.parent / 'split.csv').exists():
+        raise UserError(f'warm_start: {source} is in a run folder: name the folder, {table.parent}')
     try:
         seen = pd.read_csv(table, dtype=str, keep_default_na=False)
     except (OSError, ValueError):  # pandas raises a ValueError for whatever is not a table

@@ -151,8 +151,8 @@ def write_index(
     "List all reports of a folder with their questions, answers and pictures."
     folder = Path(folder)
     parts = ['# Reports',
-             'Each report is written by `medimagegan suite` or `medimagegan balance`. They use the built-in phantoms '
-             'and small networks, so that anybody can repeat them.']
+             'Each report is written by `medimagegan suite` or `medimagegan balance`. Most use the built-in '
+             'phantoms and small networks, so that anybody can repeat them.']
     for file in sorted(folder.glob('*.json')):
         parts += _index_section(file)
     with atomic_write(folder / 'README.md') as new:
