@@ -45,7 +45,7 @@ def test_a_release_is_sampled_and_fine_tuned_and_a_leak_is_refused(medimagegan, 
     for i, file in enumerate(sorted((tmp_path / 'other').iterdir())):  # images of another person
         file.rename(tmp_path / 'other' / f'own_{i}.bmp')
     said = medimagegan('train', *flags(**words, path='other', seed=1, run='tuned')).stdout
-    assert 'begins with the weights of models/small.safetensors, the discriminator at random' in said
+    assert 'begins with the weights of models/small.safetensors, the discriminator with random ones' in said
 
     medimagegan('release', 'runs/tuned', '--out', 'tuned.safetensors')
     seen = set(RunFolder(run).split.query('split == "train"')['file'])

@@ -110,8 +110,7 @@ def release(
     best: bool = False,  # The generator with the best score, in place of the last one?
 ) -> pd.DataFrame:  # The table, as `list_seen` returns it
     "Write a generator in bfloat16, and the images it was trained on. Raises `UserError` as `check_release` does."
-    file = Path(file)
-    source = check_release(folder, file, best)
+    source = check_release(folder, file := Path(file), best)
     table = list_seen(folder).drop(columns='group', errors='ignore')  # may hold patient numbers
     generator, cfg = load_generator(source)
     if cfg.features.startswith('classifier:'):  # contains a path
