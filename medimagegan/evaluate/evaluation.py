@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_PAIRS', 'INTERVALS', 'choose_reference', 'ReferenceStats', 'make_reference_stats', 'measure_fakes',
-           'headline_metrics', 'attribute_overlap', 'metric_cells', 'reference_cells', 'calibrates', 'copy_pairs',
-           'evaluate', 'measured_values', 'measure_table', 'describe_copies', 'summary']
+           'headline_metrics', 'measure_classes', 'attribute_overlap', 'metric_cells', 'reference_cells', 'calibrates',
+           'copy_pairs', 'evaluate', 'measured_values', 'measure_table', 'describe_copies', 'summary']
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c02
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from torch import Tensor
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c03
 from ..data.imagesets import ImageSet, to_bytes
+from .classes import class_shares
 from .features import Features, extract
 from .pairwise import CANDIDATES, make_baselines
 from medimagegan.evaluate.measures import (
@@ -67,6 +68,7 @@ class ReferenceStats:
     seen: dict[str, Tensor]  # {`reference`, `other reals`, `mean image`, `noise`: their features (n, F)}
     rows: dict[str, dict[str, tuple[float, float, float]]]  # {baseline: {measure: (value, low, high)}}
     pairs: pd.DataFrame  # The pairwise metrics of the last three, as `score_pairings` gives them
+    other_labels: Tensor  # (n,): the classes of the other reals
 
     def __len__(self) -> int:
         return len(self.reference)
@@ -104,7 +106,7 @@ def make_reference_stats(
     rows = {name: {**compare_features(seen[name], seen['reference'], name == 'other reals', seed=seed),
                    **compare_images(some, reals, seed=seed)} for name, some in images.items()}
     pairs = score_pairings({name: some[:MAX_PAIRS] for name, some in images.items()}, reals[:MAX_PAIRS], seed)
-    return ReferenceStats(features, reference, described, seen, rows, pairs)
+    return ReferenceStats(features, reference, described, seen, rows, pairs, others.labels[:n])
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c14
 def measure_fakes(
@@ -125,7 +127,7 @@ def measure_fakes(
     values = {**compare_features(seen, stats.seen['reference'], intervals, seed=seed, measures=measures),
               **compare_images(as_bytes, reals, intervals, seed=seed, measures=measures)}
     floor, noise = stats.rows['other reals'], stats.rows['noise']
-    gaps = {name: gap_closed(value, floor[name][0], noise[name][0], MEASURES[name].higher_is_better)
+    gaps = {name: gap_closed(value, floor[name][0], noise[name][0], MEASURES[name].higher_is_better, MEASURES[name].squared)
             for name, (value, _, _) in values.items() if name in floor}
     return {'values': values, 'gap_closed': gaps, 'diversity': relative_diversity(seen, stats.seen['reference']),
             'twins': near_duplicate_rate(fakes, reals)}
@@ -134,14 +136,25 @@ def measure_fakes(
 def headline_metrics(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
-) -> dict:  # What `judge` takes: the numbers of a row of the curve, and `floor`, the values of other reals
-    "List the few numbers that the curve holds and the verdict reads."
+) -> dict:  # What `judge` takes: the numbers of a row of the curve, those of images, and `floor`, the values of other reals
+    "List the few numbers that the verdict reads; without measures of images, they are the columns of the curve."
     floor = {name: value for name, (value, _, _) in stats.rows['other reals'].items()}
-    return {**{name: value for name, (value, _, _) in found['values'].items() if MEASURES[name].on_curve},
+    return {**{name: value for name, (value, _, _) in found['values'].items()
+               if MEASURES[name].on_curve or MEASURES[name].kind == 'images'},
             'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'twins': found['twins'][0],
             'n': len(stats), 'floor': floor}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c23
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c19
+def measure_classes(
+    stats: ReferenceStats,  # From `make_reference_stats`
+    seen: Tensor,  # (n, F): features of fakes
+) -> dict[str, dict[str, float]]:  # {class: `share`, `real`, `z`}; empty where a class has fewer than five reals
+    "Estimate the share of each class among the fakes."
+    reference = stats.reference
+    rows = class_shares(seen, stats.seen['reference'], reference.labels, stats.seen['other reals'], stats.other_labels)
+    return dict(zip(reference.classes, rows, strict=False))
+
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c26
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:
     "Sort numbers with many values into bins of about equal size; keep everything else as it is."
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= bins:
@@ -168,7 +181,7 @@ def attribute_overlap(
         result[column] = {name: float(np.minimum(share, theirs).sum()) for name, theirs in found.items()}
     return result
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c26
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c29
 def _cell(values: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(('value', 'low', 'high'), values, strict=True))
 
@@ -178,7 +191,7 @@ def _batch_cells(pairs: pd.DataFrame, candidate: str) -> dict[str, dict[str, flo
     rows = pairs[(pairs['pairing'] == 'batch') & (pairs['candidate'] == candidate)]
     return {row['metric']: {key: row[key] for key in ('value', 'low', 'high')} for row in rows.to_dict('records')}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c27
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c30
 def metric_cells(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
@@ -196,7 +209,7 @@ def metric_cells(
         cells[name] = {**cell, **protocol, 'n_real': few, 'n_fake': few, 'backbone': None, 'pairing': 'batch'}
     return cells
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c28
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
 def reference_cells(
     stats: ReferenceStats,  # From `make_reference_stats`
 ) -> dict[str, dict[str, dict[str, float]]]:  # {candidate: {printed name: value and interval}}
@@ -204,7 +217,7 @@ def reference_cells(
     return {candidate: {**{measure_name(name, stats.features.name): _cell(values) for name, values in row.items()},
                         **_batch_cells(stats.pairs, candidate)} for candidate, row in stats.rows.items()}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c30
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c33
 def calibrates(
     stats: ReferenceStats,  # From `make_reference_stats`
     held: ImageSet | None,  # Held-out images
@@ -212,7 +225,7 @@ def calibrates(
     "Return whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
     return held is not None and len(held) >= 20 and stats.rows['other reals']['precision'][0] > .1
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c34
 def copy_pairs(
     nearest: Nearest,  # From `find_copies`
     train: ImageSet,  # The training images
@@ -227,7 +240,7 @@ def copy_pairs(
     return {'closest': [pair(i) for i in ordered[:10]],
             'found': [pair(i) for i in ordered if nearest.ratio[i] < copies_below]}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c32
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c35
 def evaluate(
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
     stats: ReferenceStats,  # From `make_reference_stats`
@@ -248,17 +261,19 @@ def evaluate(
     of_fakes = score_pairings({'fakes': fakes[:few]}, stats.reference.images[:few], seed)
     pairs = pd.concat([of_fakes, stats.pairs], ignore_index=True)
     metrics = metric_cells(stats, found, pairs)
-    numbers = headline_metrics(stats, found) | {'copies': copies, 'color': found['values']['color'][0]}
+    classes = measure_classes(stats, seen)
+    numbers = headline_metrics(stats, found) | {'copies': copies, 'classes': classes}
     scores = {
         **{name: metrics[name]['value'] for name in PAIRWISE}, 'pairing': 'batch', 'n': few,
         'reference': stats.described, 'interval': INTERVALS, 'seeds': 1,
         'metrics': metrics, 'reference_rows': reference_cells(stats), 'rows': pairs.to_dict('records'),
-        'diversity': {'features': found['diversity'], 'twins': found['twins'], 'kinds': attribute_overlap(stats, seen)},
+        'diversity': {'features': found['diversity'], 'twins': found['twins'], 'kinds': attribute_overlap(stats, seen),
+                      'classes': classes},
         'copies': {**copies, **copy_pairs(nearest, train, copies['copies_below'], names)},
         'image_size': fakes.shape[-1], 'verdict': judge(numbers, history, curve)._asdict()}
     return _to_json(scores), copy_sheet(everything, train, nearest)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c33
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c36
 def _to_json(value):
     "Convert to what JSON can hold; `nan` and infinity become None."
     if isinstance(value, dict):
@@ -269,7 +284,7 @@ def _to_json(value):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c38
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c41
 def measured_values(
     scores: dict,  # From `evaluate`, or read from `scores.json`
     candidate: str = 'fakes',  # One of `CANDIDATES`
@@ -282,7 +297,7 @@ def measured_values(
         values |= {'gap_closed': gaps['KD'], 'diversity': scores['diversity']['features']}
     return values
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c40
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c43
 def _cell_text(cell: dict) -> str:
     ends = '' if cell.get('low') is None else f" [{cell['low']:.3g}, {cell['high']:.3g}]"
     return f"{cell['value']:.3g}{ends}"
@@ -304,7 +319,7 @@ def measure_table(
     table.loc['gap closed'] = ['–' if gap is None else f'{round(gap, 2) + 0.:.2f}' for gap in gaps]  # + 0.: never -0.00
     return table.rename_axis('images')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c42
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c45
 def describe_copies(
     copies: dict,  # `scores['copies']`
 ) -> str:
@@ -318,7 +333,7 @@ def describe_copies(
     known = copies['real_duplicates']
     return text + (f', without {known} that are in the training set' if known else '')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c43
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c46
 def summary(
     scores: dict,  # From `evaluate`
 ) -> str:

@@ -8,6 +8,7 @@ __all__ = ['MEASURES', 'PAIRWISE', 'DERIVED', 'Measure', 'gap_closed', 'relative
            'score_pairings']
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c02
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from torch import Tensor
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c03
 from ..data.imagesets import to_unit
-from .color import color_distance, mean_colors
+from .color import color_distance, describe_colors
 from medimagegan.evaluate.distribution import (
     FeaturePair,
     coverage,
@@ -31,6 +32,7 @@ from medimagegan.evaluate.distribution import (
 from .intervals import N_HALVES, bootstrap_interval, halves_interval
 from .pairwise import PAIRINGS, haarpsi, mdsi, ms_gmsd, pair_nearest, psnr, ssim
 from .pattern import fine_detail, fixed_pattern
+from .spectrum import power_spectrum, spectrum_distance
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c06
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Measure:
     inception_name: str = ''  # Its name on Inception's features; '': a name that does not depend on the network
     per_image: Callable | None = None  # `images` only: (N, C, H, W) -> (N, ...), computed once; `fn` gets its result
     follows: str = ''  # `derived` only: the measure after which it is shown
+    squared: bool = False  # A squared distance: a share e of wrong images raises it by about e²
 
     @property
     def arrow(self) -> str:
@@ -63,9 +66,9 @@ class Measure:
 # %% ../../nbs/450_evaluate.measures.ipynb #c09
 MEASURES = {row.name: row for row in (
     Measure('FD', frechet_distance, 'features', False, best=0., bounds=(0., None), on_curve=False, in_comparison=False,
-            range='0 and up; 0 only for equal sets: too high by about 1/N', inception_name='FID'),
+            range='0 and up; 0 only for equal sets: too high by about 1/N', inception_name='FID', squared=True),
     Measure('KD', kernel_distance, 'features', False, best=0., bounds=(None, None), on_curve=True, in_comparison=True,
-            range='about 0 for equal distributions, may be below', inception_name='KID'),
+            range='about 0 for equal distributions, may be below', inception_name='KID', squared=True),
     Measure('precision', precision, 'features', True, best=1., bounds=(0., 1.), on_curve=True, in_comparison=True,
             range='0 to 1'),
     Measure('recall', recall, 'features', True, best=1., bounds=(0., 1.), on_curve=False, in_comparison=False,
@@ -75,7 +78,9 @@ MEASURES = {row.name: row for row in (
     Measure('coverage', coverage, 'features', True, best=1., bounds=(0., 1.), on_curve=True, in_comparison=True,
             range='0 to 1'),
     Measure('color', color_distance, 'images', False, best=0., bounds=(0., None), on_curve=False, in_comparison=True,
-            range='0 to 255 levels', per_image=mean_colors),
+            range='0 to 255 levels', per_image=describe_colors),
+    Measure('spectrum', spectrum_distance, 'images', False, best=0., bounds=(0., None), on_curve=False,
+            in_comparison=False, range='0 dB and up', per_image=power_spectrum),
     Measure('pattern', fixed_pattern, 'images', False, best=0., bounds=(0., 1.), on_curve=False, in_comparison=False,
             range='0 to 1: share of the fine detail that is equal in all images', per_image=fine_detail),
 )}
@@ -100,11 +105,15 @@ def gap_closed(
     floor: float,  # Of other real images, at the same N
     noise: float,  # Of noise
     higher_is_better: bool = False,
-) -> float:  # 1 at the floor, 0 at noise; `nan` if noise is no worse than the floor
+    squared: bool = False,  # Is the value a squared distance?
+) -> float:  # 1 at the floor, above if better, 0 at noise; `nan` if noise is no worse than the floor
     "Compute how much of the way from noise to real images the fakes cover."
-    return (noise - value) / (noise - floor) if noise != floor and (noise < floor) == higher_is_better else float('nan')
+    if noise == floor or (noise < floor) != higher_is_better:
+        return float('nan')
+    remaining = (value - floor) / (noise - floor)
+    return 1 - (math.copysign(math.sqrt(abs(remaining)), remaining) if squared else remaining)
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c17
+# %% ../../nbs/450_evaluate.measures.ipynb #c19
 def relative_diversity(
     fake: Tensor,  # (N, F): features
     real: Tensor,  # (M, F)
@@ -113,7 +122,7 @@ def relative_diversity(
     spread = [torch.pdist(features.double()).mean().item() for features in (fake, real)]
     return spread[0] / max(1e-9, spread[1])
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c19
+# %% ../../nbs/450_evaluate.measures.ipynb #c21
 DERIVED = {row.name: row for row in (
     Measure('gap_closed', gap_closed, 'derived', True, 1., (None, None), on_curve=True, in_comparison=True,
             range='0 for noise, 1 for other real images', follows='KD'),
@@ -121,7 +130,7 @@ DERIVED = {row.name: row for row in (
             range='0 for equal fakes, 1 for fakes that differ as reals do', follows='coverage'),
 )}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c21
+# %% ../../nbs/450_evaluate.measures.ipynb #c23
 def all_measures() -> dict[str, Measure]:  # In the order in which tables and plots show them
     "List all rows: set measures, each with what is derived from it, then pairwise metrics."
     rows = []
@@ -130,17 +139,17 @@ def all_measures() -> dict[str, Measure]:  # In the order in which tables and pl
     rows += [row for row in DERIVED.values() if row.follows not in MEASURES]
     return {row.name: row for row in (*rows, *PAIRWISE.values())}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c22
+# %% ../../nbs/450_evaluate.measures.ipynb #c24
 def curve_measures() -> dict[str, Measure]:
     "List the rows that are in `score_history.csv` and plotted against epochs."
     return {name: row for name, row in all_measures().items() if row.on_curve}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c23
+# %% ../../nbs/450_evaluate.measures.ipynb #c25
 def comparison_measures() -> dict[str, Measure]:
     "List the rows that the comparison table shows."
     return {name: row for name, row in all_measures().items() if row.in_comparison}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c28
+# %% ../../nbs/450_evaluate.measures.ipynb #c30
 def measure_name(
     measure: str,  # A key of `MEASURES`
     backbone: str,  # The network whose features are compared
@@ -151,7 +160,7 @@ def measure_name(
         return measure
     return inception_name if backbone == 'inception' else f'{measure}({backbone})'
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c29
+# %% ../../nbs/450_evaluate.measures.ipynb #c31
 def measure_key(
     name: str,  # As `measure_name` gives it
 ) -> str:  # A key of `MEASURES`; other names are returned as they are
@@ -159,11 +168,11 @@ def measure_key(
     keys = {row.inception_name: key for key, row in MEASURES.items() if row.inception_name}
     return keys.get(name, name.split('(')[0])
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c32
+# %% ../../nbs/450_evaluate.measures.ipynb #c34
 def _rows_of(kind: str, measures: dict[str, Measure] | None) -> dict[str, Measure]:
     return {name: row for name, row in (MEASURES if measures is None else measures).items() if row.kind == kind}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c33
+# %% ../../nbs/450_evaluate.measures.ipynb #c35
 def compare_features(
     fake: Tensor,  # (N, F)
     real: Tensor,  # (N, F): as many, or FD and the counts of neighbours cannot be compared between tables
@@ -184,7 +193,7 @@ def compare_features(
     return {name: halves_interval(row.fn(pair), [half[name] for half in halves], row.bounds)
             for name, row in rows.items()}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c37
+# %% ../../nbs/450_evaluate.measures.ipynb #c39
 def compare_images(
     fake: Tensor,  # (N, C, H, W), uint8
     real: Tensor,  # (M, C, H, W), uint8
@@ -201,7 +210,7 @@ def compare_images(
         found[name] = halves_interval(row.fn(*sets), halves, row.bounds)
     return found
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c40
+# %% ../../nbs/450_evaluate.measures.ipynb #c42
 def score_pairs(
     images: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]; at least 32 pixels
     others: Tensor,  # The same shape: the i-th belongs to the i-th
@@ -217,7 +226,7 @@ def score_pairs(
             values[name].append(row.fn(a, b).reshape(-1))
     return {name: torch.cat(v) for name, v in values.items()}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c42
+# %% ../../nbs/450_evaluate.measures.ipynb #c44
 def score_pairings(
     candidates: dict[str, Tensor],  # {name: (N, C, H, W)}: uint8, or floats in [-1, 1]
     reals: Tensor,  # (M, C, H, W), uint8: the reference, held-out images

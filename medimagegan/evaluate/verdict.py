@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['VERDICTS', 'FAILURES', 'RULES', 'Verdict', 'find_diverged_loss', 'describe_separation', 'find_discriminator_win',
            'find_early_discriminator_win', 'describe_copied', 'find_memorization', 'find_mode_collapse',
-           'find_improvement', 'count_swings', 'find_oscillation', 'find_fooled_discriminator', 'find_regression',
-           'find_noise', 'find_distance_to_real', 'describe_healthy', 'judge', 'describe_verdict', 'early_stop_reason']
+           'find_improvement', 'count_swings', 'find_oscillation', 'find_fooled_discriminator', 'find_small_sample',
+           'find_regression', 'find_noise', 'find_distance_to_real', 'describe_healthy', 'judge', 'describe_verdict',
+           'early_stop_reason']
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c02
 from typing import NamedTuple
@@ -14,7 +15,14 @@ from typing import NamedTuple
 import pandas as pd
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c03
-from .evidence import LIMITS, Evidence, describe_quality, describe_signs, describe_variety
+from medimagegan.evaluate.evidence import (
+    LIMITS,
+    Evidence,
+    describe_quality,
+    describe_signs,
+    describe_variety,
+    list_faults,
+)
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c06
 class Verdict(NamedTuple):
@@ -38,10 +46,11 @@ VERDICTS = {
     'discriminator fooled': 'The discriminator cannot separate the generated images from real ones, but the scores, '
                             'which use other features, are far from those of real images and no longer improve. Try '
                             'another discriminator (conv or projected), more dis_feature_maps, or other augmentations.',
+    'too few images': 'Fewer than 20 images were compared, and chance decides. Hold out more images, or score more.',
     'still improving': 'Training was too short. Increase num_epochs or budget_minutes.',
-    'far from real': 'The images are varied and not copied, but they differ from real images, and the scores do not '
-                     'show that they still improve. Train longer; if that does not help, try another network.',
-    'healthy': 'The scores are close to those of real images; the images are varied and not copied.',
+    'far from real': 'The images are not copied, but they differ from real images in what the reasons name, and the '
+                     'scores do not show that they still improve. Train longer, or try another network.',
+    'healthy': 'By features, colours and spectrum the images are close to real ones; they are varied and not copied.',
 }
 # Counted as non-convergence. A run with a fooled discriminator has converged, to images that are not good enough
 FAILURES = ('diverged', 'mode collapse', 'oscillating', 'discriminator won')
@@ -80,7 +89,7 @@ def find_discriminator_win(
     evidence: Evidence,
 ) -> tuple[str, ...]:
     "Find a discriminator that separates all generated images while they are not close to real."
-    if evidence.last_quarter.empty or evidence.is_real or not (outputs := describe_separation(evidence)):
+    if evidence.last_quarter.empty or not list_faults(evidence) or not (outputs := describe_separation(evidence)):
         return ()
     return (outputs, describe_quality(evidence))
 
@@ -196,6 +205,14 @@ def find_fooled_discriminator(
             f'and {now:.2f} on average in the second half')
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c36
+def find_small_sample(
+    evidence: Evidence,
+) -> tuple[str, ...]:
+    "Find a comparison of too few images."
+    n = evidence.numbers['n']
+    return (f"N = {n}, expected at least {LIMITS['n']}",) if n < LIMITS['n'] else ()
+
+# %% ../../nbs/470_evaluate.verdict.ipynb #c39
 def find_regression(
     evidence: Evidence,
 ) -> tuple[str, ...]:
@@ -215,26 +232,21 @@ def find_noise(
     is_noise = evidence.gap_closed < LIMITS['noise'] and evidence.curve is None
     return (describe_quality(evidence), describe_variety(evidence)) if is_noise else ()
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c39
+# %% ../../nbs/470_evaluate.verdict.ipynb #c42
 def find_distance_to_real(
     evidence: Evidence,
 ) -> tuple[str, ...]:
     "Find images that differ from real ones."
-    if evidence.is_real:
+    if not (faults := list_faults(evidence)):
         return ()
-    n, curve = evidence.numbers, evidence.curve
-    reasons = [describe_quality(evidence),
-               f"precision is {n['precision']:.2f} (real images: {n['floor']['precision']:.2f})"]
-    if evidence.color_excess > LIMITS['color']:
-        reasons.append(f"the colours differ from the reference by {n.get('color', 0):.0f} levels of 255 "
-                       f"(real images: {n['floor'].get('color', 0):.0f})")
+    curve = evidence.curve
     scores = 0 if curve is None else len(curve)
-    reasons.append(f"the best gap closed during training was {curve['gap_closed'].max():.2f}" if scores > 1 else
-                   'there is no training curve, so it is not known whether the scores still improve' if not scores else
-                   'there is one score only, so it is not known whether the scores still improve: train longer')
-    return tuple(reasons)
+    trend = (f"the best gap closed during training was {curve['gap_closed'].max():.2f}" if scores > 1 else
+             'there is no training curve, so it is not known whether the scores still improve' if not scores else
+             'there is one score only, so it is not known whether the scores still improve: train longer')
+    return (*faults, trend)
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c40
+# %% ../../nbs/470_evaluate.verdict.ipynb #c43
 def describe_healthy(
     evidence: Evidence,
 ) -> tuple[str, ...]:
@@ -246,9 +258,10 @@ def describe_healthy(
     return (*reasons, f'{share:.1f} % [{low:.1f} %, {high:.1f} %] of the generated images are as close to a training '
                       f"image as a copy; {100 * copies['by_chance']:.0f} % are expected by chance")
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c43
+# %% ../../nbs/470_evaluate.verdict.ipynb #c46
 RULES = (
     ('diverged', find_diverged_loss),
+    ('too few images', find_small_sample),
     ('discriminator won', find_early_discriminator_win),
     ('mode collapse', find_mode_collapse),
     ('copies training data', find_memorization),
@@ -272,7 +285,7 @@ def judge(
     evidence = Evidence(numbers, history, curve)
     return next(Verdict(value, reasons) for value, rule in RULES if (reasons := rule(evidence)))
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c55
+# %% ../../nbs/470_evaluate.verdict.ipynb #c58
 def describe_verdict(
     scores: dict,  # From `evaluate`
 ) -> str:  # Several lines
@@ -280,7 +293,7 @@ def describe_verdict(
     verdict = scores['verdict']
     return '\n'.join([f"verdict: {verdict['value']}", *(f'  {reason}' for reason in verdict['reasons'])])
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c58
+# %% ../../nbs/470_evaluate.verdict.ipynb #c61
 def early_stop_reason(
     stop_on: tuple[str, ...],  # Verdicts that end a run
     verdicts: list[str],  # Of each score so far
