@@ -29,7 +29,7 @@ from medimagegan.evaluate.distribution import (
     precision,
     recall,
 )
-from .intervals import N_HALVES, bootstrap_interval, halves_interval
+from .intervals import N_HALVES, bootstrap_interval, halves_interval, share_interval
 from .pairwise import PAIRINGS, haarpsi, mdsi, ms_gmsd, pair_nearest, psnr, ssim
 from .pattern import fine_detail, fixed_pattern
 from .spectrum import power_spectrum, spectrum_distance
@@ -49,6 +49,7 @@ class Measure:
     in_comparison: bool  # A column of the comparison table?
     range: str  # `bounds` in words
     inception_name: str = ''  # Its name on Inception's features; '': a name that does not depend on the network
+    is_share: bool = False  # A share of N images? Its interval is then never narrower than Wilson's
     per_image: Callable | None = None  # `images` only: (N, C, H, W) -> (N, ...), computed once; `fn` gets its result
     follows: str = ''  # `derived` only: the measure after which it is shown
     squared: bool = False  # A squared distance: a share e of wrong images raises it by about e²
@@ -70,13 +71,13 @@ MEASURES = {row.name: row for row in (
     Measure('KD', kernel_distance, 'features', False, best=0., bounds=(None, None), on_curve=True, in_comparison=True,
             range='about 0 for equal distributions, may be below', inception_name='KID', squared=True),
     Measure('precision', precision, 'features', True, best=1., bounds=(0., 1.), on_curve=True, in_comparison=True,
-            range='0 to 1'),
+            range='0 to 1', is_share=True),
     Measure('recall', recall, 'features', True, best=1., bounds=(0., 1.), on_curve=False, in_comparison=False,
-            range='0 to 1'),
+            range='0 to 1', is_share=True),
     Measure('density', density, 'features', True, best=1., bounds=(0., None), on_curve=True, in_comparison=False,
             range='0 and up, about 1 for equal distributions'),
     Measure('coverage', coverage, 'features', True, best=1., bounds=(0., 1.), on_curve=True, in_comparison=True,
-            range='0 to 1'),
+            range='0 to 1', is_share=True),
     Measure('color', color_distance, 'images', False, best=0., bounds=(0., None), on_curve=False, in_comparison=True,
             range='0 to 255 levels', per_image=describe_colors),
     Measure('spectrum', spectrum_distance, 'images', False, best=0., bounds=(0., None), on_curve=False,
@@ -173,6 +174,11 @@ def _rows_of(kind: str, measures: dict[str, Measure] | None) -> dict[str, Measur
     return {name: row for name, row in (MEASURES if measures is None else measures).items() if row.kind == kind}
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c35
+def _interval(row: Measure, value: float, halves: list[float], n: int) -> tuple[float, float, float]:
+    "Choose the interval of a measure of sets of n images."
+    return share_interval(value, halves, n) if row.is_share else halves_interval(value, halves, row.bounds)
+
+# %% ../../nbs/450_evaluate.measures.ipynb #c34
 def compare_features(
     fake: Tensor,  # (N, F)
     real: Tensor,  # (N, F): as many, or FD and the counts of neighbours cannot be compared between tables
@@ -190,8 +196,7 @@ def compare_features(
     for _ in range(N_HALVES if intervals else 0):
         half = pair.subset(*(torch.randperm(n, generator=rng)[:n // 2] for _ in range(2)))
         halves.append({name: row.fn(half) for name, row in rows.items()})
-    return {name: halves_interval(row.fn(pair), [half[name] for half in halves], row.bounds)
-            for name, row in rows.items()}
+    return {name: _interval(row, row.fn(pair), [half[name] for half in halves], n) for name, row in rows.items()}
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c39
 def compare_images(
@@ -207,7 +212,7 @@ def compare_images(
         sets = [row.per_image(images) if row.per_image else images for images in (fake.cpu(), real.cpu())]
         rng, draws = np.random.default_rng(seed), range(N_HALVES if intervals else 0)
         halves = [row.fn(*(s[rng.permutation(len(s))[:max(1, len(s) // 2)]] for s in sets)) for _ in draws]
-        found[name] = halves_interval(row.fn(*sets), halves, row.bounds)
+        found[name] = _interval(row, row.fn(*sets), halves, len(fake))
     return found
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c42

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOSS_PANELS', 'first_finished', 'comparison_table', 'Panel', 'comparison_panels', 'plot_comparison', 'sample_grid',
-           'write_comparison']
+           'describe_tests', 'write_comparison']
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c02
 import textwrap
@@ -25,13 +25,13 @@ from ..core.errors import printable
 from ..core.files import atomic_write
 from ..core.pages import PLOT_STYLE, escape_markdown, markdown_page, markdown_table
 from ..evaluate.evaluation import measured_values
-from ..evaluate.intervals import student_interval
+from ..evaluate.intervals import proportion_interval, student_interval
 from ..evaluate.measures import Measure, comparison_measures, curve_measures
 from ..runs.folder import RunFolder
 from ..runs.report import changed_settings
 from medimagegan.studies.comparison import (
     Arm,
-    conclude_families,
+    conclude,
     count_cures,
     differences,
     group_families,
@@ -41,24 +41,31 @@ from medimagegan.studies.comparison import (
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c08
 def _interval_text(
-    values,  # One for each seed
+    values: pd.Series,  # One for each seed; NaN: the seed failed
     measure: Measure,
+    images: float = 0,  # Of all seeds
 ) -> str:
     "Write the mean over seeds with its 95 % interval, clipped to the bounds of the measure."
     mean, low, high = student_interval(values)
+    failed = int(np.isnan(values).sum())
+    note = f' ({len(values) - failed} of {len(values)} seeds)' if failed and failed < len(values) else ''
     if np.isnan(low):
-        return f'{mean:.3g}'
+        return f'{mean:.3g}{note}' if failed < len(values) else ''
+    if measure.is_share and images > 0:
+        _, wilson_low, wilson_high = proportion_interval(mean * images, images)
+        low, high = min(low, wilson_low), max(high, wilson_high)
     lowest, highest = measure.bounds
     low = low if lowest is None else max(lowest, low)
     high = high if highest is None else min(highest, high)
-    return f'{mean:.3g} [{low:.3g}, {high:.3g}]'
+    return f'{mean:.3g} [{low:.3g}, {high:.3g}]{note}'
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c10
 def _arm_row(arm: Arm, columns: dict[str, Measure]) -> dict[str, str]:
     "Write the cells of one arm."
     scores = arm.scores()
     counts = scores['verdict'].value_counts()
-    cells = {row.title: _interval_text(scores[name], row) for name, row in columns.items() if name in scores}
+    cells = {row.title: _interval_text(scores[name], row, scores['n'].sum()) for name, row in columns.items()
+             if name in scores}
     return {'arm': arm.name, 'seeds': str(len(scores)), 'N': f"{scores['n'].max():.0f}", **cells,
             'verdicts': ', '.join(f'{n} × {verdict}' for verdict, n in counts.items()),
             'seconds a run': f"{scores['seconds'].mean():.0f}"}
@@ -89,11 +96,12 @@ def comparison_table(
     "Tabulate every arm with its mean over seeds, interval, verdicts and cost."
     primary = primary_metrics()[primary_metric]
     columns, sign = comparison_measures() | {primary_metric: primary}, 1 if primary.higher_is_better is False else -1
-    order = {arm.name: sign * arm.scores()[primary_metric].mean() for arm in arms}
-    ranked = sorted(arms, key=lambda arm: (np.isnan(order[arm.name]), order[arm.name]))  # those without a value last
+    values = {arm.name: sign * arm.scores()[primary_metric] for arm in arms}
+    ranked = sorted(arms, key=lambda arm: (values[arm.name].isna().mean(), values[arm.name].mean()))  # failed: last
     rows = [_arm_row(arm, columns) for arm in ranked]
-    known = {name: row for name, row in columns.items() if any(row.title in cells for cells in rows)}
-    return pd.DataFrame([*rows, *_baseline_rows(arms, known)]).fillna('').set_index('arm')
+    known = {name: row for name, row in columns.items() if any(cells.get(row.title) for cells in rows)}
+    table = pd.DataFrame([*rows, *_baseline_rows(arms, known)]).fillna('').set_index('arm')
+    return table.drop(columns=[row.title for name, row in columns.items() if name not in known and row.title in table])
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c21
 class Panel(NamedTuple):
@@ -200,7 +208,7 @@ def sample_grid(
 ) -> Image.Image:
     "Show the same four latents of each arm's first seed over the course of training."
     font, step, margin = ImageFont.load_default(11), 2 * side + 9, 150
-    shown = {str(arm.runs[0].path): arm for arm in arms}.values()
+    shown = {str(arm.runs[0].path): arm for arm in arms if arm.runs}.values()
     rows = [(arm, _spread_evenly(list(arm.runs[0].sheets.items()), columns)) for arm in shown]
     width = margin + max(len(sheets) for _, sheets in rows) * step - 8
     picture = Image.new('RGB', (width, len(rows) * (step + 8)), 'white')
@@ -226,6 +234,8 @@ def _length_note(arms: list[Arm]) -> str:
 # %% ../../nbs/610_studies.comparison_report.ipynb #c40
 def _settings_text(arm: Arm) -> str:
     "List the settings of an arm that differ from their defaults, escaped."
+    if not arm.runs:
+        return 'no run has a result'
     changed = changed_settings(arm.runs[0].config)
     return escape_markdown(', '.join(f'{key}: {value}' for key, (value, _) in changed.items() if key != 'seed'))
 
@@ -234,20 +244,21 @@ def _cures_section(arms: list[Arm]) -> list[str]:
     "Tabulate the cures of a family whose base provokes a failure; empty for other families."
     if not arms[0].provokes:
         return []
-    n = len(arms[0].runs)
-    note = ('Seeds with the failure, with another failure, and with samples that are noise. Few seeds prove little: a '
-            f'remedy that fails in one seed of three is called a cure in {(2 / 3)**n:.0%} of all experiments '
-            f'with {n} seeds.')
-    return [note, markdown_table(count_cures(arms).astype(str).set_index('arm'))]
+    n = len(arms[0].scores())
+    note = ('Seeds with the failure, with another failure, with copies of training images, and with samples far from '
+            'real; *left* is their sum. p is that of McNemar\'s exact test. Few seeds prove little: a remedy that fails '
+            f'in one seed of three passes in all of {n} seeds with a probability of {(2 / 3)**n:.0%}.')
+    table = count_cures(arms).set_index('arm').map(lambda value: f'{value:.3g}' if isinstance(value, float) else value)
+    return [note, markdown_table(table.replace('nan', ''))]
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c44
-def _differences_section(arms: list[Arm], primary_metric: str) -> list[str]:
+def _differences_section(base: Arm, table: pd.DataFrame, primary_metric: str) -> list[str]:
     "Tabulate the paired differences of a family; empty for a family of one arm."
-    table = differences(arms, primary_metric).set_index('arm').rename(columns={'p': 'p (Holm)'})
-    if not len(table):
+    rows = table[table['base'] == base.name].drop(columns='base').set_index('arm').rename(columns={'p': 'p (Holm)'})
+    if not len(rows):
         return []
-    text = table.map(lambda value: f'{value:.3g}' if isinstance(value, float) else value)
-    note = f'Each arm against *{escape_markdown(arms[0].name)}*, paired by seed, by {primary_metric}:'
+    text = rows.map(lambda value: f'{value:.3g}' if isinstance(value, float) else value)
+    note = f'Each arm against *{escape_markdown(base.name)}*, paired by seed, by {primary_metric}:'
     return [note, markdown_table(text)]
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c46
@@ -260,31 +271,38 @@ def _pictures_section(name: str, number: str) -> list[str]:
             'Four latents of the first seed, the same in every cell; one row for each arm, one column for each epoch.']
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c47
-def _family_section(arms: list[Arm], name: str, number: str, primary_metric: str, heading: bool) -> list[str]:
+def _family_section(arms: list[Arm], name: str, number: str, primary_metric: str, table: pd.DataFrame) -> list[str]:
     "Write everything about one family: its table, cures, differences and pictures."
-    parts = [f'## {escape_markdown(arms[0].name)}', f'{_settings_text(arms[0])}.'] if heading else []
-    return [*parts, markdown_table(comparison_table(arms, primary_metric)), *_cures_section(arms),
-            *_differences_section(arms, primary_metric), *_pictures_section(name, number)]
+    return [markdown_table(comparison_table(arms, primary_metric)), *_cures_section(arms),
+            *_differences_section(arms[0], table, primary_metric), *_pictures_section(name, number)]
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c48
+def describe_tests(
+    seeds: int,  # Of an arm, at most
+) -> str:
+    "Describe the intervals and the tests of a page."
+    return (f"Intervals are 95 % intervals by Student's t over {seeds} seed{'s' if seeds > 1 else ''}, not corrected; "
+            "those of shares of N images are never narrower than Wilson's. A difference is called better or worse if p is "
+            'below 0.05: p is that of the paired t-test, or of a sign test where a seed failed (worse than any score), '
+            'corrected for the number of comparisons (Holm).')
+
+# %% ../../nbs/610_studies.comparison_report.ipynb #c49
 def _methods_section(arms: list[Arm]) -> list[str]:
     "Describe how the numbers were made, and the settings of the first arm."
     run, first = first_finished(arms), escape_markdown(arms[0].name)
     protocol = next(iter(run.scores['metrics'].values())) if run else {}
-    seeds = max(len(arm.runs) for arm in arms)
+    seeds = max(len(arm.scores()) for arm in arms)
     reference = escape_markdown(protocol.get('reference', 'real images'))
     network = escape_markdown(protocol.get('backbone', 'the network of the run'))
-    note = (f"Intervals are 95 % intervals by Student's t over {seeds} seed{'s' if seeds > 1 else ''}. A difference is "
-            'called better or worse if its interval excludes zero; p is that of the paired t-test, corrected for the '
-            f'number of comparisons (Holm). N generated images are compared with N {reference} in the features of '
+    note = (f'{describe_tests(seeds)} N generated images are compared with N {reference} in the features of '
             f'{network}. *Other reals* is the real vs. real baseline: real images in place of generated ones, with the '
             f'settings of *{first}*. *color* is the error of the colours in levels of 255. Seconds are training time, '
             'with other runs on the same machine.')
     return [note, f'Settings of *{first}* that differ from the defaults: {_settings_text(arms[0])}.']
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c49
+# %% ../../nbs/610_studies.comparison_report.ipynb #c50
 def _comparison_page(
-    families: list[list[Arm]],
+    arms: list[Arm],
     name: str,  # Of the files
     title: str,
     question: str,
@@ -292,16 +310,17 @@ def _comparison_page(
     command: str,
 ) -> str:  # Markdown
     "Write the page of a comparison."
-    arms = list({arm.name: arm for family in families for arm in family}.values())
-    answer = escape_markdown(conclude_families(arms, primary_metric))
+    families, table = group_families(arms), differences(arms, primary_metric)
+    answer = escape_markdown(conclude(arms, primary_metric))
     parts = [f'# {escape_markdown(title)}', escape_markdown(question), f'**Answer.** {answer}', _length_note(arms)]
     for i, family in enumerate(families):
-        parts += _family_section(family, name, f'{i or ""}', primary_metric, heading=len(families) > 1)
+        parts += [f'## {escape_markdown(family[0].name)}', f'{_settings_text(family[0])}.'] if len(families) > 1 else []
+        parts += _family_section(family, name, f'{i or ""}', primary_metric, table)
     parts += _methods_section(arms)
     parts += [f'```sh\n{printable(command, 10_000)}\n```'] if command else []
     return '\n\n'.join(part for part in parts if part) + '\n'
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c51
+# %% ../../nbs/610_studies.comparison_report.ipynb #c52
 def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
     "Write the curves and samples of one family."
     with atomic_write(f'{stem}_curves{number}.png') as new:
@@ -309,7 +328,7 @@ def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
     with atomic_write(f'{stem}_samples{number}.png') as new:
         sample_grid(arms).quantize(256, dither=Image.Dither.NONE).save(new, 'PNG', optimize=True)
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c52
+# %% ../../nbs/610_studies.comparison_report.ipynb #c53
 def write_comparison(
     arms: list[Arm],
     folder: str | Path,  # Gets `NAME.md`, `NAME.html` and two pictures for each family
@@ -324,7 +343,7 @@ def write_comparison(
     folder.mkdir(parents=True, exist_ok=True)
     for i, family in enumerate(families):
         _write_pictures(family, folder / name, f'{i or ""}')
-    text = _comparison_page(families, name, title, question, primary_metric, command)
+    text = _comparison_page(arms, name, title, question, primary_metric, command)
     for suffix, body in (('md', text), ('html', markdown_page(title, text, folder))):
         with atomic_write(folder / f'{name}.{suffix}') as new:
             new.write_text(body, encoding='utf-8')

@@ -21,7 +21,7 @@ from ..core.progress import progress_bar
 from ..core.pages import escape_markdown
 from ..runs.folder import RunFolder
 from ..runs.experiment import find_notebook
-from .comparison import Arm, conclude_families, group_families
+from .comparison import Arm, conclude, group_families
 from .comparison_report import write_comparison
 from .launch import launch_run, read_result
 from .workers import SlurmJobs, adjust_jobs, open_client
@@ -128,7 +128,7 @@ def write_suite_report(
     report = write_comparison(arms, folder, suite.name, suite.title, suite.question, suite.primary_metric, command)
     compared = next((i for i, family in enumerate(group_families(arms)) if len(family) > 1), 0)
     summary = {'title': suite.title, 'question': suite.question,
-               'answer': conclude_families(arms, suite.primary_metric),
+               'answer': conclude(arms, suite.primary_metric),
                'picture': f'{suite.name}_samples{compared or ""}.png'}
     with atomic_write(report.with_suffix('.json')) as new:
         new.write_text(json.dumps(summary, indent=1), encoding='utf-8')
