@@ -107,7 +107,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path):
     settings = {**SMALL, 'batch_size': 7, 'out': 'runs', 'run': 'odd'}
     said = command(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '--no-python', '--',
                    Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings), cwd=tmp_path, code=1).stderr
-    assert said.count('batch_size: 7 images per step cannot be divided among 2 processes: expected a multiple of 2') == 1
+    assert said.count('batch_size: 7 images per batch cannot be divided among 2 processes: expected a multiple of 2') == 1
     assert not (tmp_path / 'runs').exists()
 
 
@@ -115,7 +115,7 @@ def test_a_failure_of_processes_started_here_is_said_and_leaves_nothing(tmp_path
     cfg = TrainConfig(**{**SMALL, 'batch_size': 7, 'out': str(tmp_path / 'runs'), 'run': 'odd'})
     with pytest.raises(ChildProcessError, match='one of the 2 processes failed'):
         start_ranks(cfg, 2, print)
-    assert capfd.readouterr().err.count('batch_size: 7 images per step cannot be divided among 2 processes') == 1
+    assert capfd.readouterr().err.count('batch_size: 7 images per batch cannot be divided among 2 processes') == 1
     assert not (tmp_path / 'runs').exists()
 
 

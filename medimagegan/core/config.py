@@ -282,8 +282,8 @@ def settings_text(
     cfg: TrainConfig,
 ) -> str:  # Sorted JSON without paths, `n_gpu` and `max_time`
     "Write what was trained as text: equal for equal experiments."
-    usual = {'budget_minutes': 0, **ADDED_SETTINGS,
-             **{name: ARCHITECTURES[cfg.arch][name] for name in ('generator', 'discriminator')}}
+    usual = {'budget_minutes': 0, **ADDED_SETTINGS}
+    usual |= {name: ARCHITECTURES[cfg.arch][name] for name in ('generator', 'discriminator')}
     left_out = {*PATH_SETTINGS, 'n_gpu', 'max_time', *(name for name in usual if getattr(cfg, name) == usual[name])}
     return json.dumps({k: v for k, v in asdict(cfg).items() if k not in left_out}, sort_keys=True)
 

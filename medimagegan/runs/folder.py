@@ -32,7 +32,7 @@ class RunFolder:
     @property
     def config(self) -> TrainConfig:
         "Read every setting; `medimagegan train config.yaml` repeats the run."
-        return load_config(self.path / 'config.yaml')
+        return load_config(self.path / 'config.yaml', saved=True)
 
     @property
     def history(self) -> pd.DataFrame:
