@@ -234,7 +234,7 @@ class TrainConfig:
         check_combinations(self)
         check_score_features(self)
 
-# %% ../../nbs/140_core.config.ipynb #c33
+# %% ../../nbs/140_core.config.ipynb #c31
 def make_config(
     values: dict,  # Setting name to value, as text or already typed
     base: TrainConfig | None = None,  # Provides the other settings; the defaults if left out
@@ -245,7 +245,7 @@ def make_config(
     opened = {f.name: f.default for f in fields(TrainConfig) if f.name in base.opened}
     return make_settings(TrainConfig, {**opened, **values} if isinstance(values, dict) else values, base, where)
 
-# %% ../../nbs/140_core.config.ipynb #c39
+# %% ../../nbs/140_core.config.ipynb #c37
 def save_config(
     cfg: TrainConfig,
     file: str | Path,  # YAML; replaced as a whole
@@ -255,7 +255,7 @@ def save_config(
     with atomic_write(file) as new:
         new.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding='utf-8')
 
-# %% ../../nbs/140_core.config.ipynb #c40
+# %% ../../nbs/140_core.config.ipynb #c38
 ADDED_SETTINGS = {'dis_steps': 1}  # Their value in runs of versions that did not have them
 
 
@@ -265,7 +265,7 @@ def complete_saved(
     "Fill in what saved settings of an earlier version lack."
     return ADDED_SETTINGS | values
 
-# %% ../../nbs/140_core.config.ipynb #c41
+
 def load_config(
     file: str | Path,  # YAML: one `name: value` per line
     base: TrainConfig | None = None,  # Provides the settings that the file leaves out
@@ -277,7 +277,7 @@ def load_config(
         raise UserError(f'{file}: expected one `name: value` per line, got {describe_value(values)}')
     return make_config(complete_saved(values or {}) if saved else values or {}, base, where=str(file))
 
-# %% ../../nbs/140_core.config.ipynb #c49
+# %% ../../nbs/140_core.config.ipynb #c44
 def settings_text(
     cfg: TrainConfig,
 ) -> str:  # Sorted JSON without paths, `n_gpu` and `max_time`
@@ -287,7 +287,7 @@ def settings_text(
     left_out = {*PATH_SETTINGS, 'n_gpu', 'max_time', *(name for name in usual if getattr(cfg, name) == usual[name])}
     return json.dumps({k: v for k, v in asdict(cfg).items() if k not in left_out}, sort_keys=True)
 
-# %% ../../nbs/140_core.config.ipynb #c54
+# %% ../../nbs/140_core.config.ipynb #c49
 def settings_digest(
     cfg: TrainConfig,
 ) -> str:  # Six hexadecimal digits
@@ -295,7 +295,7 @@ def settings_digest(
     text = f'{cfg.path} {cfg.labels} {cfg.split} {cfg.warm_start} {settings_text(cfg)}'
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
-# %% ../../nbs/140_core.config.ipynb #c55
+# %% ../../nbs/140_core.config.ipynb #c50
 def name_run(
     cfg: TrainConfig,  # With or without a run name
 ) -> TrainConfig:  # The same settings, with a run name
@@ -306,7 +306,7 @@ def name_run(
     data = data if len(data.encode()) <= 150 else data[:30]
     return replace(cfg, run=f'{cfg.arch}-{cfg.image_size}-{data}-{settings_digest(cfg)}')
 
-# %% ../../nbs/140_core.config.ipynb #c59
+# %% ../../nbs/140_core.config.ipynb #c54
 def describe_settings() -> list[dict]:  # Keys: `name`, `type`, `default`, `range` and `help`; all values are text
     "Describe every setting of a training run, one row each."
     rows = []
@@ -319,7 +319,7 @@ def describe_settings() -> list[dict]:  # Keys: `name`, `type`, `default`, `rang
                      'range': describe_range(f), 'help': f.metadata['help']})
     return rows
 
-# %% ../../nbs/140_core.config.ipynb #c61
+# %% ../../nbs/140_core.config.ipynb #c56
 def default_settings(
     arch: str,  # A key of `ARCHITECTURES`
 ) -> dict:  # {setting: value}

@@ -65,7 +65,8 @@ def make_generator(
     if cfg.conditional and len(classes) < 2:
         raise UserError(f'conditional: expected two classes or more, got {", ".join(classes) or "none"}; '
                         'add classes, or set it to False')
-    kind = FastGenerator if cfg.generator == 'fastgan' else partial(Generator, multi_scale=cfg.multi_scale)
+    kind = FastGenerator if cfg.generator == 'fastgan' else partial(Generator, multi_scale=cfg.multi_scale,
+                                                                    layout=ARCHITECTURES[cfg.arch]['layout'])
     generator = kind(cfg.image_size, cfg.latent_vector, cfg.number_channels, cfg.gen_feature_maps,
                      cfg.max_feature_maps, n_classes=len(classes) if cfg.conditional else 0)
     generator.classes = classes
@@ -86,15 +87,15 @@ def make_discriminator(
         per_image = {'r2', 'gp'} & set(LOSSES[cfg.loss].penalties)
         norm = 'none' if per_image else row['norm']
     return Discriminator(cfg.image_size, cfg.number_channels, cfg.dis_feature_maps, cfg.max_feature_maps, norm,
-                         row['spectral'], cfg.multi_scale, cfg.msg_combine, n_classes)
+                         row['spectral'], cfg.multi_scale, cfg.msg_combine, n_classes, row['layout'])
 
-# %% ../../nbs/350_gan.step.ipynb #c17
+# %% ../../nbs/350_gan.step.ipynb #c16
 def _make_adam(network: nn.Module, rate: float, cfg: TrainConfig, captured: bool) -> torch.optim.Adam:
     "Make the optimizer of one network; `captured` where a CUDA graph may record it."
     betas = (cfg.beta_adam, cfg.beta2_adam)
     return torch.optim.Adam(network.parameters(), rate, betas, fused=True, capturable=captured)
 
-# %% ../../nbs/350_gan.step.ipynb #c18
+# %% ../../nbs/350_gan.step.ipynb #c17
 def init_gan(
     cfg: TrainConfig,  # The settings of the run
     device: torch.device | str = 'cpu',  # Where it trains
@@ -114,7 +115,7 @@ def init_gan(
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
     return GAN(g, d, ema, opt_g, opt_d, rng, scaler, dtype, torch.zeros((), dtype=torch.int64, device=device))
 
-# %% ../../nbs/350_gan.step.ipynb #c21
+# %% ../../nbs/350_gan.step.ipynb #c20
 @torch.no_grad()
 def update_ema(
     ema: nn.Module,  # Changed in place
@@ -130,7 +131,7 @@ def update_ema(
         elif kept.is_floating_point():
             kept.lerp_(new, share)
 
-# %% ../../nbs/350_gan.step.ipynb #c26
+# %% ../../nbs/350_gan.step.ipynb #c24
 def _active_penalties(
     loss: Loss,
     r1_gamma: float,
@@ -140,7 +141,7 @@ def _active_penalties(
     weights = {'r1': r1_gamma, 'r2': r1_gamma, 'gp': gp_weight}
     return {name for name in loss.penalties if weights[name] > 0}
 
-# %% ../../nbs/350_gan.step.ipynb #c28
+# %% ../../nbs/350_gan.step.ipynb #c26
 def _compute_logits(
     d: Discriminator,
     reals: list[Tensor],  # Pyramid
@@ -154,7 +155,7 @@ def _compute_logits(
     both = [torch.cat(pair) for pair in zip(reals, fakes, strict=True)]
     return d(both, labels if labels is None else labels.repeat(2)).float().chunk(2)
 
-# %% ../../nbs/350_gan.step.ipynb #c29
+# %% ../../nbs/350_gan.step.ipynb #c27
 class DiscriminatorLoss(NamedTuple):
     "What the discriminator's forward pass gives."
 
@@ -163,7 +164,7 @@ class DiscriminatorLoss(NamedTuple):
     real_logits: Tensor  # (N,)
     fake_logits: Tensor  # (N,)
 
-# %% ../../nbs/350_gan.step.ipynb #c31
+# %% ../../nbs/350_gan.step.ipynb #c28
 def discriminator_loss(
     gan: GAN,  # Its discriminator and random numbers are used
     reals: list[Tensor],  # Pyramid, in [-1, 1]
@@ -192,7 +193,7 @@ def discriminator_loss(
                                                              augment(fakes, rng), rng)
     return DiscriminatorLoss(adversarial, penalty, real_logits, fake_logits)
 
-# %% ../../nbs/350_gan.step.ipynb #c33
+# %% ../../nbs/350_gan.step.ipynb #c30
 def generator_loss(
     gan: GAN,  # Its discriminator and random numbers are used
     reals: list[Tensor],  # Pyramid, in [-1, 1]
@@ -209,7 +210,7 @@ def generator_loss(
             real_logits = d(augment(reals, rng), labels).float()
     return loss.generator(d(augment(fakes, rng), labels).float(), real_logits.detach())
 
-# %% ../../nbs/350_gan.step.ipynb #c35
+# %% ../../nbs/350_gan.step.ipynb #c32
 def _update_network(gan: GAN, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
     "Take one optimizer step and return the gradient norm, 0 where fp16 skips the step."
     optimizer.zero_grad(set_to_none=True)
@@ -221,15 +222,7 @@ def _update_network(gan: GAN, network: nn.Module, optimizer: torch.optim.Optimiz
     gan.scaler.step(optimizer)
     return norm
 
-# %% ../../nbs/350_gan.step.ipynb #c37
-def mean_signs(
-    real_logits: Tensor,  # (N,), or (N, 5) with five heads
-    fake_logits: Tensor,  # Of the same shape
-) -> dict[str, Tensor]:  # `sign_real` and `sign_fake`: (), -1 to 1
-    "Compute the mean sign of the logits on real and on generated images."
-    return {'sign_real': real_logits.sign().mean(), 'sign_fake': fake_logits.sign().mean()}
 
-# %% ../../nbs/350_gan.step.ipynb #c40
 def _split_batches(
     real: Tensor,  # (k · N, C, size, size)
     labels: Tensor | None,  # (k · N,)
@@ -238,7 +231,23 @@ def _split_batches(
     "Split the images of a step into one batch for each update of the discriminator."
     return zip(range(1, k + 1), real.chunk(k), [None] * k if labels is None else labels.chunk(k), strict=True)
 
-# %% ../../nbs/350_gan.step.ipynb #c41
+# %% ../../nbs/350_gan.step.ipynb #c34
+def mean_signs(
+    real_logits: Tensor,  # (N,), or (N, 5) with five heads
+    fake_logits: Tensor,  # Of the same shape
+) -> dict[str, Tensor]:  # `sign_real` and `sign_fake`: (), -1 to 1
+    "Compute the mean sign of the logits on real and on generated images."
+    return {'sign_real': real_logits.sign().mean(), 'sign_fake': fake_logits.sign().mean()}
+
+
+def _collect_numbers(d_pass: DiscriminatorLoss, d_grad: Tensor, g_loss: Tensor, g_grad: Tensor) -> dict[str, Tensor]:
+    "Name the numbers of a step in the order of the columns of the history."
+    real, fake = d_pass.real_logits, d_pass.fake_logits
+    numbers = {'d_loss': d_pass.loss, 'g_loss': g_loss, 'd_real': real.sigmoid().mean(), 'd_fake': fake.sigmoid().mean(),
+               'penalty': d_pass.penalty, 'd_grad': d_grad, 'g_grad': g_grad, **mean_signs(real, fake)}
+    return {name: number.detach() for name, number in numbers.items()}
+
+# %% ../../nbs/350_gan.step.ipynb #c37
 def train_step(
     gan: GAN,  # Changed in place
     real: Tensor,  # (dis_steps · N, C, size, size), in [-1, 1]
@@ -276,8 +285,4 @@ def train_step(
     gan.scaler.update()
     update_ema(gan.ema, g, ema_decay, gan.steps)
     gan.steps += 1
-    numbers = {'d_loss': d_pass.loss, 'g_loss': g_loss,
-               'd_real': d_pass.real_logits.sigmoid().mean(), 'd_fake': d_pass.fake_logits.sigmoid().mean(),
-               'penalty': d_pass.penalty, 'd_grad': d_grad, 'g_grad': g_grad,
-               **mean_signs(d_pass.real_logits, d_pass.fake_logits)}
-    return {name: number.detach() for name, number in numbers.items()}
+    return _collect_numbers(d_pass, d_grad, g_loss, g_grad)
