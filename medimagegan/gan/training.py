@@ -68,11 +68,11 @@ def train_steps(
 
     A record is `epoch` and `step`, both counted from 1, then the means of the steps since the last record.
     Raises `FloatingPointError` when a loss, a gradient norm or a weight is NaN or Inf."""
-    device, part, per_step = gan.steps.device, (rank(), n_ranks()), cfg.dis_steps
+    device, part, k = gan.steps.device, (rank(), n_ranks()), cfg.dis_steps
     data, step = move_to_gpu_if_fits(data, device), make_step(gan, cfg, log)
-    last, check_each = n_steps(len(data), cfg.batch_size, per_step), device.type == 'cpu' and n_ranks() == 1
+    last, check_each = n_steps(len(data), cfg.batch_size, k), device.type == 'cpu' and n_ranks() == 1
     while gan.epoch < cfg.num_epochs and not is_over():
-        for images, labels in image_batches(data, cfg.batch_size, cfg.seed, gan.epoch, device, part, gan.batch, per_step):
+        for images, labels in image_batches(data, cfg.batch_size, cfg.seed, gan.epoch, device, part, gan.batch, k):
             numbers, record = step(images, labels if cfg.conditional else None), None
             now = torch.stack(list(numbers.values())).float()
             gan.since = [*_fill_numbers(gan.since, now), now]

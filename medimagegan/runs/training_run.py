@@ -242,7 +242,7 @@ class TrainingRun:
         self.opened.save()
         self.saved = time.monotonic()
 
-# %% ../../nbs/520_runs.training_run.ipynb #c31
+# %% ../../nbs/520_runs.training_run.ipynb #c33
 def roll_back(
     run: OpenRun,  # After a step that diverged
     log: Callable = print,  # Gets a line for each thing that differs
@@ -259,7 +259,7 @@ def roll_back(
                {'step': gan.step, 'what': 'rolled back', 'was': f'step {bad}', 'now': f'rates × {run.cfg.rollback:g}'})
     return bad
 
-# %% ../../nbs/520_runs.training_run.ipynb #c32
+# %% ../../nbs/520_runs.training_run.ipynb #c34
 def fit_or_roll_back(training: TrainingRun) -> str:  # Reason for an early stop, '' where there was none
     "Fit; where training diverges and `rollback` allows it, return to the last checkpoint once."
     cfg, gan, log = training.cfg, training.gan, training.log
@@ -273,7 +273,7 @@ def fit_or_roll_back(training: TrainingRun) -> str:  # Reason for an early stop,
             log(f'note: {error}; back to step {gan.step}, with {cfg.rollback:g} times the learning rates')
             training.save()
 
-# %% ../../nbs/520_runs.training_run.ipynb #c36
+# %% ../../nbs/520_runs.training_run.ipynb #c38
 def follow_first_rank(
     run: OpenRun,  # Of this rank
     stop: Stop,  # Notes signals; rank 0 decides
@@ -290,7 +290,7 @@ def follow_first_rank(
             if early:
                 break
 
-# %% ../../nbs/520_runs.training_run.ipynb #c38
+# %% ../../nbs/520_runs.training_run.ipynb #c40
 def train_opened(
     run: OpenRun,
     features: Features | None,  # None on ranks other than 0
@@ -315,7 +315,7 @@ def train_opened(
         score_run(run.gan, run.cfg, run.folder, stats, run.train_set, run.held)
     wait_for_all()
 
-# %% ../../nbs/520_runs.training_run.ipynb #c39
+# %% ../../nbs/520_runs.training_run.ipynb #c41
 def train_run(
     cfg: TrainConfig,  # With a run name
     folder: RunFolder,  # Checked by `check_folder`
