@@ -42,7 +42,7 @@ def torchrun(n, *words, cwd, code=0):
 
 @pytest.mark.parametrize('options', [
     dict(arch='SNGAN', loss='hinge'), dict(arch='SNGAN', augment=('flip', 'turn', 'shift', 'color', 'cutout')),
-    dict(arch='DCGAN', multi_scale=True), dict(arch='DCGAN', loss='wgan-gp'), dict(arch='SNGAN', loss='relativistic')],
+    dict(arch='DCGAN', multi_scale=True), dict(arch='DCGAN', loss='wgan-gp', dis_steps=2), dict(arch='SNGAN', loss='relativistic')],
     ids=lambda options: '-'.join(map(str, options.values()))[:40])
 def test_two_ranks_of_8_are_one_of_16(tmp_path, options):
     settings = dict(image_size=32, gen_feature_maps=8, dis_feature_maps=8, batch_size=16, num_epochs=5, log_every=1, precision='fp32',
@@ -107,7 +107,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path):
     settings = {**SMALL, 'batch_size': 7, 'out': 'runs', 'run': 'odd'}
     said = command(sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '--no-python', '--',
                    Path(sys.executable).parent / 'medimagegan', 'train', *flags(**settings), cwd=tmp_path, code=1).stderr
-    assert said.count('batch_size: 7 images per step cannot be divided among 2 processes: expected a multiple of 2') == 1
+    assert said.count('batch_size: 7 images per batch cannot be divided among 2 processes: expected a multiple of 2') == 1
     assert not (tmp_path / 'runs').exists()
 
 
@@ -115,7 +115,7 @@ def test_a_failure_of_processes_started_here_is_said_and_leaves_nothing(tmp_path
     cfg = TrainConfig(**{**SMALL, 'batch_size': 7, 'out': str(tmp_path / 'runs'), 'run': 'odd'})
     with pytest.raises(ChildProcessError, match='one of the 2 processes failed'):
         start_ranks(cfg, 2, print)
-    assert capfd.readouterr().err.count('batch_size: 7 images per step cannot be divided among 2 processes') == 1
+    assert capfd.readouterr().err.count('batch_size: 7 images per batch cannot be divided among 2 processes') == 1
     assert not (tmp_path / 'runs').exists()
 
 

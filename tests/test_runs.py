@@ -63,16 +63,20 @@ def test_a_log_that_lost_rows_is_reported(medimagegan, tmp_path):
 
 
 def test_an_unfinished_run_of_an_earlier_version_goes_on(medimagegan, tmp_path):
-    "Its history has no mean signs, and its checkpoint has a step without them."
-    small = {**SMALL, 'num_epochs': 3, 'log_every': 2}
-    medimagegan('train', *flags(**small, run='straight'))
-    medimagegan('train', *flags(**small, run='a'), '--max_time', '0.00001', code=124)  # after one step
+    "Its history has no mean signs, its checkpoint has a step without them, and its critic takes one step."
+    small = {**SMALL, 'num_epochs': 3, 'log_every': 2, 'loss': 'wgan-gp'}
+    earlier = flags(dis_steps=1, beta_adam=.5, beta2_adam=.999)  # its defaults
+    medimagegan('train', *flags(**small, run='straight'), *earlier)
+    medimagegan('train', *flags(**small, run='a'), *earlier, '--max_time', '0.00001', code=124)  # after one step
     runs = tmp_path / 'runs'
     state = torch.load(runs / 'a' / 'checkpoint.pt', weights_only=True)
     assert [len(numbers) for numbers in state['since']] == [9]
     torch.save(state | {'since': [state['since'][0][:7]]}, runs / 'a' / 'checkpoint.pt')
     (runs / 'a' / 'history.csv').write_text('epoch,step,d_loss,g_loss,d_real,d_fake,penalty,d_grad,g_grad\n')
+    config = runs / 'a' / 'config.yaml'
+    config.write_text(config.read_text().replace('dis_steps: 1\n', ''))
     medimagegan('train', *flags(**small, run='a'))
+    assert RunFolder(runs / 'a').config.dis_steps == 1
     assert (runs / 'a' / 'generator.safetensors').read_bytes() == (runs / 'straight' / 'generator.safetensors').read_bytes()
     rows, straight = (pd.read_csv(runs / run / 'history.csv') for run in ('a', 'straight'))
     assert list(rows) == list(straight) and rows.iloc[:, :9].equals(straight.iloc[:, :9]) and rows.notna().all(axis=None)

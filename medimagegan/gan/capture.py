@@ -100,7 +100,7 @@ def make_step(
     gamma = cfg.r1_gamma if cfg.r1_gamma is not None else float('r2' in loss.penalties)
     augment = make_augment(cfg.augment)
     options = dict(loss=loss, augment=augment if cfg.discriminator == 'conv' else append_view(augment), r1_gamma=gamma,
-                   gp_weight=cfg.gp_weight, ema_decay=cfg.ema_decay)
+                   gp_weight=cfg.gp_weight, ema_decay=cfg.ema_decay, dis_steps=cfg.dis_steps)
 
     def step(images: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         return train_step(gan, to_signed(images), labels=labels, **options)

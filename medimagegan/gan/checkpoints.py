@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import torch
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c03
 from .. import __version__
-from ..core.config import TrainConfig, make_config, settings_text
+from ..core.config import TrainConfig, complete_saved, make_config, settings_text
 from ..core.device import DTYPES
 from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
@@ -27,46 +27,59 @@ from .sampling import raise_oserror
 from .step import GAN
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c06
+def _list_tensors(
+    gan: GAN,
+    gradients: bool,  # Those too?
+) -> Iterator[tuple[str, torch.Tensor]]:  # (`the weight of discriminator.head.weight`, tensor)
+    "List the floating-point tensors of a run with their names: the networks, then the optimizers."
+    for network in ('discriminator', 'generator', 'ema'):
+        module = getattr(gan, network)
+        if gradients:
+            yield from ((f'the gradient of {network}.{k}', p.grad) for k, p in module.named_parameters()
+                        if p.grad is not None)
+        weights = dict(module.named_parameters())
+        for name, tensor in module.state_dict().items():
+            yield f"the {'weight' if name in weights else 'buffer'} of {network}.{name}", tensor
+    for network, optimizer in (('discriminator', gan.opt_d), ('generator', gan.opt_g)):
+        for name, p in getattr(gan, network).named_parameters():
+            yield from ((f"the optimizer's {kind} of {network}.{name}", t) for kind, t in optimizer.state[p].items())
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #c07
 def find_nonfinite(
     gan: GAN,  # After a step
-) -> str:  # `the gradient of discriminator.head.weight`, or '' if all numbers are finite
+    gradients: bool = False,  # Look at the gradients of that step too?
+) -> str:  # `the weight of discriminator.head.weight`, or '' if all numbers are finite
     "Name the first tensor that contains NaN or Inf."
-    for network in ('discriminator', 'generator', 'ema'):
-        weights = dict(getattr(gan, network).named_parameters())
-        gradients = {name: p.grad for name, p in weights.items()}
-        for kind, tensors in (('gradient', gradients), ('weight', weights)):
-            for name, tensor in tensors.items():
-                if tensor is not None and not tensor.isfinite().all():
-                    return f'the {kind} of {network}.{name}'
-    return ''
+    return next((name for name, tensor in _list_tensors(gan, gradients)
+                 if tensor.is_floating_point() and not tensor.isfinite().all()), '')
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c09
+# %% ../../nbs/380_gan.checkpoints.ipynb #c10
 def _stateful_parts(gan: GAN) -> dict:
     "Collect the parts of a run that have a state dict."
     return {name: getattr(gan, name) for name in ('generator', 'discriminator', 'ema', 'opt_g', 'opt_d', 'scaler')}
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c10
+# %% ../../nbs/380_gan.checkpoints.ipynb #c11
 _COUNTERS = ('epoch', 'batch', 'seconds', 'rolled_back')
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c12
+# %% ../../nbs/380_gan.checkpoints.ipynb #c13
 def describe_environment(gan: GAN) -> dict[str, str]:
     "Describe what a run's bits depend on besides its settings."
     return {'device': gan.rng.device.type, 'medimagegan': __version__, 'torch': str(torch.__version__),
             'python': platform.python_version(), 'threads': str(torch.get_num_threads()), 'processes': str(n_ranks())}
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c15
+# %% ../../nbs/380_gan.checkpoints.ipynb #c16
 def _previous(file: str | Path) -> Path:
     "Name the file that holds the checkpoint before `file`."
     return Path(file).with_stem(f'{Path(file).stem}.previous')
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c16
+# %% ../../nbs/380_gan.checkpoints.ipynb #c17
 def list_checkpoints(
     file: str | Path,  # The newest
 ) -> list[Path]:  # Those that exist, the newest first
     "List a checkpoint and the one before it."
     return [f for f in (Path(file), _previous(file)) if f.exists()]
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c17
+# %% ../../nbs/380_gan.checkpoints.ipynb #c18
 def save_checkpoint(
     gan: GAN,  # Between two steps
     cfg: TrainConfig,  # Its settings
@@ -88,15 +101,16 @@ def save_checkpoint(
         if Path(file).exists():
             os.replace(file, _previous(file))
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c23
+# %% ../../nbs/380_gan.checkpoints.ipynb #c24
 def _read_checkpoint(file: Path) -> dict:
     "Read one checkpoint, with its settings as a `TrainConfig`. May raise anything on a damaged file."
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # a file that is refused is reported in one line
         state = torch.load(file, map_location='cpu', weights_only=True)
-    return {**state, 'config': make_config(json.loads(state['config'])), 'surroundings': dict(state['surroundings'])}
+    cfg = make_config(complete_saved(json.loads(state['config'])))
+    return {**state, 'config': cfg, 'surroundings': dict(state['surroundings'])}
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c24
+# %% ../../nbs/380_gan.checkpoints.ipynb #c25
 def _read_newest_checkpoint(file: str | Path, log: Callable) -> tuple[Path, dict]:
     "Read the newest checkpoint that is readable. Raises `UserError` if there is none."
     reason = f'{file}: expected a checkpoint, found none'
@@ -108,7 +122,7 @@ def _read_newest_checkpoint(file: str | Path, log: Callable) -> tuple[Path, dict
             log(f'note: {reason}')
     raise UserError(reason)
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c28
+# %% ../../nbs/380_gan.checkpoints.ipynb #c29
 def _list_differences(
     gan: GAN,
     cfg: TrainConfig,  # The current settings
@@ -123,7 +137,7 @@ def _list_differences(
                 if f.name in compared and getattr(cfg, f.name) != getattr(then, f.name)]
     return environment, settings
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c31
+# %% ../../nbs/380_gan.checkpoints.ipynb #c32
 def _refuse_to_mix(
     file: Path,
     environment: list[tuple[str, str, str]],  # From `_list_differences`
@@ -136,7 +150,7 @@ def _refuse_to_mix(
                         f'this run has {name} {now}; resuming would mix two settings: '
                         'choose another `run` name, or use --force')
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c34
+# %% ../../nbs/380_gan.checkpoints.ipynb #c35
 def _check_counters(state: dict, cfg: TrainConfig, changed: set[str]) -> None:
     "Raise `ValueError` if the counters of a checkpoint are impossible; `changed` are the names of changed settings."
     counts = [state[name] for name in ('step', 'epoch', 'batch', 'rolled_back')]
@@ -145,7 +159,7 @@ def _check_counters(state: dict, cfg: TrainConfig, changed: set[str]) -> None:
     if state['epoch'] > cfg.num_epochs and 'num_epochs' not in changed:
         raise ValueError(f"expected at most {cfg.num_epochs} epochs, got {state['epoch']}")
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c36
+# %% ../../nbs/380_gan.checkpoints.ipynb #c37
 def _apply_changed_rates(gan: GAN, cfg: TrainConfig, changed: set[str]) -> None:
     "Set the optimizers' rates to those of the settings, where these have changed."
     for optimizer, rate in ((gan.opt_g, 'learning_rate'), (gan.opt_d, 'ttur')):
@@ -153,7 +167,7 @@ def _apply_changed_rates(gan: GAN, cfg: TrainConfig, changed: set[str]) -> None:
             now = cfg.learning_rate * (cfg.ttur if rate == 'ttur' else 1)
             optimizer.param_groups[0].update(lr=now, betas=(cfg.beta_adam, cfg.beta2_adam))
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c38
+# %% ../../nbs/380_gan.checkpoints.ipynb #c39
 def _restore(gan: GAN, cfg: TrainConfig, state: dict, changed: set[str]) -> None:
     "Restore every part of a run to the saved state."
     for name, part in _stateful_parts(gan).items():
@@ -171,7 +185,7 @@ def _restore(gan: GAN, cfg: TrainConfig, state: dict, changed: set[str]) -> None
     if same_device and 'precision' not in changed:
         gan.dtype = state['dtype']
 
-# %% ../../nbs/380_gan.checkpoints.ipynb #c40
+# %% ../../nbs/380_gan.checkpoints.ipynb #c41
 def load_checkpoint(
     gan: GAN,  # Freshly made; changed in place
     cfg: TrainConfig,  # The current settings

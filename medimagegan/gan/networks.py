@@ -61,20 +61,23 @@ class Generator(nn.Module):
         image_size: int = 64,  # Side of the images, in pixels: a power of two, 16 to 512
         latent_dim: int = 100,  # Length of z
         channels: int = 3,  # 1 for grey, 3 for colour
-        width: int = 64,  # Feature maps at half the image size
+        width: int = 64,  # Feature maps at half the image size; `miyato`: at the image size
         max_width: int = 512,  # Most feature maps at any resolution
         multi_scale: bool = False,  # Return the image at every smaller resolution too?
         n_classes: int = 0,  # Classes of a class-conditional generator; 0: no labels
+        layout: str = 'dcgan',  # `dcgan`, or `miyato`: one block more, and a 3×3 convolution as the last layer
     ):
         super().__init__()
-        maps = list(feature_maps(image_size, width, max_width).values())
+        sizes = feature_maps(image_size * (2 if layout == 'miyato' else 1), width, max_width)
+        maps, small = list(sizes.values()), [m for r, m in sizes.items() if multi_scale and r < image_size]
         self.latent_dim, self.n_classes = latent_dim, n_classes
         self.classes: tuple[str, ...] = ()  # Names of the training classes, in the order of the labels
         self.symmetries: tuple[str, ...] = ()  # What `sample` does to each image
         self.stem = _UpBlock(latent_dim, maps[0], 1, 0, n_classes)
         self.blocks = nn.ModuleList(_UpBlock(a, b, 2, 1, n_classes) for a, b in zip(maps, maps[1:], strict=False))
-        self.head = init_weights(nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1, bias=False))
-        self.small_heads = nn.ModuleList(init_weights(nn.Conv2d(m, channels, 1)) for m in maps if multi_scale)
+        self.head = init_weights(nn.Conv2d(maps[-1], channels, 3, 1, 1) if layout == 'miyato' else
+                                 nn.ConvTranspose2d(maps[-1], channels, 4, 2, 1, bias=False))
+        self.small_heads = nn.ModuleList(init_weights(nn.Conv2d(m, channels, 1)) for m in small)
 
     def pyramid(
         self,
@@ -98,7 +101,7 @@ class Generator(nn.Module):
         "Generate the full-size images of `z`."
         return self.pyramid(z, labels)[0]
 
-# %% ../../nbs/310_gan.networks.ipynb #c25
+# %% ../../nbs/310_gan.networks.ipynb #c27
 def pyramid(
     images: Tensor,  # (N, C, size, size)
     levels: int,  # How many sizes
@@ -109,20 +112,41 @@ def pyramid(
         scales.append(F.avg_pool2d(scales[-1], 2))
     return scales
 
-# %% ../../nbs/310_gan.networks.ipynb #c28
+# %% ../../nbs/310_gan.networks.ipynb #c30
 def _init_layer(layer: nn.Module, spectral: bool) -> nn.Module:
     "Initialise a layer, then apply spectral norm if `spectral`."
     layer = init_weights(layer)
     return spectral_norm(layer) if spectral else layer
 
-# %% ../../nbs/310_gan.networks.ipynb #c29
-def _make_down_block(inputs: int, outputs: int, bias: bool, batch_norm: bool, spectral: bool) -> nn.Sequential:
-    "Make a block that halves the resolution: a 4×4 convolution, batch norm or nothing, leaky ReLU."
-    return nn.Sequential(_init_layer(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=bias), spectral),
-                         init_weights(BatchNorm(outputs)) if batch_norm else nn.Identity(),
-                         nn.LeakyReLU(0.2))
-
 # %% ../../nbs/310_gan.networks.ipynb #c31
+def _make_layer(
+    inputs: int, outputs: int,
+    kernel: int,  # 4: halves the resolution; 3: keeps it
+    norm: str,  # `batch` or `none`
+    spectral: bool,
+    slope: float = .2,  # Of the leaky ReLU below 0
+    bias: bool = True,
+) -> list[nn.Module]:
+    "Make a convolution, batch norm or nothing, and a leaky ReLU."
+    return [_init_layer(nn.Conv2d(inputs, outputs, kernel, kernel - 2, 1, bias=bias), spectral),
+            init_weights(BatchNorm(outputs)) if norm == 'batch' else nn.Identity(), nn.LeakyReLU(slope)]
+
+# %% ../../nbs/310_gan.networks.ipynb #c33
+def _make_down_block(
+    inputs: int, outputs: int,
+    norm: str,  # `batch` or `none`
+    spectral: bool,
+    layout: str,  # `dcgan` or `miyato`
+    first: bool,  # Does it see the image?
+) -> nn.Sequential:
+    "Make a block that halves the resolution."
+    bias = norm == 'none'  # batch norm has a shift of its own
+    if layout == 'dcgan':
+        return nn.Sequential(*_make_layer(inputs, outputs, 4, 'none' if first else norm, spectral, bias=bias))
+    return nn.Sequential(*_make_layer(inputs, outputs, 3, 'none' if first else norm, spectral, .1, bias),
+                         *_make_layer(outputs, outputs, 4, norm, spectral, .1, bias))
+
+# %% ../../nbs/310_gan.networks.ipynb #c35
 def rename_old_keys(
     state: dict[str, Tensor],  # A discriminator's state dict; changed in place
     prefix: str = '',  # Of the keys, where the discriminator is part of another module
@@ -135,7 +159,7 @@ def rename_old_keys(
 def _rename_before_loading(module: nn.Module, state: dict[str, Tensor], prefix: str, *_) -> None:
     rename_old_keys(state, prefix)
 
-# %% ../../nbs/310_gan.networks.ipynb #c33
+# %% ../../nbs/310_gan.networks.ipynb #c37
 class Discriminator(nn.Module):
     "Turn images in [-1, 1] into logits, above 0 for real; the defaults are DCGAN's for 64 pixels."
 
@@ -150,6 +174,7 @@ class Discriminator(nn.Module):
         multi_scale: bool = False,  # Take the image at every smaller resolution too?
         combine: str = 'simple',  # How an image joins the features: `simple` or `cat_lin`
         n_classes: int = 0,  # Classes of a class-conditional discriminator; 0: no labels
+        layout: str = 'dcgan',  # `dcgan`, or `miyato`: 3×3 convolutions between the 4×4 ones
     ):
         super().__init__()
         maps = list(feature_maps(image_size, width, max_width).values())[::-1]
@@ -158,12 +183,15 @@ class Discriminator(nn.Module):
         self.levels, self.n_classes = len(maps) + 1 if multi_scale else 1, n_classes
         self.uses_batch_statistics = norm == 'batch'  # Does the logit of an image depend on the rest of the batch?
         inputs = [channels, *(m + extra for m in maps[:-1])]
-        self.blocks = nn.ModuleList(_make_down_block(a, b, bias, norm == 'batch' and i > 0, spectral)
+        self.blocks = nn.ModuleList(_make_down_block(a, b, norm, spectral, layout, i == 0)
                                     for i, (a, b) in enumerate(zip(inputs, maps, strict=True)))
         combined = maps if multi_scale and combine == 'cat_lin' else []
         self.combine_convs = nn.ModuleList(_init_layer(nn.Conv2d(m + joined, m, 1), spectral) for m in combined)
-        self.head = _init_layer(nn.Conv2d(maps[-1] + extra, 1, 4, bias=bias), spectral)
-        self.project = _init_layer(nn.Embedding(n_classes, maps[-1] + extra), spectral) if n_classes else None
+        last = min(max_width, 2 * maps[-1]) if layout == 'miyato' else maps[-1] + extra
+        self.last = nn.Sequential(*(_make_layer(maps[-1] + extra, last, 3, norm, spectral, .1, bias)
+                                    if layout == 'miyato' else []))
+        self.head = _init_layer(nn.Conv2d(last, 1, 4, bias=bias), spectral)
+        self.project = _init_layer(nn.Embedding(n_classes, last), spectral) if n_classes else None
         self.register_load_state_dict_pre_hook(_rename_before_loading)
 
     def forward(
@@ -180,5 +208,6 @@ class Discriminator(nn.Module):
             if self.levels > 1:
                 x = torch.cat([x, scales[i + 1]], 1)
                 x = self.combine_convs[i](x) if self.combine_convs else x
+        x = self.last(x)
         logits = self.head(x).flatten()
         return logits if self.project is None else logits + (self.project(labels) * x.sum((2, 3))).sum(1)

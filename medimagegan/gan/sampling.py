@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 # %% ../../nbs/370_gan.sampling.ipynb #c03
-from ..core.config import TrainConfig, make_config, settings_text
+from ..core.config import TrainConfig, complete_saved, make_config, settings_text
 from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
 from .augment import AUGMENTATIONS
@@ -95,7 +95,7 @@ def _read_description(
         slices = {name: f.get_slice(name) for name in f.keys()}  # noqa: SIM118
         tensors = {name: (part.get_shape(), part.get_dtype()) for name, part in slices.items()}
     classes = tuple(map(str, settings.pop('trained_on', ())))
-    return make_config(settings, where=str(file)), classes, tensors
+    return make_config(complete_saved(settings), where=str(file)), classes, tensors
 
 # %% ../../nbs/370_gan.sampling.ipynb #c24
 _FLOATS = ('F64', 'F32', 'F16', 'BF16')  # As safetensors names them

@@ -21,7 +21,7 @@ from ..core.config import TrainConfig, load_config, name_run, save_config
 from ..core.interrupts import Interrupted, handle_signals
 from ..core.ranks import die_with_parent, print_error
 from ..core.device import pick_device, use_deterministic_algorithms
-from .folder import RunFolder, check_folder
+from .folder import RunFolder, check_folder, keep_started
 from .training_run import train_run
 
 # %% ../../nbs/530_runs.launcher.ipynb #c06
@@ -90,6 +90,7 @@ def run(
     failed, and `Interrupted` where a signal or `max_time` ended it: the state is saved, and the same call resumes."""
     cfg, began = name_run(cfg), time.monotonic()
     folder = RunFolder(Path(cfg.out) / cfg.run)
+    cfg = keep_started(cfg, folder)
     changed = check_folder(folder, cfg, force)
     if folder.finished and not changed:
         log(f'{folder.path}: already finished, nothing to do')

@@ -21,7 +21,7 @@ from ..core.files import atomic_write, digest
 from ..core.config import TrainConfig, save_config
 from ..core.ranks import broadcast, n_ranks, rank, wait_for_all
 from ..core.progress import progress_bar
-from ..data.imagesets import ImageSet, n_batches
+from ..data.imagesets import ImageSet, n_steps
 from ..data.show import tile_images
 from ..data.splits import PARTS, read_split
 from ..data.training_images import hash_pixels, open_images, split_images
@@ -46,14 +46,14 @@ class OpenRun:
     pixels: str  # Digest of the training images
 
     @property
-    def batch_size(self) -> int:
-        "Return the number of images per step: all images where there are fewer than `cfg.batch_size`."
-        return min(self.cfg.batch_size, len(self.train_set))
+    def images_per_step(self) -> int:
+        "Return the number of real images per step: in each batch, all images where there are fewer."
+        return min(self.cfg.batch_size, len(self.train_set)) * self.cfg.dis_steps
 
     @property
     def images_per_epoch(self) -> int:
         "Return the number of real images shown in an epoch."
-        return n_batches(len(self.train_set), self.cfg.batch_size) * self.batch_size
+        return n_steps(len(self.train_set), self.cfg.batch_size, self.cfg.dis_steps) * self.images_per_step
 
     def save(self) -> None:
         "Write a checkpoint that also records how many rows each log has; the logs are flushed first."
@@ -88,7 +88,7 @@ def check_sizes(
                         'expected at least 4: add images, raise holdout, or set reference: train')
     batch = min(cfg.batch_size, n_train)
     if batch % n_ranks():
-        raise UserError(f'batch_size: {batch} images per step cannot be divided among {n_ranks()} processes: '
+        raise UserError(f'batch_size: {batch} images per batch cannot be divided among {n_ranks()} processes: '
                         f'expected a multiple of {n_ranks()}')
 
 # %% ../../nbs/515_runs.opening.ipynb #c13

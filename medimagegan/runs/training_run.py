@@ -56,7 +56,7 @@ def find_notes(run: OpenRun) -> list[str]:
         notes.append('nothing could be held out: all images are of one group; scores will be against training images')
     if run.cfg.batch_size > len(run.train_set):
         notes.append(f'batch_size {run.cfg.batch_size} exceeds the {len(run.train_set)} training images: '
-                     'each step uses all of them')
+                     'each batch is all of them')
     return notes
 
 # %% ../../nbs/520_runs.training_run.ipynb #c09
@@ -74,10 +74,10 @@ def describe_start(run: OpenRun) -> list[str]:
 def images_shown(run: OpenRun) -> int:
     "Return how many real images were shown in the epoch that has ended: fewer where the budget cut it short."
     gan = run.gan
-    if gan.step * run.batch_size == gan.epoch * run.images_per_epoch:
+    if gan.step * run.images_per_step == gan.epoch * run.images_per_epoch:
         return run.images_per_epoch
     rows = run.folder.history
-    return (gan.step - max(rows['step'][rows['epoch'] < gan.epoch], default=0)) * run.batch_size
+    return (gan.step - max(rows['step'][rows['epoch'] < gan.epoch], default=0)) * run.images_per_step
 
 # %% ../../nbs/520_runs.training_run.ipynb #c15
 class EpochEnd:
@@ -113,7 +113,7 @@ class EpochEnd:
             if gan.epoch in self.sheets:
                 save_sheet(gan, cfg, folder)
             if gan.epoch in self.scores:
-                score_epoch(gan, cfg, folder, self.stats, gan.step * self.run.batch_size)
+                score_epoch(gan, cfg, folder, self.stats, gan.step * self.run.images_per_step)
         self.log_timing(time.monotonic() - begun)
         gan.seconds = 0.
         self.clock.read_past()
@@ -167,7 +167,7 @@ def open_bar(
         total = math.ceil(60 * run.cfg.budget_minutes)
         return progress_bar(total=total, desc='training', unit='s', initial=min(total, int(clock.seconds())))
     total = run.cfg.num_epochs * run.images_per_epoch
-    return progress_bar(total=total, desc='training', initial=run.gan.step * run.batch_size)
+    return progress_bar(total=total, desc='training', initial=run.gan.step * run.images_per_step)
 
 # %% ../../nbs/520_runs.training_run.ipynb #c23
 def advance_bar(
@@ -179,7 +179,7 @@ def advance_bar(
     "Show the epoch, the losses and the images, or the seconds, so far."
     bar.set_description(name_epoch(run.cfg, record['epoch']), refresh=False)
     bar.set_postfix({k: f'{record[k]:.2f}' for k in ('d_loss', 'g_loss', 'd_real', 'd_fake')}, refresh=False)
-    done = record['step'] * run.batch_size
+    done = record['step'] * run.images_per_step
     bar.update((min(bar.total, int(clock.seconds())) if run.cfg.budget_minutes else done) - bar.n)
 
 # %% ../../nbs/520_runs.training_run.ipynb #c26
@@ -242,7 +242,7 @@ class TrainingRun:
         self.opened.save()
         self.saved = time.monotonic()
 
-# %% ../../nbs/520_runs.training_run.ipynb #c31
+# %% ../../nbs/520_runs.training_run.ipynb #c33
 def roll_back(
     run: OpenRun,  # After a step that diverged
     log: Callable = print,  # Gets a line for each thing that differs
@@ -259,7 +259,7 @@ def roll_back(
                {'step': gan.step, 'what': 'rolled back', 'was': f'step {bad}', 'now': f'rates × {run.cfg.rollback:g}'})
     return bad
 
-# %% ../../nbs/520_runs.training_run.ipynb #c32
+# %% ../../nbs/520_runs.training_run.ipynb #c34
 def fit_or_roll_back(training: TrainingRun) -> str:  # Reason for an early stop, '' where there was none
     "Fit; where training diverges and `rollback` allows it, return to the last checkpoint once."
     cfg, gan, log = training.cfg, training.gan, training.log
@@ -273,7 +273,7 @@ def fit_or_roll_back(training: TrainingRun) -> str:  # Reason for an early stop,
             log(f'note: {error}; back to step {gan.step}, with {cfg.rollback:g} times the learning rates')
             training.save()
 
-# %% ../../nbs/520_runs.training_run.ipynb #c36
+# %% ../../nbs/520_runs.training_run.ipynb #c38
 def follow_first_rank(
     run: OpenRun,  # Of this rank
     stop: Stop,  # Notes signals; rank 0 decides
@@ -290,7 +290,7 @@ def follow_first_rank(
             if early:
                 break
 
-# %% ../../nbs/520_runs.training_run.ipynb #c38
+# %% ../../nbs/520_runs.training_run.ipynb #c40
 def train_opened(
     run: OpenRun,
     features: Features | None,  # None on ranks other than 0
@@ -315,7 +315,7 @@ def train_opened(
         score_run(run.gan, run.cfg, run.folder, stats, run.train_set, run.held)
     wait_for_all()
 
-# %% ../../nbs/520_runs.training_run.ipynb #c39
+# %% ../../nbs/520_runs.training_run.ipynb #c41
 def train_run(
     cfg: TrainConfig,  # With a run name
     folder: RunFolder,  # Checked by `check_folder`

@@ -18,6 +18,7 @@ from ..core.errors import UserError, describe_value, did_you_mean
 from ..core.yaml import read_yaml
 from ..core.config import TrainConfig, make_config, settings_digest
 from ..core.device import pick_device
+from ..data.imagesets import n_steps
 from ..evaluate.verdict import FAILURES
 from ..gan.step import init_gan
 from ..gan.capture import make_step
@@ -238,11 +239,11 @@ def estimate_seconds(
     "Estimate how long a run takes alone on this device, from the time of one training step."
     device = pick_device(cfg.n_gpu)
     step = make_step(init_gan(cfg, device), replace(cfg, capture='never'))
-    shape = (cfg.batch_size, cfg.number_channels, cfg.image_size, cfg.image_size)
+    shape = (cfg.batch_size * cfg.dis_steps, cfg.number_channels, cfg.image_size, cfg.image_size)
     images = torch.zeros(shape, dtype=torch.uint8, device=device)
     step(images)
     began = time.perf_counter()
     float(step(images)['d_loss'])
     n_train = int((cfg.n_images or 2000) * (1 - cfg.holdout))
-    seconds = (time.perf_counter() - began) * cfg.num_epochs * max(1, n_train // cfg.batch_size)
+    seconds = (time.perf_counter() - began) * cfg.num_epochs * n_steps(n_train, cfg.batch_size, cfg.dis_steps)
     return start + (min(seconds, 60 * cfg.budget_minutes) if cfg.budget_minutes else seconds)
