@@ -15,7 +15,8 @@ from torch import Tensor
 
 # %% ../../nbs/280_data.splits.ipynb #c03
 from ..core.errors import UserError
-from ..core.files import atomic_write, hash_file
+from ..core.files import hash_file
+from ..core.tables import read_table, write_table
 from ..core.seeds import make_rng
 from .imagesets import ImageSet
 from .duplicates import (
@@ -185,8 +186,7 @@ def write_split(
     if Path(file).exists():
         raise UserError(f'{file} exists, and a split is made once: choose another name, or remove it')
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(file) as new:
-        table.to_csv(new, index=False)
+    write_table(table, file)
     return Path(file)
 
 # %% ../../nbs/280_data.splits.ipynb #c43
@@ -208,7 +208,7 @@ def read_split(
 ) -> pd.DataFrame:
     "Read a split and check it. Raises `UserError` for a file that is not a split, or that has a leak."
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table = read_table(file)
         wrong = _describe_format_error(table)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         wrong = str(error) or type(error).__name__

@@ -18,6 +18,7 @@ from PIL import Image
 # %% ../../nbs/515_runs.opening.ipynb #c03
 from ..core.errors import UserError
 from ..core.files import atomic_write, digest
+from ..core.tables import write_table
 from ..core.config import TrainConfig, save_config
 from ..core.ranks import broadcast, n_ranks, rank, wait_for_all
 from ..core.progress import progress_bar
@@ -183,12 +184,10 @@ def write_inputs(
     (at / 'scores.json').unlink(missing_ok=True)  # of a finished run that is forced to continue
     save_config(run.cfg, at / 'config.yaml')
     (at / 'samples').mkdir(exist_ok=True)
-    with atomic_write(at / 'split.csv') as new:
-        run.table.to_csv(new, index=False)
+    write_table(run.table, at / 'split.csv')
     (at / 'rejected.csv').unlink(missing_ok=True)
     if run.data.rejected:
-        with atomic_write(at / 'rejected.csv') as new:
-            pd.DataFrame(run.data.rejected, columns=['file', 'reason']).to_csv(new, index=False)
+        write_table(pd.DataFrame(run.data.rejected, columns=['file', 'reason']), at / 'rejected.csv')
     with atomic_write(at / 'samples' / 'real.png') as new:
         some = torch.randperm(len(run.train_set), generator=torch.Generator().manual_seed(run.cfg.seed))[:64]
         Image.fromarray(tile_images(run.train_set[some])).save(new, 'PNG')

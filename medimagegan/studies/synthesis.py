@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.files import hash_file
+from ..core.tables import read_table, write_table
 from ..core.config import TrainConfig
 from ..core.device import pick_device
 from ..data.show import tile_images
@@ -53,7 +54,7 @@ def _read_licence_table(cfg: TrainConfig) -> tuple[pd.DataFrame, str, str] | Non
     "Read the first table of the source with a column of licences: the rows, that column, and the column of files."
     for file in filter(None, (cfg.labels, *(Path(cfg.path, name) for name in ('metadata.csv', 'manifest.csv')))):
         try:
-            rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+            rows = read_table(file)
         except (OSError, ValueError):
             continue
         licence, named = (next((c for c in rows.columns if c.strip().lower() in names), None)
@@ -162,7 +163,7 @@ def write_set(
         for file, image in zip(manifest['file'], images, strict=True):
             (folder / file).parent.mkdir(exist_ok=True)
             Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(folder / file)
-        manifest.to_csv(folder / 'manifest.csv', index=False)
+        write_table(manifest, folder / 'manifest.csv')
         text = json.dumps({**scores, 'about': about}, indent=1, allow_nan=False)
         (folder / 'scorecard.json').write_text(text, encoding='utf-8')
         (folder / 'scorecard.html').write_text(scorecard_page(scores, pictures, about), encoding='utf-8')
