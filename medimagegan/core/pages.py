@@ -50,12 +50,20 @@ def data_url(picture: Image.Image | Figure | Path) -> str:
 # %% ../../nbs/190_core.pages.ipynb #c21
 _MARKUP_CODES = {c: f'&#{ord(c)};' for c in '&<>|`*$\\[]'}  # characters that Markdown or HTML would interpret
 _AUTOLINK = re.compile(r'//|(?<=www)\.|@', re.IGNORECASE)  # of an address, which GitHub and nbconvert link
+_INTERVAL = re.compile(r'(\[[-+.,\d e]+\](?![\[(:]))')  # [0.1, 0.2] stays readable; nothing can define it as a link
 _BLOCK = re.compile(r'#(?=#*(\s|$))|[-+](?=\s|$)|[-_=~](?=[-_=~ ]*$)|~(?=~~)|:(?=\s)|(?<=\d)[.)](?=\s|$)')
 
 # %% ../../nbs/190_core.pages.ipynb #c22
 def _to_codes(text: str) -> str:
     "Write characters as HTML codes."
     return ''.join(f'&#{ord(c)};' for c in text)
+
+
+def _escape_inline(text: str) -> str:
+    "Escape what begins HTML, a link, a formula or a table cell; intervals of numbers stay."
+    parts = [part if i % 2 else ''.join(_MARKUP_CODES.get(c, c) for c in part)
+             for i, part in enumerate(_INTERVAL.split(text))]
+    return _AUTOLINK.sub(lambda found: _to_codes(found[0]), ''.join(parts))
 
 
 def escape_markdown(
@@ -66,8 +74,7 @@ def escape_markdown(
     begun = re.match(r'\d{0,9}', line).end()  # 1. would begin a list
     block = _BLOCK.match(line, begun)
     head = _to_codes(block[0]) if block else ''
-    rest = ''.join(_MARKUP_CODES.get(c, c) for c in line[block.end() if block else begun:])
-    return line[:begun] + head + _AUTOLINK.sub(lambda found: _to_codes(found[0]), rest)
+    return line[:begun] + head + _escape_inline(line[block.end() if block else begun:])
 
 # %% ../../nbs/190_core.pages.ipynb #c25
 def markdown_table(

@@ -20,7 +20,7 @@ from ..core.tables import read_table, write_table
 from ..core.seeds import make_rng
 from .imagesets import ImageSet
 from .duplicates import (
-    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, perceptual_hashes)
+    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, pack_hashes, perceptual_hashes, unpack_hashes)
 
 # %% ../../nbs/280_data.splits.ipynb #c07
 def _hold_out_groups(
@@ -105,7 +105,7 @@ def make_split(
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[k] for k in data.labels], 'group': groups,
                           'split': [PARTS[part] for part in parts]})
     table['sha256'] = [hash_file(Path(folder) / file) for file in data.files]
-    table['phash'] = [np.packbits(bits).tobytes().hex() for bits in hashes[:, 0]]
+    table['phash'] = pack_hashes(hashes[:, 0])
     _require_all_parts(table, folder)
     return table
 
@@ -135,8 +135,7 @@ def _name_two(rows: pd.DataFrame) -> str:
 # %% ../../nbs/280_data.splits.ipynb #c33
 def _unpack_hashes(table: pd.DataFrame) -> np.ndarray:  # (N, 256), bool
     "Return the perceptual hashes of a split as bits."
-    packed = np.array([list(bytes.fromhex(text)) for text in table['phash']], np.uint8)
-    return np.unpackbits(packed.reshape(-1, HASH_BITS // 8), axis=1).astype(bool)
+    return unpack_hashes(list(table['phash']))
 
 # %% ../../nbs/280_data.splits.ipynb #c34
 def _check_shared(
