@@ -26,7 +26,9 @@ from ..core.errors import UserError, did_you_mean, error_line
 @option('--seed', type=SEED, default=0, help='Seed of every choice.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
 @option('--out', metavar='FILE.json', help='Write the scores here, and a page beside them.')
-def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, out):
+@click.option('--public', is_flag=True, help='Leave real images, their names and paths out of what is written.')
+@option('--images-are-public', is_flag=True, help='Anybody may see REALS: the page shows them without a warning.')
+def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, out, public, images_are_public):
     """Score generated images against real ones.
 
     FAKES is a folder of generated images, REALS the images that their generator was trained on. Prints
@@ -44,7 +46,7 @@ def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, out):
     print_lines('\n'.join(describe_left_out(scores, reals, reference)))
     if out:
         from medimagegan.runs.report import write_scores
-        page = write_scores(scores, pictures, out)
+        page = write_scores(scores, pictures, out, public, images_are_public)
     print_lines(summary(scores))
     if out:
         print_lines(f'page: {page}')

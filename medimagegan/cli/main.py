@@ -16,12 +16,12 @@ from .evaluate import bench, compare, score
 from .framework import SettingsCommand, describe_usage_error, print_failure
 from .images import cache, phantoms, split
 from .studies import balance, suite, synthesize
-from .training import experiment, release, report, sample, train
+from .training import experiment, release, report, resolve, sample, train
 from ..core.errors import UserError
 
 # %% ../../nbs/790_cli.main.ipynb #c06
 COMMANDS = {command.name: command for command in
-            (train, report, sample, score, compare, release, split, synthesize, balance, suite, experiment, phantoms,
+            (train, report, sample, score, compare, release, resolve, split, synthesize, balance, suite, experiment, phantoms,
              cache, bench)}
 RESUMABLE = ('train', 'experiment', 'suite', 'balance')  # The same command continues where it was interrupted
 

@@ -117,14 +117,15 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
 @option('--licence', metavar='TEXT', help='Licence of the real images. Default: what their table says.')
 @option('--utility', metavar='TEXT', help='What a classifier gained, as `balance` reports it. Default: not measured.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
-def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility, n_gpu):
+@option('--include-real', is_flag=True, help='Show and name real images, although they are not public.')
+def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility, n_gpu, include_real):
     """Synthesise images of one class.
 
     RUN is the folder of a finished run whose images are still in place. Writes PNG files, a manifest and
-    a scorecard."""
+    a scorecard, which can be passed on: they have no real image and no name of one."""
     make_config({'n_gpu': n_gpu})
     check_writable('--out', out)
     from medimagegan.studies.synthesis import synthesize as write_set
     folder = write_set(run, class_name, n, out, seed, tuple(drop), '' if rank == 'none' else rank, best, licence or '',
-                       utility or '', n_gpu, print_lines)
+                       utility or '', n_gpu, print_lines, include_real)
     print_lines(f'scorecard: {folder / "scorecard.html"}')

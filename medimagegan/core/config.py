@@ -147,6 +147,8 @@ class TrainConfig:
     holdout: float = setting(0.2, 'Share of images held out for scoring, never trained on', low=0, high=0.9)
     split: str | None = setting(
         None, 'CSV file of `medimagegan split`: which images to train on and which to hold out; empty: by `holdout`')
+    images_are_public: bool = setting(
+        False, 'Anybody may see the images and their file names: pages that travel may show them, as with phantoms')
 
     generator: str = setting(
         'auto', 'Generator; auto: conv, for FastGAN fastgan', choices=('auto', 'conv', 'fastgan'))
@@ -280,11 +282,12 @@ def load_config(
 # %% ../../nbs/140_core.config.ipynb #c44
 def settings_text(
     cfg: TrainConfig,
-) -> str:  # Sorted JSON without paths, `n_gpu` and `max_time`
+) -> str:  # Sorted JSON without paths and what nothing trained depends on
     "Write what was trained as text: equal for equal experiments."
     usual = {'budget_minutes': 0, **ADDED_SETTINGS}
     usual |= {name: ARCHITECTURES[cfg.arch][name] for name in ('generator', 'discriminator')}
-    left_out = {*PATH_SETTINGS, 'n_gpu', 'max_time', *(name for name in usual if getattr(cfg, name) == usual[name])}
+    left_out = {*PATH_SETTINGS, 'n_gpu', 'max_time', 'images_are_public',
+                *(name for name in usual if getattr(cfg, name) == usual[name])}
     return json.dumps({k: v for k, v in asdict(cfg).items() if k not in left_out}, sort_keys=True)
 
 # %% ../../nbs/140_core.config.ipynb #c49

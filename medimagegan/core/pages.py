@@ -48,24 +48,43 @@ def data_url(picture: Image.Image | Figure | Path) -> str:
     return 'data:image/png;base64,' + base64.b64encode(data.getvalue()).decode()
 
 # %% ../../nbs/190_core.pages.ipynb #c21
-_MARKUP_CODES = {c: f'&#{ord(c)};' for c in '&<>|`*$\\'}  # characters that Markdown or HTML would interpret
+_MARKUP_CODES = {c: f'&#{ord(c)};' for c in '&<>|`*$\\[]'}  # characters that Markdown or HTML would interpret
+_AUTOLINK = re.compile(r'//|(?<=www)\.|@', re.IGNORECASE)  # of an address, which GitHub and nbconvert link
+_INTERVAL = re.compile(r'(\[[-+.,\d e]+\](?![\[(:]))')  # [0.1, 0.2] stays readable; nothing can define it as a link
+_BLOCK = re.compile(r'#(?=#*(\s|$))|[-+](?=\s|$)|[-_=~](?=[-_=~ ]*$)|~(?=~~)|:(?=\s)|(?<=\d)[.)](?=\s|$)')
 
 # %% ../../nbs/190_core.pages.ipynb #c22
+def _to_codes(text: str) -> str:
+    "Write characters as HTML codes."
+    return ''.join(f'&#{ord(c)};' for c in text)
+
+
+def _escape_inline(text: str) -> str:
+    "Escape what begins HTML, a link, a formula or a table cell; intervals of numbers stay."
+    parts = [part if i % 2 else ''.join(_MARKUP_CODES.get(c, c) for c in part)
+             for i, part in enumerate(_INTERVAL.split(text))]
+    return _AUTOLINK.sub(lambda found: _to_codes(found[0]), ''.join(parts))
+
+
 def escape_markdown(
     text: str,  # A name, a title, or a sentence with names in it
 ) -> str:
-    "Escape text so that Markdown shows it unchanged, on one line, without HTML, links, formulas or table borders."
+    "Escape text so that Markdown shows it unchanged, on one line, without HTML, links, formulas, tables or blocks."
     line = printable(' '.join(text.split()), 10_000)
-    return ''.join(_MARKUP_CODES.get(c, c) for c in line).replace('](', ']&#40;').replace('://', ':&#47;&#47;')
+    begun = re.match(r'\d{0,9}', line).end()  # 1. would begin a list
+    block = _BLOCK.match(line, begun)
+    head = _to_codes(block[0]) if block else ''
+    return line[:begun] + head + _escape_inline(line[block.end() if block else begun:])
 
 # %% ../../nbs/190_core.pages.ipynb #c25
 def markdown_table(
     table: pd.DataFrame,  # Cells of text
 ) -> str:  # Markdown
     "Format a table as Markdown, its index as the first column."
-    rows = [[table.index.name or '', *table.columns], ['---'] * (1 + len(table.columns))]
+    rows = [[table.index.name or '', *table.columns]]
     rows += [[str(name), *map(str, row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]
-    return '\n'.join('| ' + ' | '.join(map(escape_markdown, row)) + ' |' for row in rows)
+    head, *body = ('| ' + ' | '.join(map(escape_markdown, row)) + ' |' for row in rows)
+    return '\n'.join([head, '| ' + ' | '.join(['---'] * len(rows[0])) + ' |', *body])
 
 # %% ../../nbs/190_core.pages.ipynb #c30
 def markdown_page(
@@ -78,12 +97,21 @@ def markdown_page(
 
     body = markdown2html(text.replace('<', '&lt;'))
     body = body.replace('<table>', '<div class="scroll"><table>').replace('</table>', '</table></div>')
-    return render_page('markdown', title=title, body=_inline_pictures(body, folder))
+    return render_page('markdown', title=title, body=_inline_pictures(_remove_links(body), folder))
 
 # %% ../../nbs/190_core.pages.ipynb #c31
+def _remove_links(body: str) -> str:
+    "Remove every link from rendered Markdown; its text stays."
+    return re.sub(r'</?a\b[^>]*>', '', re.sub(r'<a class="anchor-link".*?</a>', '', body))
+
+
 def _inline_pictures(body: str, folder: Path) -> str:
-    "Replace the names of PNG files in `folder` by their data URLs."
+    "Replace the PNG files of `folder` by their data URLs, and every other picture by its description."
     def inline(found):
-        picture = folder / urllib.parse.unquote(html.unescape(found[1]))
-        return f'src="data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"'
-    return re.sub(r'src="([^":/]+\.png)"', inline, body)
+        fields = {name: html.unescape(value) for name, value in re.findall(r'(\w+)="([^"]*)"', found[0])}
+        name = urllib.parse.unquote(fields.get('src', ''))
+        alt = html.escape(fields.get('alt', ''))
+        if Path(name).name != name or '\\' in name or not name.endswith('.png') or not (folder / name).is_file():
+            return alt
+        return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode((folder / name).read_bytes()).decode()}">'
+    return re.sub(r'<img\b[^>]*>', inline, body)

@@ -13,6 +13,7 @@ import pandas as pd
 
 # %% ../../nbs/240_data.labels.ipynb #c03
 from ..core.errors import UserError, error_line
+from ..core.tables import read_table
 
 # %% ../../nbs/240_data.labels.ipynb #c07
 _COLUMN_NAMES = {'file': ('file', 'image', 'image_name', 'isic_id', 'image_id'),
@@ -25,10 +26,10 @@ def _read_text_table(
 ) -> tuple[pd.DataFrame, dict[str, str]]:  # Cells as text; {name in lower case: column}
     "Read a CSV with or without a header. Raises `UserError` if it is not a table."
     try:
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+        rows = read_table(table)
         columns = {str(c).strip().lower(): c for c in rows.columns}
         if not set(columns) & set(_COLUMN_NAMES['file']) and len(columns) == 2:  # ISIC 2016 has no header
-            rows = pd.read_csv(table, dtype=str, keep_default_na=False, header=None, names=['image', 'target'])
+            rows = read_table(table, header=None, names=['image', 'target'])
             columns = {'image': 'image', 'target': 'target'}
     except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UserError(f'labels: {table} is not a table: {error_line(error)}') from None

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 # %% ../../nbs/265_data.phantoms.ipynb #c03
 from ..core.errors import UserError
+from ..core.tables import write_table
 from .imagesets import ImageSet
 
 # %% ../../nbs/265_data.phantoms.ipynb #c07
@@ -271,5 +272,5 @@ def write_phantoms(
     table = data.factors.rename(columns={'class': 'diagnosis'})
     table.insert(0, 'image', data.files)
     table.insert(2, 'lesion_id', [g.replace(' ', '_') for g in data.groups])
-    table.to_csv(folder / 'metadata.csv', index=False)
+    write_table(table, folder / 'metadata.csv')
     return folder

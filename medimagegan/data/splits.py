@@ -15,11 +15,12 @@ from torch import Tensor
 
 # %% ../../nbs/280_data.splits.ipynb #c03
 from ..core.errors import UserError
-from ..core.files import atomic_write, hash_file
+from ..core.files import hash_file
+from ..core.tables import read_table, write_table
 from ..core.seeds import make_rng
 from .imagesets import ImageSet
 from .duplicates import (
-    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, perceptual_hashes)
+    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, pack_hashes, perceptual_hashes, unpack_hashes)
 
 # %% ../../nbs/280_data.splits.ipynb #c07
 def _hold_out_groups(
@@ -104,7 +105,7 @@ def make_split(
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[k] for k in data.labels], 'group': groups,
                           'split': [PARTS[part] for part in parts]})
     table['sha256'] = [hash_file(Path(folder) / file) for file in data.files]
-    table['phash'] = [np.packbits(bits).tobytes().hex() for bits in hashes[:, 0]]
+    table['phash'] = pack_hashes(hashes[:, 0])
     _require_all_parts(table, folder)
     return table
 
@@ -134,8 +135,7 @@ def _name_two(rows: pd.DataFrame) -> str:
 # %% ../../nbs/280_data.splits.ipynb #c33
 def _unpack_hashes(table: pd.DataFrame) -> np.ndarray:  # (N, 256), bool
     "Return the perceptual hashes of a split as bits."
-    packed = np.array([list(bytes.fromhex(text)) for text in table['phash']], np.uint8)
-    return np.unpackbits(packed.reshape(-1, HASH_BITS // 8), axis=1).astype(bool)
+    return unpack_hashes(list(table['phash']))
 
 # %% ../../nbs/280_data.splits.ipynb #c34
 def _check_shared(
@@ -185,8 +185,7 @@ def write_split(
     if Path(file).exists():
         raise UserError(f'{file} exists, and a split is made once: choose another name, or remove it')
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(file) as new:
-        table.to_csv(new, index=False)
+    write_table(table, file)
     return Path(file)
 
 # %% ../../nbs/280_data.splits.ipynb #c43
@@ -208,7 +207,7 @@ def read_split(
 ) -> pd.DataFrame:
     "Read a split and check it. Raises `UserError` for a file that is not a split, or that has a leak."
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table = read_table(file)
         wrong = _describe_format_error(table)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         wrong = str(error) or type(error).__name__

@@ -132,7 +132,8 @@ def score_folders(
     stats = make_reference_stats(*real, extractor, n, seed, partial(progress, 'reference'))
     scores, closest = evaluate(generated.images, stats, train, held, seed=seed, names=generated.files,
                                progress=partial(progress, 'fakes'))
-    scores |= {'fakes': str(fakes), 'reals': str(reals), 'trained_on_too': len(given) - len(held) if given else 0,
+    scores |= {'fakes': str(fakes), 'reals': str(reals), 'reference_folder': str(reference or ''),
+               'trained_on_too': len(given) - len(held) if given else 0,
                'unreadable': {name: len(some.rejected) if some else 0 for name, some in
                               (('fakes', generated), ('reals', train), ('reference', given))}}
     return scores, {'real': tile_images(real.reference[:48]), 'fake': tile_images(generated[:48]), 'closest': closest}

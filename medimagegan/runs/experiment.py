@@ -48,6 +48,10 @@ def notebook_config(
     return make_config(given, where='notebook parameters')
 
 # %% ../../nbs/560_runs.experiment.ipynb #c17
+_LOAD_NOTHING = ('<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; font-src data:; '
+                 'style-src \'unsafe-inline\'; script-src \'unsafe-inline\'">')  # whatever an output says
+
+
 def render_notebook(
     notebook: str | Path,  # Executed
     page: str | Path,  # The HTML file to write
@@ -57,7 +61,7 @@ def render_notebook(
     exporter = HTMLExporter(mathjax_url='', require_js_url='', jquery_url='', mermaid_js_url='', embed_images=True)
     body, _ = exporter.from_filename(str(notebook))
     with atomic_write(page) as new:
-        new.write_text(body, encoding='utf-8')
+        new.write_text(body.replace('<head>', f'<head>{_LOAD_NOTHING}', 1), encoding='utf-8')
     return Path(page)
 
 # %% ../../nbs/560_runs.experiment.ipynb #c19

@@ -18,6 +18,7 @@ import pandas as pd
 from ..core.errors import UserError
 from ..core.files import atomic_write
 from ..core.architectures import BY_LOSS
+from ..core.tables import guard_cell, read_table
 from ..core.config import TrainConfig, load_config
 
 # %% ../../nbs/500_runs.folder.ipynb #c06
@@ -61,7 +62,7 @@ class RunFolder:
     @property
     def split(self) -> pd.DataFrame:
         "Read `split.csv`: `file, class, group, split` (train, held out, test); `sha256` where a split file was given."
-        return pd.read_csv(self.path / 'split.csv', dtype=str, keep_default_na=False)
+        return read_table(self.path / 'split.csv')
 
     @property
     def sheets(self) -> dict[int, Path]:
@@ -72,7 +73,7 @@ class RunFolder:
     def resumes(self) -> pd.DataFrame:
         "Read what differed when the run was resumed: `step, what, was, now`; no rows where nothing did."
         file = self.path / 'resumes.csv'
-        return pd.read_csv(file, dtype=str) if file.exists() else pd.DataFrame(columns=['step', 'what', 'was', 'now'])
+        return read_table(file) if file.exists() else pd.DataFrame(columns=['step', 'what', 'was', 'now'])
 
     @property
     def checkpoint(self) -> Path:
@@ -98,7 +99,7 @@ def check_run_path(
                         'choose another `run` name')
 
 # %% ../../nbs/500_runs.folder.ipynb #c13
-FREE_SETTINGS = ('out', 'run', 'n_gpu', 'max_time')  # Where a run lies, where it executes and how long
+FREE_SETTINGS = ('out', 'run', 'n_gpu', 'max_time', 'images_are_public')  # Nothing that is trained depends on them
 
 # %% ../../nbs/500_runs.folder.ipynb #c14
 def changed_setting(
@@ -177,7 +178,8 @@ def append_row(
     "Append one row to a CSV file."
     cells = [row.get(name, '') for name in extend_header(file, list(row))]
     with open(file, 'a', encoding='utf-8') as f:
-        f.write(','.join(f'{v:.6g}' if isinstance(v, float) else str(v) for v in cells) + '\n')
+        f.write(','.join(f'{v:.6g}' if isinstance(v, float) else guard_cell(v) if isinstance(v, str) else str(v)
+                         for v in cells) + '\n')
 
 
 # %% ../../nbs/500_runs.folder.ipynb #c31

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['plot_losses', 'curve_baselines', 'plot_scores', 'cut_sheet', 'samples_over_time', 'score_table', 'changed_settings',
-           'describe_cost', 'evaluation_fields', 'report_page', 'write_report', 'evaluation_page', 'scorecard_page',
-           'write_scores']
+           'describe_cost', 'evaluation_fields', 'report_page', 'write_report', 'hide_reals', 'evaluation_page',
+           'scorecard_page', 'write_scores']
 
 # %% ../../nbs/540_runs.report.ipynb #c02
 import json
@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 # %% ../../nbs/540_runs.report.ipynb #c03
 from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
+from ..core.tables import read_table
 from ..core.architectures import pick_architecture
 from ..core.config import MAX_EPOCHS, TrainConfig, default_settings
 from ..core.pages import PLOT_STYLE, data_url, render_page
@@ -30,6 +31,8 @@ from ..evaluate.pairwise import CANDIDATES, PAIRINGS
 from ..evaluate.verdict import VERDICTS
 from ..evaluate.evaluation import describe_copies, measure_table
 from .folder import RunFolder
+from .privacy import (
+    DO_NOT_PASS_ON, are_images_public, list_paths, open_key, public_scores, shorten_paths, warn_of_images)
 
 # %% ../../nbs/540_runs.report.ipynb #c08
 _LOSS_PANELS = {  # label of the y-axis: {column of `history.csv`: label in the legend}
@@ -154,32 +157,33 @@ def describe_cost(
 # %% ../../nbs/540_runs.report.ipynb #c31
 def evaluation_fields(
     scores: dict,  # From `evaluate`
-    closest: Image.Image | Path,  # The sheet of the closest pairs
+    closest: Image.Image | Path | None,  # The sheet of the closest pairs; None: not shown
 ) -> dict:  # Fields of the template
     "Collect tables, sentences and the closest pairs of an evaluation."
     return {'scores': scores, 'measures': measure_table(scores), 'table': score_table(scores),
             'copies': describe_copies(scores['copies']), 'protocol': next(iter(scores['metrics'].values())),
-            'closest': data_url(closest), 'advice': VERDICTS[scores['verdict']['value']]}
+            'closest': data_url(closest) if closest else '', 'advice': VERDICTS[scores['verdict']['value']]}
 
 # %% ../../nbs/540_runs.report.ipynb #c34
 def _run_fields(folder: RunFolder) -> dict:
     "What was trained, on which images, at what cost."
     cfg, split = folder.config, folder.split
     rejected, train_set = folder.path / 'rejected.csv', split[split['split'] == 'train']
-    return {'title': cfg.run, 'cfg': cfg, 'cost': describe_cost(folder), 'changed': changed_settings(cfg),
+    return {'title': cfg.run, 'cfg': cfg, 'path': cfg.path, 'cost': describe_cost(folder),
+            'changed': changed_settings(cfg),
             'n_train': len(train_set), 'n_held': int((split['split'] == 'held out').sum()),
             'classes': ', '.join(f'{n} {kind}' for kind, n in train_set['class'].value_counts().items()),
-            'rejected': f'{len(pd.read_csv(rejected))} entries were left out; rejected.csv gives the reasons.'
+            'rejected': f'{len(read_table(rejected))} entries were left out; rejected.csv gives the reasons.'
                         if rejected.exists() else '',
             'resumes': folder.resumes.to_dict('records'),
             'command': shlex.quote(str(folder.path / 'config.yaml'))}
 
 # %% ../../nbs/540_runs.report.ipynb #c35
-def _sample_fields(folder: RunFolder) -> dict:
+def _sample_fields(folder: RunFolder, with_real: bool) -> dict:
     "Real and generated images, six rows each."
     size, last = folder.config.image_size, folder.sheets[max(folder.sheets)]
-    return {name: data_url(cut_sheet(Image.open(file), size, 6))
-            for name, file in (('real', folder.path / 'samples' / 'real.png'), ('fake', last))}
+    files = {'real': folder.path / 'samples' / 'real.png'} if with_real else {}
+    return {name: data_url(cut_sheet(Image.open(file), size, 6)) for name, file in {**files, 'fake': last}.items()}
 
 # %% ../../nbs/540_runs.report.ipynb #c36
 def _curve_fields(folder: RunFolder) -> dict:
@@ -190,61 +194,94 @@ def _curve_fields(folder: RunFolder) -> dict:
             'score_curves': data_url(plot_scores(folder)), 'n_curve': folder.scores['best']['n'],
             'score_share': 100 * folder.timing['score_seconds'].sum() / folder.timing['seconds'].sum()}
 
-# %% ../../nbs/540_runs.report.ipynb #c37
+# %% ../../nbs/540_runs.report.ipynb #c38
 def report_page(
     folder: RunFolder,  # Finished
+    public: bool = False,  # The form that can be sent to others?
 ) -> str:  # HTML
     "Render the report of a run."
-    evaluation = evaluation_fields(folder.scores, folder.path / 'closest.png')
-    return render_page('report', **_run_fields(folder), **_sample_fields(folder), **_curve_fields(folder), **evaluation)
+    cfg, scores, run = folder.config, folder.scores, _run_fields(folder)
+    hide = public and not are_images_public(cfg)
+    if public:
+        paths = list_paths(cfg, folder.path)
+        scores = public_scores(scores, paths, open_key(folder) if hide else None)
+        run |= {name: shorten_paths(run[name], paths) for name in ('path', 'changed', 'resumes')} | {'command': ''}
+    evaluation = evaluation_fields(scores, None if hide else folder.path / 'closest.png')
+    return render_page('report', **run, **_sample_fields(folder, not hide), **_curve_fields(folder), **evaluation,
+                       concealed=hide, warning='' if hide else warn_of_images(cfg))
 
-# %% ../../nbs/540_runs.report.ipynb #c42
+# %% ../../nbs/540_runs.report.ipynb #c46
 def write_report(
     folder: RunFolder,  # Finished
-) -> Path:  # `report.html` in it
+    public: bool = False,  # The form that can be sent to others?
+) -> Path:  # `report.html` in it, or `report_public.html`
     "Write the report of a run. Raises `UserError` for a damaged run folder."
     try:
-        page = report_page(folder)
+        page = report_page(folder, public)
     except (UserError, MemoryError):
         raise
     except Exception as error:  # damaged tables, pictures and scores raise many kinds of errors
         raise UserError(f'{folder.path}: damaged: {error_line(error)}') from None
-    with atomic_write(folder.path / 'report.html') as new:
+    file = folder.path / ('report_public.html' if public else 'report.html')
+    with atomic_write(file) as new:
         new.write_text(page, encoding='utf-8')
-    return folder.path / 'report.html'
+    return file
 
-# %% ../../nbs/540_runs.report.ipynb #c45
+# %% ../../nbs/540_runs.report.ipynb #c49
 def _page_from_arrays(template: str, scores: dict, pictures: dict, **more) -> str:
     urls = {name: data_url(Image.fromarray(picture)) for name, picture in pictures.items()}
-    return render_page(template, **evaluation_fields(scores, Image.fromarray(pictures['closest'])) | urls, **more)
+    return render_page(template, **evaluation_fields(scores, None) | urls, **more)
 
-# %% ../../nbs/540_runs.report.ipynb #c46
+
+def hide_reals(
+    pictures: dict[str, np.ndarray],  # {`real`, `fake`, `closest`: (H, W, 3), uint8}
+) -> dict[str, np.ndarray]:  # `fake`
+    "Leave out the pictures that show real images."
+    return {name: picture for name, picture in pictures.items() if name == 'fake'}
+
+# %% ../../nbs/540_runs.report.ipynb #c50
 def evaluation_page(
     scores: dict,  # From `score_folders`
-    pictures: dict[str, np.ndarray],  # {`real`, `fake`, `closest`: (H, W, 3), uint8}
+    pictures: dict[str, np.ndarray],  # {`real`, `fake`, `closest`: (H, W, 3), uint8}, or `fake` alone
+    warning: str = '',  # The first line
 ) -> str:  # HTML
     "Render the page of two folders."
-    return _page_from_arrays('folders', scores, pictures, title=scores['fakes'])
+    return _page_from_arrays('folders', scores, pictures, title=scores['fakes'], warning=warning)
 
-# %% ../../nbs/540_runs.report.ipynb #c47
+# %% ../../nbs/540_runs.report.ipynb #c51
 def scorecard_page(
     scores: dict,  # From `evaluate`
-    pictures: dict[str, np.ndarray],  # {`real`, `fake`, `closest`: (H, W, 3), uint8}
+    pictures: dict[str, np.ndarray],  # {`real`, `fake`, `closest`: (H, W, 3), uint8}, or `fake` alone
     about: dict,  # `class, n, utility, selection, provenance, licence, limits`
+    warning: str = '',  # The first line
 ) -> str:  # HTML
     "Render the scorecard of a set of synthetic images."
-    title = f"{about['n']} synthetic images: {about['class']}"
-    return _page_from_arrays('scorecard', scores, pictures, about=about, title=title)
+    title, concealed = f"{about['n']} synthetic images: {about['class']}", 'real' not in pictures
+    return _page_from_arrays('scorecard', scores, pictures, about=about, title=title, warning=warning, concealed=concealed)
 
-# %% ../../nbs/540_runs.report.ipynb #c48
+# %% ../../nbs/540_runs.report.ipynb #c52
+def _scores_without_names(scores: dict) -> dict:
+    "Leave out the names of training images."
+    copies = {kind: [{name: value for name, value in pair.items() if name != 'train'} for pair in scores['copies'][kind]]
+              for kind in ('closest', 'found')}
+    return scores | {'copies': scores['copies'] | copies}
+
+
 def write_scores(
     scores: dict,  # From `score_folders`
     pictures: dict[str, np.ndarray],  # From `score_folders`
     out: str | Path,  # A JSON file
+    public: bool = False,  # The form that can be sent to others?
+    images_are_public: bool = False,  # May anybody see the real images?
 ) -> Path:  # The page, beside it
     "Write scores as JSON, and the page of two folders beside them."
-    page = Path(out).with_suffix('.html')
-    text = evaluation_page(scores, pictures)
+    page, warning = Path(out).with_suffix('.html'), '' if public or images_are_public else DO_NOT_PASS_ON
+    if public:
+        folders = (scores['fakes'], scores['reals'], scores.get('reference_folder'))
+        scores = shorten_paths(scores, list_paths(TrainConfig(), *filter(None, folders)))
+    if public and not images_are_public:
+        scores, pictures = _scores_without_names(scores), hide_reals(pictures)
+    text = evaluation_page(scores, pictures, warning)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     for file, content in ((Path(out), json.dumps(scores, indent=1, allow_nan=False)), (page, text)):
         with atomic_write(file) as new:

@@ -13,6 +13,7 @@ from ..core.errors import UserError, describe_value
 from ..core.settings import check_ranges, make_settings, setting
 from ..core.yaml import read_yaml
 from ..core.config import TrainConfig, make_config
+from ..runs.privacy import are_images_public
 from .classifier import SCORES, Recipe
 
 # %% ../../nbs/670_studies.balance.ipynb #c05
@@ -25,6 +26,7 @@ class Study:
     path: str = setting('phantoms', 'Folder of images, or `phantoms` for the built-in ones')
     labels: str | None = setting(None, 'CSV with the classes; empty: as for a training run')
     split: str | None = setting(None, 'CSV of `medimagegan split`; empty: made once, from the next settings')
+    images_are_public: bool = setting(False, 'Anybody may see the images and their names, as with phantoms')
     validation: float = setting(0.2, 'Share of images on which classifiers are chosen', above=0, below=1)
     test: float = setting(0.2, 'Share of images on which classifiers are tested', above=0, below=1)
     positive: str = setting('melanoma', 'The scarce class; all others are the rest')
@@ -72,7 +74,7 @@ SECTIONS = ('generator', 'warm_up', 'classifier')
 
 # Settings of a run that the study determines
 STUDY_SETTINGS = ('seed', 'run', 'out', 'path', 'labels', 'split', 'classes', 'n_images', 'image_size',
-                  'number_channels', 'warm_start', 'n_gpu')
+                  'number_channels', 'warm_start', 'n_gpu', 'images_are_public')
 
 # %% ../../nbs/670_studies.balance.ipynb #c12
 def _read_study_file(file: str | Path) -> tuple[dict, dict]:  # Settings of the study; {section: its settings or None}
@@ -114,7 +116,8 @@ def _make_run_settings(study: Study, sections: dict, file) -> tuple[TrainConfig,
         taken = next((key for key in sections[name] or {} if key in STUDY_SETTINGS), None)
         if taken:
             raise UserError(f'{file}: {name}: {taken} is set by the study: remove it here')
-    common = {'path': study.path, 'image_size': study.image_size, 'number_channels': study.number_channels, 'n_gpu': study.n_gpu}
+    common = {'path': study.path, 'image_size': study.image_size, 'number_channels': study.number_channels,
+              'n_gpu': study.n_gpu, 'images_are_public': are_images_public(study)}
     generator = make_config({**(sections['generator'] or {}), **common}, where=f'{file}: generator')
     if sections['warm_up'] is None:
         return generator, None

@@ -24,6 +24,7 @@ from ..core.files import atomic_write
 from ..core.device import pick_device
 from ..core.pages import escape_markdown, markdown_page, markdown_table
 from ..data.show import tile_images
+from ..runs.privacy import warn_of_images
 from .workers import open_client
 from .suite_runs import write_index
 from .balance import Balance
@@ -34,10 +35,10 @@ from .balance_training import plan_fits, read_set, train_study
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c05
 def answer_section(outcome: Outcome) -> list[str]:  # Paragraphs
-    "State title, question, answer and control."
-    answer, control = conclude_balance(outcome)
-    paragraphs = [f'# {escape_markdown(outcome.study.title)}', escape_markdown(outcome.study.question),
-                  f'Answer: {escape_markdown(answer)}.']
+    "State title, question, answer and control, below the line on training images where they are not public."
+    (answer, control), warning = conclude_balance(outcome), warn_of_images(outcome.study)
+    paragraphs = [f'# {escape_markdown(outcome.study.title)}', *([f'**{warning}**'] if warning else []),
+                  escape_markdown(outcome.study.question), f'Answer: {escape_markdown(answer)}.']
     return paragraphs + ([f'Control: {escape_markdown(control)}.'] if control else [])
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c07
@@ -130,7 +131,7 @@ def sample_sheet(
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c19
 def _describe_changes(settings) -> str:
-    silent = ('title', 'question', 'run', 'out')
+    silent = ('title', 'question', 'run', 'out', 'images_are_public')
     usual = {}
     if isinstance(settings, TrainConfig):
         usual = default_settings(settings.arch) | {'arch': pick_architecture(settings.path)}

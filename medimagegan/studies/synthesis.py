@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LIMITS_OF_USE', 'UTILITY_UNKNOWN', 'LICENCE_COLUMNS', 'FILE_COLUMNS', 'find_licence', 'describe_provenance',
-           'score_set', 'new_folder', 'name_files', 'make_manifest', 'write_set', 'synthesize']
+           'score_set', 'prepare_to_travel', 'new_folder', 'name_files', 'make_manifest', 'write_set', 'synthesize']
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c02
 import json
@@ -23,13 +23,16 @@ from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.files import hash_file
+from ..core.tables import read_table, write_table
 from ..core.config import TrainConfig
 from ..core.device import pick_device
 from ..data.show import tile_images
 from ..evaluate.features import load_features
 from ..evaluate.evaluation import choose_reference, evaluate, make_reference_stats
 from ..runs.clock import describe_length
-from ..runs.report import scorecard_page
+from ..runs.privacy import (
+    DO_NOT_PASS_ON, are_images_public, conceal_name, list_paths, open_key, public_scores, shorten_paths)
+from ..runs.report import hide_reals, scorecard_page
 from .selection import Selection, Source, choose_images, open_source
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c05
@@ -53,7 +56,7 @@ def _read_licence_table(cfg: TrainConfig) -> tuple[pd.DataFrame, str, str] | Non
     "Read the first table of the source with a column of licences: the rows, that column, and the column of files."
     for file in filter(None, (cfg.labels, *(Path(cfg.path, name) for name in ('metadata.csv', 'manifest.csv')))):
         try:
-            rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+            rows = read_table(file)
         except (OSError, ValueError):
             continue
         licence, named = (next((c for c in rows.columns if c.strip().lower() in names), None)
@@ -111,6 +114,23 @@ def score_set(
     return scores, {'real': tile_images(reference[:48]), 'fake': tile_images(images[:48]), 'closest': closest}
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c14
+def prepare_to_travel(
+    source: Source,
+    table: pd.DataFrame,  # From `select_images`
+    scores: dict,  # From `score_set`
+    pictures: dict[str, np.ndarray],  # From `score_set`
+    include_real: bool = False,  # Show and name real images, although they are not public?
+    *more: str | Path,  # Further paths, to be shortened
+) -> tuple[pd.DataFrame, dict, dict[str, np.ndarray], list[str]]:  # The same, and the paths to shorten
+    "Hide real images and their names, where they are not public, and shorten paths."
+    cfg, paths = source.folder.config, list_paths(source.folder.config, source.folder.path, *more)
+    if include_real or are_images_public(cfg):
+        return table, public_scores(scores, paths), pictures, paths
+    key = open_key(source.folder)
+    hidden = table.assign(nearest=[conceal_name(key, file) for file in table['nearest']])
+    return hidden, public_scores(scores, paths, key), hide_reals(pictures), paths
+
+# %% ../../nbs/660_studies.synthesis.ipynb #c16
 @contextmanager
 def new_folder(
     out: Path,  # Missing or empty
@@ -128,7 +148,7 @@ def new_folder(
         shutil.rmtree(beside, ignore_errors=True)
         raise
 
-# %% ../../nbs/660_studies.synthesis.ipynb #c15
+# %% ../../nbs/660_studies.synthesis.ipynb #c17
 def name_files(
     class_name: str,
     table: pd.DataFrame,  # `seed, latent`
@@ -137,7 +157,7 @@ def name_files(
     folder = ''.join(c if c.isalnum() or c in ' -_.' else '_' for c in class_name).strip(' .') or 'class'
     return [f'{folder}/seed{row.seed}_{row.latent:06d}.png' for row in table.itertuples()]
 
-# %% ../../nbs/660_studies.synthesis.ipynb #c16
+# %% ../../nbs/660_studies.synthesis.ipynb #c18
 def make_manifest(
     table: pd.DataFrame,  # From `select_images`
     files: list[str],  # From `name_files`
@@ -148,7 +168,7 @@ def make_manifest(
     manifest = table.assign(file=files, group=groups, generator=weights[:16])
     return manifest[['file', 'class', 'group', *(c for c in table.columns if c != 'class'), 'generator']]
 
-# %% ../../nbs/660_studies.synthesis.ipynb #c17
+# %% ../../nbs/660_studies.synthesis.ipynb #c19
 def write_set(
     out: Path,  # Missing or empty
     images: Tensor,  # (N, C, size, size), uint8
@@ -156,18 +176,20 @@ def write_set(
     scores: dict,  # From `score_set`
     pictures: dict[str, np.ndarray],  # From `score_set`
     about: dict,  # What the scorecard states beside the scores
+    warning: str = '',  # The first line of the scorecard
 ) -> None:
     "Write the images, the manifest and the scorecard."
     with new_folder(out) as folder:
         for file, image in zip(manifest['file'], images, strict=True):
             (folder / file).parent.mkdir(exist_ok=True)
             Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(folder / file)
-        manifest.to_csv(folder / 'manifest.csv', index=False)
+        write_table(manifest, folder / 'manifest.csv')
         text = json.dumps({**scores, 'about': about}, indent=1, allow_nan=False)
         (folder / 'scorecard.json').write_text(text, encoding='utf-8')
-        (folder / 'scorecard.html').write_text(scorecard_page(scores, pictures, about), encoding='utf-8')
+        page = scorecard_page(scores, pictures, about, warning)
+        (folder / 'scorecard.html').write_text(page, encoding='utf-8')
 
-# %% ../../nbs/660_studies.synthesis.ipynb #c20
+# %% ../../nbs/660_studies.synthesis.ipynb #c22
 def _check_target(out: Path, seed: int) -> None:
     "Raise `UserError` for a folder that is not empty, or a negative seed."
     if not 0 <= seed < 2**63:
@@ -176,7 +198,7 @@ def _check_target(out: Path, seed: int) -> None:
         raise UserError(f'{out} is not an empty folder: choose a new one, '
                         'so that new images are not mixed with old files')
 
-# %% ../../nbs/660_studies.synthesis.ipynb #c21
+# %% ../../nbs/660_studies.synthesis.ipynb #c23
 def synthesize(
     run: str | Path,  # The folder of a finished run
     class_name: str | None = None,  # The class; left out: the only one
@@ -190,6 +212,7 @@ def synthesize(
     utility: str = '',  # What a classifier gained; left out: not measured
     n_gpu: int | None = None,  # 0: CPU, 1: one GPU
     log: Callable = print,  # Gets a line now and then
+    include_real: bool = False,  # Show and name real images, although they are not public?
 ) -> Path:  # The folder: `CLASS/*.png`, `manifest.csv`, `scorecard.html`, `scorecard.json`
     """Generate images of a class, choose among them if asked to, and write them with their scorecard.
 
@@ -205,6 +228,9 @@ def synthesize(
     about = {'class': source.class_name, 'n': n, 'selection': how, 'licence': licence or find_licence(source),
              'utility': utility or UTILITY_UNKNOWN, 'limits': LIMITS_OF_USE,
              'provenance': describe_provenance(source, seed, weights)}
-    write_set(out, images, make_manifest(table, files, weights), scores, pictures, about)
+    table, scores, pictures, paths = prepare_to_travel(source, table, scores, pictures, include_real,
+                                                       rank.removeprefix('classifier:'))
+    warning = DO_NOT_PASS_ON if include_real and not are_images_public(source.folder.config) else ''
+    write_set(out, images, make_manifest(table, files, weights), scores, pictures, shorten_paths(about, paths), warning)
     log(f'{n} images of {source.class_name}: {out}')
     return out
