@@ -11,22 +11,22 @@ ARCHITECTURES = {
         'norm': 'batch', 'spectral': False, 'layout': 'dcgan', 'generator': 'conv', 'discriminator': 'conv',
         'loss': 'bce', 'beta_adam': .5, 'beta2_adam': .999, 'augment': (),
         'latent_vector': 100, 'gen_feature_maps': 64, 'dis_feature_maps': 64,
-        'learning_rate': 2e-4, 'num_epochs': 5, 'dis_steps': 1},
+        'learning_rate': 2e-4, 'num_epochs': 5, 'dis_steps': 1, 'lr_decay': 0.},
     'SNGAN': {  # DCGAN's discriminator with spectral norm
         'norm': 'none', 'spectral': True, 'layout': 'dcgan', 'generator': 'conv', 'discriminator': 'conv',
         'loss': 'bce', 'beta_adam': .5, 'beta2_adam': .999, 'augment': (),
         'latent_vector': 100, 'gen_feature_maps': 64, 'dis_feature_maps': 64,
-        'learning_rate': 2e-4, 'num_epochs': 5, 'dis_steps': 1},
+        'learning_rate': 2e-4, 'num_epochs': 5, 'dis_steps': 1, 'lr_decay': 0.},
     'SNGAN-Miyato': {  # Miyato et al. 2018, table 3; Adam as in setting C of table 1
         'norm': 'none', 'spectral': True, 'layout': 'miyato', 'generator': 'conv', 'discriminator': 'conv',
         'loss': 'hinge', 'beta_adam': .5, 'beta2_adam': .999, 'augment': (),
         'latent_vector': 128, 'gen_feature_maps': 64, 'dis_feature_maps': 64,
-        'learning_rate': 2e-4, 'num_epochs': 5, 'dis_steps': 1},
+        'learning_rate': 2e-4, 'num_epochs': 5, 'dis_steps': 1, 'lr_decay': 0.},
     'FastGAN': {  # Liu et al. 2021, Sauer et al. 2021
         'norm': 'none', 'spectral': True, 'layout': 'dcgan', 'generator': 'fastgan', 'discriminator': 'projected',
         'loss': 'hinge', 'beta_adam': 0., 'beta2_adam': .99, 'augment': ('flip', 'turn', 'shift', 'tint', 'cutout'),
         'latent_vector': 128, 'gen_feature_maps': 32, 'dis_feature_maps': 32,
-        'learning_rate': 5e-4, 'num_epochs': 30, 'dis_steps': 1},
+        'learning_rate': 5e-4, 'num_epochs': 30, 'dis_steps': 1, 'lr_decay': .5},
 }
 
 # %% ../../nbs/135_core.architectures.ipynb #c07

@@ -180,6 +180,9 @@ class TrainConfig:
     dis_steps: int | None = setting(
         None, 'Discriminator updates per generator update, each with a batch of its own; empty: 1, for wgan-gp 5',
         low=1, high=100)
+    lr_decay: float | None = setting(
+        None, 'Share of the run, at its end, in which both learning rates fall linearly to a twentieth; 0: they stay; '
+        'empty: 0, for FastGAN 0.5', low=0, high=1)
     beta2_adam: float | None = setting(
         None, "Adam's beta2 for both networks; empty: 0.999, for FastGAN 0.99, for wgan-gp 0.9", low=0, below=1)
     ema_decay: float = setting(
@@ -258,7 +261,7 @@ def save_config(
         new.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding='utf-8')
 
 # %% ../../nbs/140_core.config.ipynb #c38
-ADDED_SETTINGS = {'dis_steps': 1}  # Their value in runs of versions that did not have them
+ADDED_SETTINGS = {'dis_steps': 1, 'lr_decay': 0.}  # Their value in runs of versions that did not have them
 
 
 def complete_saved(

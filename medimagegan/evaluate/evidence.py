@@ -24,6 +24,7 @@ LIMITS = {
     'copied images': .1,  # copied training images over generated images: above, it is memorization
     'separated': .9,  # mean sign of D on real images: above, and below its negative on generated ones, D has won
     'won': .1,  # D(G(z)) over D(x), where the history has no signs: below, the discriminator has won
+    'pairs': .97,  # separation, where the history has it in place of the two lines above: above, D has won
     'fooled': .6,  # mean sign of D on real minus that on generated images: below, D cannot separate them; it needs ...
     'fooled, gap': .45,  # ... a gap closed below this, and ...
     'fooled, scores': 4,  # ... at least this many scores, which no longer improve in their second half
@@ -76,6 +77,12 @@ class Evidence:
         "Return the mean signs of D on real and generated images in the last quarter; None where they are not known."
         rows = self.last_quarter.reindex(columns=['sign_real', 'sign_fake'])
         return tuple(rows.mean()) if len(rows) and rows.notna().all(axis=None) else None
+
+    @property
+    def separation(self) -> float | None:
+        "Return how well D separated real from generated images in the last quarter; None where it is not known."
+        rows = self.last_quarter.reindex(columns=['separation'])['separation']
+        return float(rows.mean()) if len(rows) and rows.notna().all() else None
 
     def remaining_gaps(self, last: int) -> tuple[float, float]:
         "Return 1 - gap closed: its minimum before the last scores of the curve, and its mean over them."

@@ -75,6 +75,10 @@ def describe_separation(
     evidence: Evidence,  # With a history
 ) -> str:
     "State the outputs of a discriminator that separates all images; '' where it does not."
+    if evidence.separation is not None:
+        return '' if evidence.separation <= LIMITS['pairs'] else (
+            f'in the last quarter of training, the discriminator gave the real image the higher output in '
+            f'{(1 + evidence.separation) / 2:.1%} of the pairs of a real and a generated image')
     if evidence.signs:
         real, fake = evidence.signs
         return describe_signs(evidence) if real > LIMITS['separated'] and fake < -LIMITS['separated'] else ''

@@ -24,7 +24,7 @@ from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
 from ..core.ranks import n_ranks
 from .sampling import raise_oserror
-from .step import GAN
+from .step import GAN, write_rate
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c06
 def _list_tensors(
@@ -165,7 +165,8 @@ def _apply_changed_rates(gan: GAN, cfg: TrainConfig, changed: set[str]) -> None:
     for optimizer, rate in ((gan.opt_g, 'learning_rate'), (gan.opt_d, 'ttur')):
         if {'learning_rate', rate, 'beta_adam', 'beta2_adam'} & changed:
             now = cfg.learning_rate * (cfg.ttur if rate == 'ttur' else 1)
-            optimizer.param_groups[0].update(lr=now, betas=(cfg.beta_adam, cfg.beta2_adam))
+            optimizer.param_groups[0]['betas'] = (cfg.beta_adam, cfg.beta2_adam)
+            write_rate(optimizer, now)
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c39
 def _restore(gan: GAN, cfg: TrainConfig, state: dict, changed: set[str]) -> None:

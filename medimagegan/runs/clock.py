@@ -97,11 +97,11 @@ class TrainingClock:
         "Return the share of the run that is done."
         return share_done(self.cfg, self.gan.epoch, self.seconds(step))
 
-    def is_over(self) -> bool:
-        "Return whether the budget is spent; within `time_steps`, and the same on every rank."
-        return bool(self.cfg.budget_minutes) and broadcast(rank() == 0 and self._is_spent())
+    def share_spent(self) -> float:
+        "Return the share of the budget that is spent, 0 without one; within `time_steps`, the same on every rank."
+        return broadcast(self._read() if rank() == 0 else 0.) if self.cfg.budget_minutes else 0.
 
-    def _is_spent(self) -> bool:
+    def _read(self) -> float:
         if self.share(time.monotonic() - self.began) > .9 and self.gan.steps.device.type == 'cuda':
             torch.cuda.synchronize(self.gan.steps.device)
-        return self.share(time.monotonic() - self.began) >= 1
+        return self.share(time.monotonic() - self.began)

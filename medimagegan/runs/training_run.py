@@ -209,7 +209,7 @@ class TrainingRun:
         with open_bar(self.opened, clock) as bar, self.stop.holding():
             try:
                 early = broadcast(self.begin())
-                records = () if early else train_steps(gan, data, cfg, self.log, clock.is_over)
+                records = () if early else train_steps(gan, data, cfg, self.log, clock.share_spent)
                 for record in clock.time_steps(records):
                     if record:
                         append_row(self.folder.path / 'history.csv', record)
@@ -282,7 +282,8 @@ def follow_first_rank(
     clock = TrainingClock(run.cfg, run.gan, run.folder)
     with stop.holding():
         early = broadcast('')
-        for record in () if early else train_steps(run.gan, run.train_set, run.cfg, is_over=clock.is_over):
+        for record in () if early else train_steps(run.gan, run.train_set, run.cfg,
+                                                          share_spent=clock.share_spent):
             if record and not run.gan.batch:
                 early = broadcast('')
             if record:
