@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, ttest_1samp
+from scipy.stats import binomtest
 from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 # %% ../../nbs/600_studies.comparison.ipynb #c03
 from ..core.errors import UserError
@@ -151,7 +152,8 @@ def _paired_test(pairs: pd.DataFrame, is_share: bool) -> dict:
     "Compute the mean difference of `mine` and `base` with Student's interval and the p-value of the paired t-test."
     difference, n = pairs['mine'] - pairs['base'], len(pairs)
     mean, low, high = student_interval(difference)
-    p = float(ttest_1samp(difference, 0).pvalue) if n > 1 else float('nan')
+    with np.errstate(divide='ignore', invalid='ignore'):  # equal differences
+        p = 2 * student.sf(np.divide(abs(mean), difference.std() / max(1, n)**.5), n - 1)
     if is_share and n > 1:
         error = _count_error(pairs)
         reach = max(high - mean, 1.96 * error)
@@ -159,18 +161,24 @@ def _paired_test(pairs: pd.DataFrame, is_share: bool) -> dict:
     return {'difference': mean, 'low': low, 'high': high, 'p': float(p)}
 
 # %% ../../nbs/600_studies.comparison.ipynb #c31
+def _pair_seeds(scores: pd.DataFrame, base: pd.DataFrame, name: str) -> pd.DataFrame:  # `mine, base, n`; NaN: failed
+    "Pair the scores of two arms over the seeds that both have, and those that failed in either."
+    own, other = scores.set_index('seed'), base.set_index('seed')
+    failed = [table.index[table[name].isna()] for table in (own, other)]
+    seeds = own.index.intersection(other.index).union(failed[0]).union(failed[1])
+    return pd.DataFrame({'mine': own[name], 'base': other[name], 'n': own['n']}).reindex(seeds)
+
+
 def _compare_with_base(scores: pd.DataFrame, base: pd.DataFrame, measure: Measure) -> dict:
-    "Compare the scores of two arms over the seeds that both have; a failed seed is worse than any score."
-    pairs = pd.DataFrame({'mine': scores.set_index('seed')[measure.name], 'base': base.set_index('seed')[measure.name],
-                          'n': scores.set_index('seed')['n']}).loc[sorted(set(scores['seed']) & set(base['seed']))]
-    sign = -1 if measure.higher_is_better is False else 1
+    "Compare the scores of two arms seed by seed; a failed seed is worse than any score."
+    pairs, sign = _pair_seeds(scores, base, measure.name), -1 if measure.higher_is_better is False else 1
     found = _paired_test(pairs.dropna(), measure.is_share)
     gains = sign * found['difference']
     if pairs[['mine', 'base']].isna().any(axis=None):
         ranks = (sign * pairs[['mine', 'base']]).fillna(-np.inf)
         won, lost = (ranks['mine'] > ranks['base']).sum(), (ranks['mine'] < ranks['base']).sum()
         gains, found['p'] = won - lost, binomtest(won, won + lost).pvalue if won + lost else float('nan')
-    return {**found, 'seeds': len(pairs), 'failed': int(pairs['mine'].isna().sum()), 'is_better': bool(gains > 0)}
+    return {**found, 'seeds': len(pairs), 'failed': int(scores[measure.name].isna().sum()), 'is_better': bool(gains > 0)}
 
 # %% ../../nbs/600_studies.comparison.ipynb #c33
 COLUMNS = ['base', 'arm', 'difference', 'low', 'high', 'seeds', 'failed', 'conclusion', 'p']

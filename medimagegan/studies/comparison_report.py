@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOSS_PANELS', 'first_finished', 'comparison_table', 'Panel', 'comparison_panels', 'plot_comparison', 'sample_grid',
-           'describe_tests', 'write_comparison']
+           'describe_cure_test', 'describe_tests', 'write_comparison']
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c02
 import textwrap
@@ -29,15 +29,8 @@ from ..evaluate.intervals import proportion_interval, student_interval
 from ..evaluate.measures import Measure, comparison_measures, curve_measures
 from ..runs.folder import RunFolder
 from ..runs.report import changed_settings
-from medimagegan.studies.comparison import (
-    Arm,
-    conclude,
-    count_cures,
-    differences,
-    group_families,
-    name_in_family,
-    primary_metrics,
-)
+from .comparison import Arm, conclude, count_cures, differences, group_families, name_in_family
+from .comparison import primary_metrics
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c08
 def _interval_text(
@@ -47,10 +40,10 @@ def _interval_text(
 ) -> str:
     "Write the mean over seeds with its 95 % interval, clipped to the bounds of the measure."
     mean, low, high = student_interval(values)
-    failed = int(np.isnan(values).sum())
-    note = f' ({len(values) - failed} of {len(values)} seeds)' if failed and failed < len(values) else ''
+    scored = int((~np.isnan(values)).sum())
+    note = f' ({scored} of {len(values)} seeds)' if scored < len(values) else ''
     if np.isnan(low):
-        return f'{mean:.3g}{note}' if failed < len(values) else ''
+        return f'{mean:.3g}{note}'
     if measure.is_share and images > 0:
         _, wilson_low, wilson_high = proportion_interval(mean * images, images)
         low, high = min(low, wilson_low), max(high, wilson_high)
@@ -64,18 +57,18 @@ def _arm_row(arm: Arm, columns: dict[str, Measure]) -> dict[str, str]:
     "Write the cells of one arm."
     scores = arm.scores()
     counts = scores['verdict'].value_counts()
-    cells = {row.title: _interval_text(scores[name], row, scores['n'].sum()) for name, row in columns.items()
-             if name in scores}
-    return {'arm': arm.name, 'seeds': str(len(scores)), 'N': f"{scores['n'].max():.0f}", **cells,
+    measured, images = scores.dropna(axis=1, how='all'), scores['n'].sum()
+    cells = {row.title: _interval_text(scores[name], row, images) for name, row in columns.items() if name in measured}
+    return {'arm': arm.name, 'seeds': str(len(scores)), 'N': f"{scores['n'].max():.0f}".replace('nan', ''), **cells,
             'verdicts': ', '.join(f'{n} × {verdict}' for verdict, n in counts.items()),
-            'seconds a run': f"{scores['seconds'].mean():.0f}"}
+            'seconds a run': f"{scores['seconds'].mean():.0f}".replace('nan', '')}
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c12
 def first_finished(arms: list[Arm]) -> RunFolder | None:
     "Find the first run that has scores."
     return next((run for arm in arms for run in arm.runs if run.finished), None)
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c13
+
 def _baseline_rows(arms: list[Arm], columns: dict[str, Measure]) -> list[dict[str, str]]:
     "Write the cells of the baselines."
     run = first_finished(arms)
@@ -88,7 +81,7 @@ def _baseline_rows(arms: list[Arm], columns: dict[str, Measure]) -> list[dict[st
         rows.append({'arm': candidate, **cells})
     return rows
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c15
+# %% ../../nbs/610_studies.comparison_report.ipynb #c14
 def comparison_table(
     arms: list[Arm],
     primary_metric: str = 'KD',  # A key of `primary_metrics()`; orders the rows
@@ -99,18 +92,17 @@ def comparison_table(
     values = {arm.name: sign * arm.scores()[primary_metric] for arm in arms}
     ranked = sorted(arms, key=lambda arm: (values[arm.name].isna().mean(), values[arm.name].mean()))  # failed: last
     rows = [_arm_row(arm, columns) for arm in ranked]
-    known = {name: row for name, row in columns.items() if any(cells.get(row.title) for cells in rows)}
-    table = pd.DataFrame([*rows, *_baseline_rows(arms, known)]).fillna('').set_index('arm')
-    return table.drop(columns=[row.title for name, row in columns.items() if name not in known and row.title in table])
+    known = {name: row for name, row in columns.items() if any(row.title in cells for cells in rows)}
+    return pd.DataFrame([*rows, *_baseline_rows(arms, known)]).fillna('').set_index('arm')
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c21
+# %% ../../nbs/610_studies.comparison_report.ipynb #c20
 class Panel(NamedTuple):
     "One panel of the plot."
 
     title: str
     scale: str = 'linear'  # `log`; `symlog`: only if a value is beyond ±100
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c22
+
 LOSS_PANELS = {
     'd_loss': Panel('loss of D', 'symlog'),
     'g_loss': Panel('loss of G', 'symlog'),
@@ -119,20 +111,20 @@ LOSS_PANELS = {
     'g_grad': Panel('gradient norm of G', 'log'),
 }
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c23
+# %% ../../nbs/610_studies.comparison_report.ipynb #c21
 def comparison_panels() -> dict[str, Panel]:
     "List the panels: losses, then every measure that is scored during training."
     measures = {name: Panel(row.title) for name, row in curve_measures().items()
                 if row.in_comparison or row.kind != 'pairs'}
     return {**LOSS_PANELS, **measures}
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c26
+# %% ../../nbs/610_studies.comparison_report.ipynb #c24
 def _legend_label(arm: Arm, base: Arm) -> str:
     "Write the name of an arm so that a legend shows it unchanged."
     label = printable(name_in_family(arm, base)).replace('$', r'\$')
     return f' {label}' if label.startswith('_') else label
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c27
+# %% ../../nbs/610_studies.comparison_report.ipynb #c25
 def _read_curves(
     arms: list[Arm],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # Losses and scores, one row for each epoch: `arm, seed, epoch` and values
@@ -148,7 +140,7 @@ def _read_curves(
     losses = pd.concat(losses).replace([np.inf, -np.inf], np.nan)
     return losses.assign(separation=losses['d_real'] - losses['d_fake']), pd.concat(scores)
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c30
+# %% ../../nbs/610_studies.comparison_report.ipynb #c28
 def _draw_panel(ax: Axes, rows: pd.DataFrame, name: str, panel: Panel) -> None:
     "Draw the mean over seeds of one column, with a band from the lowest to the highest seed."
     sns.lineplot(rows, x='epoch', y=name, hue='arm', style='arm', ax=ax, errorbar=('pi', 100), lw=1.2)
@@ -160,7 +152,7 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame, name: str, panel: Panel) -> None:
         ax.yaxis.get_major_locator().set_params(numticks=7)
     ax.set(ylabel=panel.title, xlabel='epoch')
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c31
+# %% ../../nbs/610_studies.comparison_report.ipynb #c29
 def plot_comparison(
     arms: list[Arm],
     columns: int = 4,  # Panels in a row
@@ -181,13 +173,13 @@ def plot_comparison(
     plt.close(fig)
     return fig
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c34
+# %% ../../nbs/610_studies.comparison_report.ipynb #c32
 def _spread_evenly(items: list, n: int) -> list:
     "Choose up to n items at even distances, the first and the last among them."
     chosen = sorted({round(i * (len(items) - 1) / max(1, n - 1)) for i in range(n)})
     return [items[i] for i in chosen if items]
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c35
+
 def _four_samples(
     file: Path,  # A sheet of samples; its first row has at least four
     size: int,  # Side of a sample in the sheet, in pixels
@@ -200,7 +192,7 @@ def _four_samples(
         cell.paste(sample.resize((side, side), Image.Resampling.NEAREST), (k % 2 * (side + 1), k // 2 * (side + 1)))
     return cell
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c36
+# %% ../../nbs/610_studies.comparison_report.ipynb #c33
 def sample_grid(
     arms: list[Arm],
     columns: int = 6,  # Epochs shown, spread evenly, the last among them
@@ -222,7 +214,7 @@ def sample_grid(
             picture.paste(cell, (margin + x * step, y * (step + 8) + 15))
     return picture
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c39
+# %% ../../nbs/610_studies.comparison_report.ipynb #c36
 def _length_note(arms: list[Arm]) -> str:
     "Count the runs that were still improving at their end; '' if there are none."
     verdicts = pd.concat([arm.scores()['verdict'] for arm in arms])
@@ -231,7 +223,7 @@ def _length_note(arms: list[Arm]) -> str:
         return ''
     return f'{n} of {len(verdicts)} runs were still improving when they ended: the answer holds for this length only.'
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c40
+# %% ../../nbs/610_studies.comparison_report.ipynb #c37
 def _settings_text(arm: Arm) -> str:
     "List the settings of an arm that differ from their defaults, escaped."
     if not arm.runs:
@@ -239,54 +231,59 @@ def _settings_text(arm: Arm) -> str:
     changed = changed_settings(arm.runs[0].config)
     return escape_markdown(', '.join(f'{key}: {value}' for key, (value, _) in changed.items() if key != 'seed'))
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c43
+# %% ../../nbs/610_studies.comparison_report.ipynb #c40
+def describe_cure_test(seeds: int) -> str:
+    "Describe the columns of a table of cures."
+    return ("Seeds with the failure, with another failure, with copies of training images, and with samples far from "
+            "real; *left* is their sum. p is that of McNemar's exact test. Few seeds prove little: a remedy that fails in "
+            f'one seed of three passes in all of {seeds} seeds with a probability of {(2 / 3)**seeds:.0%}.')
+
+
+def _format_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    "Write the numbers of a table with a column `arm`; an empty cell for NaN."
+    text = table.set_index('arm').map(lambda value: f'{value:.3g}' if isinstance(value, float) else value)
+    return text.replace('nan', '')
+
+
 def _cures_section(arms: list[Arm]) -> list[str]:
     "Tabulate the cures of a family whose base provokes a failure; empty for other families."
     if not arms[0].provokes:
         return []
-    n = len(arms[0].scores())
-    note = ('Seeds with the failure, with another failure, with copies of training images, and with samples far from '
-            'real; *left* is their sum. p is that of McNemar\'s exact test. Few seeds prove little: a remedy that fails '
-            f'in one seed of three passes in all of {n} seeds with a probability of {(2 / 3)**n:.0%}.')
-    table = count_cures(arms).set_index('arm').map(lambda value: f'{value:.3g}' if isinstance(value, float) else value)
-    return [note, markdown_table(table.replace('nan', ''))]
+    return [describe_cure_test(len(arms[0].scores())), markdown_table(_format_numbers(count_cures(arms)))]
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c44
+# %% ../../nbs/610_studies.comparison_report.ipynb #c41
 def _differences_section(base: Arm, table: pd.DataFrame, primary_metric: str) -> list[str]:
     "Tabulate the paired differences of a family; empty for a family of one arm."
-    rows = table[table['base'] == base.name].drop(columns='base').set_index('arm').rename(columns={'p': 'p (Holm)'})
-    if not len(rows):
-        return []
-    text = rows.map(lambda value: f'{value:.3g}' if isinstance(value, float) else value)
+    rows = table[table['base'] == base.name].drop(columns='base').rename(columns={'p': 'p (Holm)'})
     note = f'Each arm against *{escape_markdown(base.name)}*, paired by seed, by {primary_metric}:'
-    return [note, markdown_table(text)]
+    return [note, markdown_table(_format_numbers(rows))] if len(rows) else []
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c46
-def _pictures_section(name: str, number: str) -> list[str]:
-    "Refer to the two pictures of a family."
+# %% ../../nbs/610_studies.comparison_report.ipynb #c43
+def _pictures_section(arms: list[Arm], name: str, number: str) -> list[str]:
+    "Refer to the two pictures of a family; empty if no run has a result."
+    if not any(arm.runs for arm in arms):
+        return []
     link = urllib.parse.quote(name)
     return [f'![Losses, gradient norms and measures against epochs]({link}_curves{number}.png)',
             'Mean over seeds; the band spans the lowest to the highest seed.',
             f'![Samples over the course of training]({link}_samples{number}.png)',
             'Four latents of the first seed, the same in every cell; one row for each arm, one column for each epoch.']
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c47
+# %% ../../nbs/610_studies.comparison_report.ipynb #c44
 def _family_section(arms: list[Arm], name: str, number: str, primary_metric: str, table: pd.DataFrame) -> list[str]:
     "Write everything about one family: its table, cures, differences and pictures."
     return [markdown_table(comparison_table(arms, primary_metric)), *_cures_section(arms),
-            *_differences_section(arms[0], table, primary_metric), *_pictures_section(name, number)]
+            *_differences_section(arms[0], table, primary_metric), *_pictures_section(arms, name, number)]
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c48
-def describe_tests(
-    seeds: int,  # Of an arm, at most
-) -> str:
+# %% ../../nbs/610_studies.comparison_report.ipynb #c45
+def describe_tests(seeds: int) -> str:
     "Describe the intervals and the tests of a page."
     return (f"Intervals are 95 % intervals by Student's t over {seeds} seed{'s' if seeds > 1 else ''}, not corrected; "
             "those of shares of N images are never narrower than Wilson's. A difference is called better or worse if p is "
             'below 0.05: p is that of the paired t-test, or of a sign test where a seed failed (worse than any score), '
             'corrected for the number of comparisons (Holm).')
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c49
+
 def _methods_section(arms: list[Arm]) -> list[str]:
     "Describe how the numbers were made, and the settings of the first arm."
     run, first = first_finished(arms), escape_markdown(arms[0].name)
@@ -300,7 +297,7 @@ def _methods_section(arms: list[Arm]) -> list[str]:
             'with other runs on the same machine.')
     return [note, f'Settings of *{first}* that differ from the defaults: {_settings_text(arms[0])}.']
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c50
+# %% ../../nbs/610_studies.comparison_report.ipynb #c46
 def _comparison_page(
     arms: list[Arm],
     name: str,  # Of the files
@@ -320,7 +317,7 @@ def _comparison_page(
     parts += [f'```sh\n{printable(command, 10_000)}\n```'] if command else []
     return '\n\n'.join(part for part in parts if part) + '\n'
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c52
+# %% ../../nbs/610_studies.comparison_report.ipynb #c48
 def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
     "Write the curves and samples of one family."
     with atomic_write(f'{stem}_curves{number}.png') as new:
@@ -328,7 +325,7 @@ def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
     with atomic_write(f'{stem}_samples{number}.png') as new:
         sample_grid(arms).quantize(256, dither=Image.Dither.NONE).save(new, 'PNG', optimize=True)
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c53
+# %% ../../nbs/610_studies.comparison_report.ipynb #c49
 def write_comparison(
     arms: list[Arm],
     folder: str | Path,  # Gets `NAME.md`, `NAME.html` and two pictures for each family
@@ -342,7 +339,8 @@ def write_comparison(
     folder, families = Path(folder), group_families(arms)
     folder.mkdir(parents=True, exist_ok=True)
     for i, family in enumerate(families):
-        _write_pictures(family, folder / name, f'{i or ""}')
+        if any(arm.runs for arm in family):
+            _write_pictures(family, folder / name, f'{i or ""}')
     text = _comparison_page(arms, name, title, question, primary_metric, command)
     for suffix, body in (('md', text), ('html', markdown_page(title, text, folder))):
         with atomic_write(folder / f'{name}.{suffix}') as new:
