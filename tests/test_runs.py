@@ -70,7 +70,7 @@ def test_an_unfinished_run_of_an_earlier_version_goes_on(medimagegan, tmp_path):
     medimagegan('train', *flags(**small, run='a'), *earlier, '--max_time', '0.00001', code=124)  # after one step
     runs = tmp_path / 'runs'
     state = torch.load(runs / 'a' / 'checkpoint.pt', weights_only=True)
-    assert [len(numbers) for numbers in state['since']] == [9]
+    assert [len(numbers) for numbers in state['since']] == [10]
     torch.save(state | {'since': [state['since'][0][:7]]}, runs / 'a' / 'checkpoint.pt')
     (runs / 'a' / 'history.csv').write_text('epoch,step,d_loss,g_loss,d_real,d_fake,penalty,d_grad,g_grad\n')
     config = runs / 'a' / 'config.yaml'

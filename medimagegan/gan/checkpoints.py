@@ -169,10 +169,20 @@ def _apply_changed_rates(gan: GAN, cfg: TrainConfig, changed: set[str]) -> None:
             write_rate(optimizer, now)
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c39
+def _load_part(name: str, part, state: dict) -> None:
+    "Restore one part of a run. Raises `ValueError` where a network has other layers now."
+    try:
+        part.load_state_dict(state[name])
+    except RuntimeError as error:
+        version = state['surroundings'].get('medimagegan', 'unknown')
+        raise ValueError(f'its {name} has other layers or sizes than in this run; it was written by version {version}, '
+                         f'this is {__version__}: start a new run under another name ({error_line(error)})') from None
+
+
 def _restore(gan: GAN, cfg: TrainConfig, state: dict, changed: set[str]) -> None:
     "Restore every part of a run to the saved state."
     for name, part in _stateful_parts(gan).items():
-        part.load_state_dict(state[name])
+        _load_part(name, part, state)
     _apply_changed_rates(gan, cfg, changed)
     same_device = state['surroundings']['device'] == gan.rng.device.type
     if same_device:

@@ -173,7 +173,7 @@ class ProjectedDiscriminator(nn.Module):
         maps = self.mixing(self.features(x))
         return torch.stack([*(head(m, labels) for head, m in zip(self.heads, maps, strict=True)), color], 1)
 
-# %% ../../nbs/325_gan.projected.ipynb #c28
+# %% ../../nbs/325_gan.projected.ipynb #c30
 def random_view(
     images: Tensor,  # (N, C, size, size)
     rng: torch.Generator,
@@ -190,7 +190,7 @@ def random_view(
     crop = images.flatten(2).gather(2, (rows * size + columns).expand(-1, channels, -1, -1).flatten(2)).view_as(whole)
     return torch.where(draws[:, 2, None, None, None] < .5, whole, crop)
 
-# %% ../../nbs/325_gan.projected.ipynb #c31
+# %% ../../nbs/325_gan.projected.ipynb #c33
 def append_view(
     augment: Callable[[list[Tensor], torch.Generator], list[Tensor]],  # From `make_augment`
 ) -> Callable[[list[Tensor], torch.Generator], list[Tensor]]:  # The same, then `random_view`

@@ -114,12 +114,13 @@ def changed_setting(
 def keep_started(
     cfg: TrainConfig,  # Of this call
     folder: RunFolder,  # New, or from an earlier call
-) -> TrainConfig:  # Of this call; where the loss decides and the run has started, with the values it started with
-    "Give the settings that the loss leaves open the values of the run in the folder."
-    if cfg.loss not in BY_LOSS or not (folder.path / 'config.yaml').is_file():
+) -> TrainConfig:  # Of this call, with the values that the run has started with
+    "Give the open settings that an earlier version did not have, or that the loss decides, the values of the run."
+    names = {*ADDED_SETTINGS, *BY_LOSS.get(cfg.loss, ())} & set(cfg.opened)
+    if not names or not (folder.path / 'config.yaml').is_file():
         return cfg
     was = folder.config
-    return replace(cfg, **{name: getattr(was, name) for name in BY_LOSS[cfg.loss] if name in cfg.opened})
+    return replace(cfg, **{name: getattr(was, name) for name in names})
 
 # %% ../../nbs/500_runs.folder.ipynb #c20
 def check_folder(

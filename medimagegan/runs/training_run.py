@@ -17,6 +17,7 @@ import torch
 
 # %% ../../nbs/520_runs.training_run.ipynb #c03
 from ..core.files import lock_folder
+from ..core.architectures import ARCHITECTURES
 from ..core.config import TrainConfig
 from ..core.interrupts import Interrupted, Stop
 from ..core.ranks import broadcast, is_first_process, n_ranks, process_group, rank, wait_for_all
@@ -50,13 +51,16 @@ def describe_device(gan: GAN) -> str:
 
 # %% ../../nbs/520_runs.training_run.ipynb #c08
 def find_notes(run: OpenRun) -> list[str]:
-    "List what may surprise a user: as the images were read, as they were split, and in the batch size."
-    notes = list(run.data.notes)
+    "List what may surprise a user: as the images were read and split, in the batch size, and in the networks."
+    notes, row = list(run.data.notes), ARCHITECTURES[run.cfg.arch]
     if run.cfg.holdout and not len(run.held):
         notes.append('nothing could be held out: all images are of one group; scores will be against training images')
     if run.cfg.batch_size > len(run.train_set):
         notes.append(f'batch_size {run.cfg.batch_size} exceeds the {len(run.train_set)} training images: '
                      'each batch is all of them')
+    for name in ('generator', 'discriminator'):
+        if getattr(run.cfg, name) != row[name]:
+            notes.append(f'{name}: {getattr(run.cfg, name)} takes the place of {row[name]}, that of {run.cfg.arch}')
     return notes
 
 # %% ../../nbs/520_runs.training_run.ipynb #c09
