@@ -19,7 +19,7 @@ from ..core.errors import UserError
 from ..core.files import atomic_write
 from ..core.architectures import BY_LOSS
 from ..core.tables import guard_cell, read_table
-from ..core.config import TrainConfig, load_config
+from ..core.config import ADDED_SETTINGS, TrainConfig, load_config
 
 # %% ../../nbs/500_runs.folder.ipynb #c06
 class RunFolder:
