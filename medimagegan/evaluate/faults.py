@@ -299,12 +299,13 @@ def judge_images(
     stats: ReferenceStats,  # From `make_reference_stats`, of n images
     train: ImageSet,  # The training images, which are searched for copies
     held: ImageSet,  # Held-out images, which calibrate that search
-) -> Verdict:
+) -> tuple[Verdict, float]:  # And their FD, divided by that of other real images
     "Return the verdict on a set of images, without a training curve."
     seen = extract(stats.features, fakes, cache=False)
     found = measure_fakes(stats, fakes, intervals=False, seen=seen)
     copies = find_copies(fakes, train, held if calibrates(stats, held) else None, 0)[0]
-    return judge(headline_metrics(stats, found) | {'copies': copies, 'classes': measure_classes(stats, seen)})
+    numbers = headline_metrics(stats, found) | {'copies': copies, 'classes': measure_classes(stats, seen)}
+    return judge(numbers), found['values']['FD'][0] / stats.rows['other reals']['FD'][0]
 
 # %% ../../nbs/485_evaluate.faults.ipynb #c29
 def judge_faults(
@@ -315,7 +316,7 @@ def judge_faults(
     n: int,  # Images of each set
     faults: dict[str, tuple[Callable, tuple[float, ...]]] | None = None,  # Left out: all of `FAULTS`
     seed: int = 0,  # Of the random choices
-) -> Iterator[dict]:  # `fault`, `strength`, `n`, `verdict`, `reason`: the first one
+) -> Iterator[dict]:  # `fault, strength, n, verdict`, `FD ratio`, `reason`: the first
     "Build each generator and judge it."
     held, unseen = held.subset(range(n)), unseen.subset(range(n))
     stats = make_reference_stats(held, train, 'held-out images', features, n)
@@ -323,8 +324,9 @@ def judge_faults(
     for name, (build, strengths) in {**none, **(FAULTS if faults is None else faults)}.items():
         for strength in strengths:
             pool = Pool(unseen.images, unseen.labels.numpy(), train.images, np.random.default_rng(seed))
-            verdict = judge_images(build(pool, strength), stats, train, held)
-            yield {'fault': name, 'strength': strength, 'n': n, 'verdict': verdict.value, 'reason': verdict.reasons[0]}
+            verdict, ratio = judge_images(build(pool, strength), stats, train, held)
+            yield {'fault': name, 'strength': strength, 'n': n, 'verdict': verdict.value, 'FD ratio': ratio,
+                   'reason': verdict.reasons[0]}
 
 # %% ../../nbs/485_evaluate.faults.ipynb #c32
 def first_named(
