@@ -39,12 +39,14 @@ def pictures_in(file: Path) -> list[Image.Image]:
     if file.suffix not in ('.html', '.md', '.ipynb', '.json', '.svg', '.csv'):
         return []
     text = file.read_text(encoding='utf-8')
-    found = re.findall(r'data:image/[\w+.-]+;base64,([A-Za-z0-9+/=\s\\]+)', text)
+    for data in re.findall(r'data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)', text):
+        text += base64.b64decode(data).decode('utf-8', 'ignore')  # a drawing may hold pictures
+    found = re.findall(r'data:image/(?:png|jpe?g|gif|webp|bmp|tiff);base64,([A-Za-z0-9+/=\s\\]+)', text)
     if file.suffix == '.ipynb':
         cells = json.loads(text)['cells']
         bundles = [out.get('data', {}) for cell in cells for out in cell.get('outputs', [])]
         bundles += [bundle for cell in cells for bundle in cell.get('attachments', {}).values()]
-        found += [''.join(data) for bundle in bundles for kind, data in bundle.items() if kind.startswith('image/')]
+        found += [''.join(data) for bundle in bundles for kind, data in bundle.items() if kind.startswith('image/') and 'svg' not in kind]
     return [Image.open(io.BytesIO(base64.b64decode(data.replace('\\n', '')))).convert('RGB') for data in found if data.strip()]
 
 
@@ -65,8 +67,12 @@ def best_matches(picture: Image.Image, reals: torch.Tensor) -> np.ndarray:  # re
         means = F.avg_pool2d(small, cell)[:, :, :GRID, :GRID].flatten(1)
         cells = F.unfold(F.avg_pool2d(shown, cell, stride=1), GRID, dilation=cell)[0]  # (3 GRID², places)
         wide = shown.shape[3] - cell + 1 - cell * (GRID - 1)
-        coarse = cells.square().sum(0) - 2 * means @ cells + means.square().sum(1)[:, None]
-        for view, place in enumerate(coarse.argmin(1).tolist()):
+        lengths, least = cells.square().sum(0), []
+        for start in range(0, cells.shape[1], 65_536):
+            coarse = lengths[start:start + 65_536] - 2 * means @ cells[:, start:start + 65_536]
+            least.append((coarse.min(1).values, coarse.argmin(1) + start))
+        values, places = (torch.stack(parts) for parts in zip(*least, strict=True))
+        for view, place in enumerate(places.gather(0, values.argmin(0)[None])[0].tolist()):
             y, x = divmod(place, wide)
             tile = shown[0, :, y:y + side, x:x + side]
             if tile.shape[1:] == (side, side):

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, SMALL, command, flags
+from real_pixels import reals_in, write_patients
+
+from medimagegan.runs.privacy import DO_NOT_PASS_ON
 
 
 @pytest.fixture
@@ -50,12 +53,15 @@ def test_a_wrong_value_stops_the_notebook_with_the_same_line(experiments):
 
 
 def test_experiment_keeps_the_executed_notebook_and_its_page(experiments, medimagegan):
-    medimagegan('experiment', *flags(**SMALL, run='kept'))
+    reals = write_patients(experiments / 'clinic', 24)
+    medimagegan('experiment', *flags(**{**SMALL, 'n_images': 24}, path='clinic', run='kept'))
     folder = experiments / 'runs' / 'kept'
     page = (folder / 'experiment.html').read_text()
     assert (folder / 'experiment.ipynb').exists() and (folder / 'report.html').exists()
     assert not re.search(r'(src|href)="?http|url\(.?http|@import', page), 'no outside address'
     assert page.count('data:image/') >= 5
+    assert reals_in(folder / 'experiment.ipynb', reals) > 15, 'the notebook is for the owner'
+    assert DO_NOT_PASS_ON in page and DO_NOT_PASS_ON in (folder / 'experiment.ipynb').read_text()
 
 
 def test_an_experiment_on_nothing_is_one_line_and_leaves_nothing(experiments, medimagegan):

@@ -29,9 +29,7 @@ def test_nothing_that_travels_shows_or_names_a_training_image(medimagegan, tmp_p
     medimagegan('synthesize', 'runs/r', '--n', 8, '--out', 'sent/set', '--n-gpu', 0)
     medimagegan('sample', 'runs/r', '--n', 4, '--out', 'sent/pictures', '--n-gpu', 0)
     medimagegan('release', 'runs/r', '--out', 'sent/small.safetensors')
-    words = ('score', tmp_path / 'sent' / 'pictures', tmp_path / 'clinic', '--n-gpu', 0, '--out')
-    medimagegan(*words, 'sent/scores.json', '--public')
-    medimagegan(*words, 'scores.json')
+    medimagegan('score', tmp_path / 'sent' / 'pictures', tmp_path / 'clinic', '--n-gpu', 0, '--public', '--out', 'sent/scores.json')
 
     travelling = [run / 'report_public.html', *(f for f in (tmp_path / 'sent').rglob('*') if f.is_file())]
     secrets = ['Doe_Jane', '1+1', home, (run / 'names.key').read_text().strip()]
@@ -41,8 +39,8 @@ def test_nothing_that_travels_shows_or_names_a_training_image(medimagegan, tmp_p
         text = file.read_bytes().decode('utf-8', 'ignore')
         assert not [word for word in secrets if word in text] and DO_NOT_PASS_ON not in text, file.name
     assert len(pictures_in(run / 'report_public.html')) == 4, 'curves and generated images stay'
-    for page, least in ((run / 'report.html', 18), (tmp_path / 'scores.html', 10)):
-        assert reals_in(page, reals) >= least and DO_NOT_PASS_ON in page.read_text(), f'{page.name}: the search can fail'
+    page = run / 'report.html'
+    assert reals_in(page, reals) >= 18 and DO_NOT_PASS_ON in page.read_text(), 'the search can fail'
 
     names = pd.read_csv(tmp_path / 'sent' / 'set' / 'manifest.csv')['nearest']
     said = medimagegan('resolve', 'runs/r', *names[:2]).stdout.splitlines()
@@ -57,15 +55,12 @@ def test_nothing_that_travels_shows_or_names_a_training_image(medimagegan, tmp_p
     line = medimagegan('train', *tuned, code=2).stderr
     assert 'which is held out here: small.csv lists an image of this content' in line and line.count('\n') == 1
 
-
-def test_public_images_and_phantoms_are_shown_as_they_are(medimagegan, tmp_path):
-    reals = write_patients(tmp_path / 'archive', 24)
-    medimagegan('train', *flags(**{**SMALL, 'n_images': 24, 'path': 'archive'}, run='r', images_are_public='true'))
+    config = run / 'config.yaml'  # the owner declares the same images public
+    config.write_text(config.read_text().replace('images_are_public: false', 'images_are_public: true'))
     medimagegan('report', 'runs/r', '--public')
-    medimagegan('synthesize', 'runs/r', '--n', 8, '--out', 'set', '--n-gpu', 0)
-    pages = [tmp_path / 'runs' / 'r' / name for name in ('report.html', 'report_public.html')]
-    for page in [*pages, tmp_path / 'set' / 'scorecard.html']:
-        assert reals_in(page, reals) > 3 and DO_NOT_PASS_ON not in page.read_text(), page.name
-    assert 'Doe_Jane' in (tmp_path / 'set' / 'manifest.csv').read_text() and not (tmp_path / 'runs' / 'r' / 'names.key').exists()
-    card = json.loads((tmp_path / 'set' / 'scorecard.json').read_text())
+    medimagegan('synthesize', 'runs/r', '--n', 8, '--out', 'public', '--n-gpu', 0)
+    for page in (run / 'report_public.html', tmp_path / 'public' / 'scorecard.html'):
+        assert reals_in(page, reals) > 3 and DO_NOT_PASS_ON not in page.read_text() and home not in page.read_text(), page.name
+    assert 'Doe_Jane' in (tmp_path / 'public' / 'manifest.csv').read_text()
+    card = json.loads((tmp_path / 'public' / 'scorecard.json').read_text())
     assert card['copies']['closest'][0]['train'].endswith('.png')

@@ -1,12 +1,12 @@
 """A released generator as another person uses it: sample from the file, and fine-tune it without a leak."""
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import SMALL, flags
 from PIL import Image
 
 from medimagegan.data.phantoms import write_phantoms
 from medimagegan.runs.folder import RunFolder
+from medimagegan.runs.release import read_seen, resolve
 
 
 @pytest.fixture
@@ -28,8 +28,9 @@ def read(folder):
 def test_a_release_is_sampled_and_fine_tuned_and_a_leak_is_refused(medimagegan, released, tmp_path):
     run, best = tmp_path / 'runs' / 'first', tmp_path / 'runs' / 'first' / 'best.safetensors'
     assert released.stat().st_size < .6 * best.stat().st_size
-    table = pd.read_csv(run / 'split.csv', dtype=str, keep_default_na=False).drop(columns='group')  # groups may be patient numbers
-    assert released.with_suffix('.csv').read_text() == table.to_csv(index=False)
+    table, split = read_seen(released), RunFolder(run).split
+    assert list(table) == ['file', 'class', 'split', 'sha256', 'phash'], 'no groups: they may be patient numbers'
+    assert list(resolve(RunFolder(run), tuple(table['file'])).values()) == list(split['file']) and list(table['split']) == list(split['split'])
     for source, out in ((best, 'whole'), (released, 'half')):
         medimagegan('sample', source, '--n', 8, '--out', out)
     assert abs(read(tmp_path / 'whole') - read(tmp_path / 'half')).mean() < 2
@@ -42,13 +43,15 @@ def test_a_release_is_sampled_and_fine_tuned_and_a_leak_is_refused(medimagegan, 
     assert 'small.safetensors was trained on phantom_' in refused and 'which is held out here' in refused
     assert refused.count('\n') == 1 and not (tmp_path / 'runs' / 'leak').exists()
 
-    for i, file in enumerate(sorted((tmp_path / 'other').iterdir())):  # images of another person
-        file.rename(tmp_path / 'other' / f'own_{i}.bmp')
-    said = medimagegan('train', *flags(**words, path='other', seed=1, run='tuned')).stdout
+    write_phantoms(tmp_path / 'own', 40, 32, seed=1)  # images of another person
+    (tmp_path / 'own' / 'metadata.csv').unlink()
+    for i, file in enumerate(sorted((tmp_path / 'own').rglob('*.png'))):
+        file.rename(file.with_name(f'own_{i}.png'))
+    said = medimagegan('train', *flags(**words, path='own', seed=1, run='tuned')).stdout
     assert 'begins with the weights of models/small.safetensors, the discriminator with random ones' in said
 
     medimagegan('release', 'runs/tuned', '--out', 'tuned.safetensors')
-    seen = set(RunFolder(run).split.query('split == "train"')['file'])
+    seen = table.query('split == "train"')
     rows = RunFolder(tmp_path / 'runs' / 'tuned').split
     assert len((tmp_path / 'tuned.csv').read_text().splitlines()) == 1 + len(rows) + len(seen), 'the images of both runs'
 
