@@ -236,9 +236,17 @@ def extract(
     return found
 
 # %% ../../nbs/410_evaluate.features.ipynb #c43
+def _describe_computer(device: torch.device) -> str:
+    "Describe all that can change the last digits of features beside images and weights."
+    if device.type == 'cuda':
+        return f'torch {torch.__version__} {torch.cuda.get_device_name(device)}'
+    return f'torch {torch.__version__} {device.type} {torch.backends.cpu.get_cpu_capability()} {torch.get_num_threads()}'
+
+
 def _features_digest(features: Features, images: Tensor) -> str:
+    "Digest images, network and computer."
     about = f'{features.weights} {features.resize} {tuple(images.shape)} {images.dtype} '
-    digest = hashlib.sha256(about.encode())
+    digest = hashlib.sha256(f'{about}{_describe_computer(features.device)} '.encode())
     digest.update(images.contiguous().numpy())
     return digest.hexdigest()[:32]
 

@@ -124,4 +124,4 @@ def train_study(
     _check_generators(generators)
     sets = {set_folder(prepared, cfg).name: (generate_set, prepared.balance, prepared.paths, cfg) for cfg in generators}
     for calls, word in ((sets, 'set'), (fits, 'classifier')):
-        _check_failures(run_calls(calls, client, log, jobs, word))
+        _check_failures(run_calls(calls, client, prepared.paths.folder, log, jobs, word))

@@ -10,6 +10,7 @@ import json
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c03
@@ -45,12 +46,14 @@ def _wait_for_any(
 def run_calls(
     calls: dict[str, tuple],  # {name: (function, arguments…)}
     client,  # A `distributed.Client`
+    folder: str | Path,  # Gets the results; calls of one name and folder are executed once, others are not mixed up
     log: Callable = print,  # Gets a line for each call: what it returned, or its error
     jobs: SlurmJobs | None = None,  # The workers, if they are SLURM jobs
     what: str = 'run',  # What a call is, for the progress bar
 ) -> dict[str, str]:  # {name: error} of those that failed four times
     "Execute calls on workers and wait for all of them."
-    failed, futures = {}, {client.submit(*call, retries=3, pure=False, key=name): name for name, call in calls.items()}
+    keys, failed = {name: f'{name}@{Path(folder).resolve()}' for name in calls}, {}
+    futures = {client.submit(*call, retries=3, pure=False, key=keys[name]): name for name, call in calls.items()}
     with progress_bar(total=len(calls), desc=f'{what}s', unit=what) as bar:
         waiting = set(futures)
         while waiting:
@@ -97,22 +100,27 @@ def run_plan(
     notebook = str(Path(notebook or find_notebook()).absolute())  # a worker may be in another folder
     share = 0 if jobs else max(1, min(_runs_at_a_time(client), len(left)))
     calls = {cfg.run: (launch_run, str(_write_settings(cfg)), notebook, share) for cfg in left}
-    return run_calls(calls, client, log, jobs)
+    failed = run_calls(calls, client, runs[0][1].out, log, jobs) if left else {}
+    missing = {cfg.run: f'a worker reported that it is done, but {Path(cfg.out) / cfg.run} has no result: '
+               'let the workers use the same disk as this machine' for cfg in left if read_result(cfg) is None}
+    return {**missing, **failed}
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c18
 def suite_arms(
     suite: Suite,
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
-) -> list[Arm]:  # Of the runs that are done, in the order of the file
+) -> list[Arm]:  # In the order of the file; a run without a result counts as crashed
     "Collect the runs of a suite as arms."
-    folders: dict[str, list[RunFolder]] = {}
+    folders: dict[str, list[RunFolder]] = {name: [] for name, _ in runs}
+    crashed: dict[str, list[int]] = {name: [] for name, _ in runs}
     for name, cfg in runs:
         if read_result(cfg):
-            folders.setdefault(name, []).append(RunFolder(Path(cfg.out) / cfg.run))
-    if suite.read_at:
-        return [Arm(f'{epoch} epochs', tuple(mine), epoch) for mine in folders.values() for epoch in suite.read_at]
-    return [Arm(name, tuple(mine), compare_with=suite.compare_with.get(name, ''), provokes=suite.provokes.get(name, ''))
-            for name, mine in folders.items()]
+            folders[name].append(RunFolder(Path(cfg.out) / cfg.run))
+        else:
+            crashed[name].append(cfg.seed)
+    arms = [Arm(name, tuple(mine), None, suite.compare_with.get(name, ''), suite.provokes.get(name, ''),
+                tuple(crashed[name])) for name, mine in folders.items()]
+    return [replace(arm, name=f'{epoch} epochs', epoch=epoch) for arm in arms for epoch in suite.read_at] or arms
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c24
 def write_suite_report(
@@ -123,7 +131,7 @@ def write_suite_report(
 ) -> Path:  # The Markdown file
     "Compare the arms of a suite and write the report. Raises `UserError` if no run is done."
     arms = suite_arms(suite, runs)
-    if not arms:
+    if not any(arm.runs for arm in arms):
         raise UserError(f'no run is done, so there is nothing to report ({suite.file})')
     report = write_comparison(arms, folder, suite.name, suite.title, suite.question, suite.primary_metric, command)
     compared = next((i for i, family in enumerate(group_families(arms)) if len(family) > 1), 0)

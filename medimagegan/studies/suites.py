@@ -238,12 +238,14 @@ def estimate_seconds(
 ) -> float:
     "Estimate how long a run takes alone on this device, from the time of one training step."
     device = pick_device(cfg.n_gpu)
-    step = make_step(init_gan(cfg, device), replace(cfg, capture='never'))
+    classes = ('0', '1') if cfg.conditional else ()  # their number hardly changes the time of a step
+    step = make_step(init_gan(cfg, device, classes), replace(cfg, capture='never'))
     shape = (cfg.batch_size * cfg.dis_steps, cfg.number_channels, cfg.image_size, cfg.image_size)
     images = torch.zeros(shape, dtype=torch.uint8, device=device)
-    step(images)
+    labels = torch.zeros(cfg.batch_size, dtype=torch.int64, device=device) if classes else None
+    step(images, labels)
     began = time.perf_counter()
-    float(step(images)['d_loss'])
+    float(step(images, labels)['d_loss'])
     n_train = int((cfg.n_images or 2000) * (1 - cfg.holdout))
     seconds = (time.perf_counter() - began) * cfg.num_epochs * n_steps(n_train, cfg.batch_size, cfg.dis_steps)
     return start + (min(seconds, 60 * cfg.budget_minutes) if cfg.budget_minutes else seconds)
