@@ -178,7 +178,7 @@ def _interval(row: Measure, value: float, halves: list[float], n: int) -> tuple[
     "Choose the interval of a measure of sets of n images."
     return share_interval(value, halves, n) if row.is_share else halves_interval(value, halves, row.bounds)
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c34
+# %% ../../nbs/450_evaluate.measures.ipynb #c36
 def compare_features(
     fake: Tensor,  # (N, F)
     real: Tensor,  # (N, F): as many, or FD and the counts of neighbours cannot be compared between tables
@@ -198,7 +198,7 @@ def compare_features(
         halves.append({name: row.fn(half) for name, row in rows.items()})
     return {name: _interval(row, row.fn(pair), [half[name] for half in halves], n) for name, row in rows.items()}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c39
+# %% ../../nbs/450_evaluate.measures.ipynb #c40
 def compare_images(
     fake: Tensor,  # (N, C, H, W), uint8
     real: Tensor,  # (M, C, H, W), uint8
@@ -215,7 +215,7 @@ def compare_images(
         found[name] = _interval(row, row.fn(*sets), halves, len(fake))
     return found
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c42
+# %% ../../nbs/450_evaluate.measures.ipynb #c43
 def score_pairs(
     images: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]; at least 32 pixels
     others: Tensor,  # The same shape: the i-th belongs to the i-th
@@ -231,7 +231,7 @@ def score_pairs(
             values[name].append(row.fn(a, b).reshape(-1))
     return {name: torch.cat(v) for name, v in values.items()}
 
-# %% ../../nbs/450_evaluate.measures.ipynb #c44
+# %% ../../nbs/450_evaluate.measures.ipynb #c45
 def score_pairings(
     candidates: dict[str, Tensor],  # {name: (N, C, H, W)}: uint8, or floats in [-1, 1]
     reals: Tensor,  # (M, C, H, W), uint8: the reference, held-out images
