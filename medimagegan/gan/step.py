@@ -253,7 +253,7 @@ def mean_signs(
     "Compute the mean sign of the logits on real and on generated images."
     return {'sign_real': real_logits.sign().mean(), 'sign_fake': fake_logits.sign().mean()}
 
-# %% ../../nbs/350_gan.step.ipynb #c36
+
 def separation(
     real_logits: Tensor,  # (N,), or (N, 5) with five heads
     fake_logits: Tensor,  # Of the same shape
@@ -261,7 +261,7 @@ def separation(
     "Compute the share of pairs in which the real image has the higher logit, minus that in which it has the lower."
     return (real_logits[:, None] - fake_logits[None]).sign().mean()
 
-# %% ../../nbs/350_gan.step.ipynb #c38
+# %% ../../nbs/350_gan.step.ipynb #c35
 def _collect_numbers(d_pass: DiscriminatorLoss, d_grad: Tensor, g_loss: Tensor, g_grad: Tensor) -> dict[str, Tensor]:
     "Name the numbers of a step in the order of the columns of the history."
     real, fake = d_pass.real_logits, d_pass.fake_logits
@@ -270,7 +270,7 @@ def _collect_numbers(d_pass: DiscriminatorLoss, d_grad: Tensor, g_loss: Tensor, 
                'separation': separation(real, fake)}
     return {name: number.detach() for name, number in numbers.items()}
 
-# %% ../../nbs/350_gan.step.ipynb #c41
+# %% ../../nbs/350_gan.step.ipynb #c38
 def train_step(
     gan: GAN,  # Changed in place
     real: Tensor,  # (dis_steps · N, C, size, size), in [-1, 1]
