@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT, command
 
 from medimagegan.core.config import TrainConfig, describe_settings, load_config
+from medimagegan.core.pages import escape_markdown
 from medimagegan.runs.experiment import parameters_cell
 
 CHAPTERS = sorted((ROOT / 'nbs').glob('[0-9][0-9][0-9]_*.ipynb'))
@@ -256,6 +257,19 @@ def test_the_findings_in_the_documentation_are_those_of_the_reports():
         answer = (ROOT / 'experiments' / 'reports' / f'{name}.md').read_text()
         for number in re.findall(r'[-+]\d\.\d+', finding):
             assert number in answer, f'{name}: {number} is not in its report'
+
+
+def test_the_answers_of_the_reports_follow_the_corrected_test():
+    pattern = re.compile(r'^\| (.+?)(?: \| \S+){5} \| (better|worse|no evidence) \| (\S+) \|$', re.M)
+    for file in (ROOT / 'experiments' / 'reports').glob('*.json'):
+        text, answer = file.with_suffix('.md').read_text(), json.loads(file.read_text())['answer']
+        assert escape_markdown(answer) in text and escape_markdown(answer) in (file.parent / 'README.md').read_text(), file.name
+        rows = pattern.findall(text) if 'Against' in answer else []
+        for arm, conclusion, p in rows:
+            assert (float(p) < .05) == (conclusion != 'no evidence') and f'{arm} (' in answer, f'{file.stem}: {arm}: p {p}'
+        for words in ('better', 'worse'):
+            found, arms = re.search(rf' {words}: ([^;]*)', answer), [arm for arm, conclusion, _ in rows if conclusion == words]
+            assert bool(found) == bool(arms) and all(f'{arm} (' in found[1] for arm in arms), f'{file.stem}: {words}'
 
 
 def test_chapters_that_are_named_exist():

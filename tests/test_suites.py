@@ -45,6 +45,7 @@ def test_the_suites_of_the_study_are_complete_and_valid():
 def test_a_changed_suite_is_planned_and_reported_under_out(suite, medimagegan, tmp_path):
     said = medimagegan('suite', suite, '--dry-run', '--seeds', 3, '--set', 'num_epochs=4').stdout
     assert '6 runs, about' in said and not (tmp_path / 'runs').exists()
+    assert '2 runs, about' in medimagegan('suite', suite, '--dry-run', '--seeds', 1, '--set', 'conditional=True').stdout
     for words, reason in ((('--set', 'lerning_rate=1'), "Did you mean 'learning_rate'"), (('--set', 'x'), 'NAME=VALUE'),
                           (('--only', 'slwo'), "Did you mean 'slow'"), (('--seeds', 0), 'expected a number in the range 1<=x<=1000, got 0')):
         assert reason in medimagegan('suite', suite, *words, code=2).stderr
