@@ -25,7 +25,7 @@ from ..core.config import TrainConfig
 from ..evaluate.evaluation import measured_values
 from ..evaluate.intervals import holm, student_interval
 from ..evaluate.measures import DERIVED, MEASURES, Measure, all_measures, curve_measures
-from ..evaluate.evidence import LIMITS
+from ..evaluate.evidence import LIMITS, REAL
 from ..evaluate.verdict import FAILURES
 from ..runs.folder import RunFolder
 
@@ -205,7 +205,7 @@ def color_warning(
 ) -> str:  # '' if the colours are about as good as those of real images
     "Describe how far the colours of an arm are off."
     off = f', but its colours are off by {error:.0f} of 255 levels (real vs. real: {floor:.0f})'
-    return off if error - floor > LIMITS['color'] else ''
+    return off if error - floor > REAL['color'] else ''
 
 
 def _warn_of_colors(arm: Arm) -> str:
