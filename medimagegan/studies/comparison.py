@@ -25,7 +25,7 @@ from ..core.config import TrainConfig
 from ..evaluate.evaluation import measured_values
 from ..evaluate.intervals import holm, student_interval
 from ..evaluate.measures import DERIVED, MEASURES, Measure, all_measures, curve_measures
-from ..evaluate.evidence import LIMITS, REAL
+from ..evaluate.evidence import REAL
 from ..evaluate.verdict import FAILURES
 from ..runs.folder import RunFolder
 
