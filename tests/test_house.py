@@ -261,7 +261,8 @@ def test_the_findings_in_the_documentation_are_those_of_the_reports():
 
 def test_the_answers_of_the_reports_follow_the_corrected_test():
     pattern = re.compile(r'^\| (.+?)(?: \| \S+){5} \| (better|worse|no evidence) \| (\S+) \|$', re.M)
-    for file in (ROOT / 'experiments' / 'reports').glob('*.json'):
+    for suite in (ROOT / 'experiments' / 'suites').glob('*.yaml'):
+        file = ROOT / 'experiments' / 'reports' / f'{suite.stem}.json'
         text, answer = file.with_suffix('.md').read_text(), json.loads(file.read_text())['answer']
         for page in (text, (file.parent / 'README.md').read_text()):
             assert escape_markdown(answer) in ' '.join(page.split()), file.name
