@@ -15,7 +15,7 @@ from .comparison import Arm, conclude_family, differences, group_families
 # %% ../../nbs/605_studies.cures.ipynb #c05
 MIN_PROVOKED = (4, .8)  # Seeds, and share of the seeds, that must show a failure before a remedy is judged
 CURED = ('healthy', 'still improving')  # Verdicts of a cured run; its gap closed must be at least ...
-CURED_GAP = .5
+CURED_GAP = .3
 
 
 def _sort_seeds(arm: Arm, failure: str) -> pd.DataFrame:  # Index: seeds; columns, bool: `failed, other, copies, far`
