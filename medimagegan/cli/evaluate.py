@@ -83,8 +83,9 @@ def compare(runs, primary_metric, out):
     """Compare finished runs.
 
     Prints a table, the differences and a conclusion. Runs that differ only in their seed are one arm."""
-    from medimagegan.studies.comparison import conclude, group_runs, primary_metrics
+    from medimagegan.studies.comparison import group_runs, primary_metrics
     from medimagegan.studies.comparison_report import comparison_table, write_comparison
+    from medimagegan.studies.cures import conclude
     if primary_metric not in primary_metrics():
         near = did_you_mean(primary_metric, primary_metrics())
         raise UserError(f'--primary-metric: expected one of {", ".join(primary_metrics())}, got {primary_metric}{near}')

@@ -216,7 +216,7 @@ def find_small_sample(
     n = evidence.numbers['n']
     return (f"N = {n}, expected at least {LIMITS['n']}",) if n < LIMITS['n'] else ()
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c39
+
 def find_regression(
     evidence: Evidence,
 ) -> tuple[str, ...]:
@@ -236,7 +236,7 @@ def find_noise(
     is_noise = evidence.gap_closed < LIMITS['noise'] and evidence.curve is None
     return (describe_quality(evidence), describe_variety(evidence)) if is_noise else ()
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c42
+# %% ../../nbs/470_evaluate.verdict.ipynb #c39
 def find_distance_to_real(
     evidence: Evidence,
 ) -> tuple[str, ...]:
@@ -250,7 +250,7 @@ def find_distance_to_real(
              'there is one score only, so it is not known whether the scores still improve: train longer')
     return (*faults, trend)
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c43
+# %% ../../nbs/470_evaluate.verdict.ipynb #c40
 def describe_healthy(
     evidence: Evidence,
 ) -> tuple[str, ...]:
@@ -262,7 +262,7 @@ def describe_healthy(
     return (*reasons, f'{share:.1f} % [{low:.1f} %, {high:.1f} %] of the generated images are as close to a training '
                       f"image as a copy; {100 * copies['by_chance']:.0f} % are expected by chance")
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c46
+# %% ../../nbs/470_evaluate.verdict.ipynb #c43
 RULES = (
     ('diverged', find_diverged_loss),
     ('too few images', find_small_sample),
@@ -289,7 +289,7 @@ def judge(
     evidence = Evidence(numbers, history, curve)
     return next(Verdict(value, reasons) for value, rule in RULES if (reasons := rule(evidence)))
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c58
+# %% ../../nbs/470_evaluate.verdict.ipynb #c55
 def describe_verdict(
     scores: dict,  # From `evaluate`
 ) -> str:  # Several lines
@@ -297,7 +297,7 @@ def describe_verdict(
     verdict = scores['verdict']
     return '\n'.join([f"verdict: {verdict['value']}", *(f'  {reason}' for reason in verdict['reasons'])])
 
-# %% ../../nbs/470_evaluate.verdict.ipynb #c61
+# %% ../../nbs/470_evaluate.verdict.ipynb #c58
 def early_stop_reason(
     stop_on: tuple[str, ...],  # Verdicts that end a run
     verdicts: list[str],  # Of each score so far

@@ -29,8 +29,8 @@ from ..evaluate.intervals import proportion_interval, student_interval
 from ..evaluate.measures import Measure, comparison_measures, curve_measures
 from ..runs.folder import RunFolder
 from ..runs.report import changed_settings
-from .comparison import Arm, conclude, count_cures, differences, group_families, name_in_family
-from .comparison import primary_metrics
+from .comparison import Arm, differences, group_families, primary_metrics
+from .cures import conclude, count_cures, name_in_family
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c08
 def _interval_text(

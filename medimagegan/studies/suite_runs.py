@@ -22,8 +22,9 @@ from ..core.progress import progress_bar
 from ..core.pages import escape_markdown
 from ..runs.folder import RunFolder
 from ..runs.experiment import find_notebook
-from .comparison import Arm, conclude, group_families
+from .comparison import Arm, group_families
 from .comparison_report import write_comparison
+from .cures import conclude
 from .launch import launch_run, read_result
 from .workers import SlurmJobs, adjust_jobs, open_client
 from .suites import Suite, plan_suite
