@@ -93,7 +93,8 @@ def test_the_training_set_as_reference_is_possible_and_labelled(medimagegan, tmp
 
 def test_a_run_that_cannot_recover_is_stopped_early_and_stays_stopped(medimagegan, tmp_path):
     "Check early stopping: at this learning rate G learns nothing and generates one grey forever."
-    hopeless = flags(**{**SMALL, 'num_epochs': 12, 'n_images': 120, 'batch_size': 32, 'score_images': 24, 'curve_images': 24}, score_every=1, learning_rate=1e-9, run='r', stop_on='mode collapse')
+    small = {**SMALL, 'num_epochs': 12, 'n_images': 120, 'batch_size': 32, 'score_images': 24, 'curve_images': 24}  # 20 for a verdict
+    hopeless = flags(**small, score_every=1, learning_rate=1e-9, run='r', stop_on='mode collapse')
     done = medimagegan('train', *hopeless)
     assert 'stopped after epoch' in done.stdout
     scores = json.loads((tmp_path / 'runs' / 'r' / 'scores.json').read_text())
