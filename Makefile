@@ -43,6 +43,7 @@ format: install
 	$(SLIM) nbdev_clean --fname experiments/benchmark.ipynb
 	$(SLIM) nbdev_clean --fname experiments/balance.ipynb
 	$(SLIM) nbdev_clean --fname experiments/quality.ipynb
+	$(SLIM) nbdev_clean --fname experiments/verdict.ipynb
 
 notebooks: install
 	$(SLIM) nbdev_export

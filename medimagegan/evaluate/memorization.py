@@ -43,10 +43,10 @@ def _normalize(small: Tensor) -> Tensor:  # (N, C·16·16 + 1)
     flat = small.std(1, keepdim=True) < .5 / 255  # half a level of 255: its direction would be rounding noise
     return torch.cat([F.normalize(small, dim=1) * ~flat, flat.float()], 1)
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c14
+# %% ../../nbs/460_evaluate.memorization.ipynb #c13
 DUPLICATE_RATIO = .25  # a real image with a smaller ratio is a near-duplicate of a training image
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c15
+# %% ../../nbs/460_evaluate.memorization.ipynb #c14
 class Nearest(NamedTuple):
     "The most similar training image of each image."
 
@@ -55,7 +55,7 @@ class Nearest(NamedTuple):
     ratio: Tensor  # (N,), 0 to 1: the distance over the mean distance to the other candidates
     copied: Tensor | None = None  # (N,), bool: is it a copy? Known only after `find_copies`
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c16
+# %% ../../nbs/460_evaluate.memorization.ipynb #c15
 def summarize_matches(
     matches: Matches,
 ) -> Nearest:
@@ -76,7 +76,7 @@ def find_nearest(
     "Find the nearest training image of each image, with its ratio (Carlini et al. 2023, sec. 5.1)."
     return summarize_matches(find_matches(images, train, own))
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c21
+# %% ../../nbs/460_evaluate.memorization.ipynb #c20
 class Calibration(NamedTuple):
     "How close real images lie to the training set."
 
@@ -85,7 +85,7 @@ class Calibration(NamedTuple):
     source: str  # What the real images are
     duplicates: int  # Real images left out because they are near-duplicates of training images
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c22
+# %% ../../nbs/460_evaluate.memorization.ipynb #c21
 def calibrate(
     train: Tensor | ImageSet,  # (M, C, H, W): the training images
     held: Tensor | ImageSet | None = None,  # (K, C, H, W): real images that were not trained on, if there are any
@@ -105,7 +105,7 @@ def calibrate(
     used = kept if kept.any() else torch.ones_like(kept)
     return Calibration(Nearest(*(part[used] for part in real[:3])), points[used], source, int((~kept).sum()))
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c26
+# %% ../../nbs/460_evaluate.memorization.ipynb #c25
 def compare_distances(
     fake: Tensor,  # (N,): distances of generated images to the training set
     held: Tensor,  # (M,): of held-out images
@@ -116,7 +116,7 @@ def compare_distances(
     z = (wins - len(a) * len(b) / 2) / (len(a) * len(b) * (len(a) + len(b) + 1) / 12) ** .5
     return z.item()
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c27
+# %% ../../nbs/460_evaluate.memorization.ipynb #c26
 def copy_test(
     fake: Tensor,  # (N,): distances of generated images to the training set
     held: Tensor,  # (M,): of held-out images
@@ -133,7 +133,7 @@ def copy_test(
             total, squares = total + len(b) * compare_distances(a, b), squares + len(b) ** 2
     return total / squares ** .5 if squares else float('nan')
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c28
+# %% ../../nbs/460_evaluate.memorization.ipynb #c27
 def find_regions(
     points: Tensor,  # (N, F): thumbnails
     n_regions: int,
@@ -147,7 +147,7 @@ def find_regions(
                                for k in range(len(centers))])
     return centers
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c33
+# %% ../../nbs/460_evaluate.memorization.ipynb #c32
 def neighbour_distances(
     chosen: Tensor,  # (N,), int64: training images; one may appear several times
     train: Tensor | ImageSet,  # (M, C, H, W)
@@ -167,7 +167,7 @@ def authentic_percentage(
     "Compute AuthPct (Alaa et al. 2022)."
     return 100 * (nearest.distance > neighbour_distances(nearest.index, train)).double().mean().item()
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c36
+# %% ../../nbs/460_evaluate.memorization.ipynb #c35
 def find_different(
     fakes: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
     matches: Matches,  # Theirs
@@ -185,7 +185,7 @@ def find_different(
             different[group] = far > (len(group) - 1) / 2
     return different
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c39
+# %% ../../nbs/460_evaluate.memorization.ipynb #c38
 def find_copies(
     fakes: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
     train: Tensor | ImageSet,  # (M, C, H, W): the training images
@@ -210,21 +210,21 @@ def find_copies(
         'c_t': _regional_copy_test(fakes, found, train, real), 'n_fake': len(fakes), 'n_train': len(train),
         'n_real': n_real, 'calibrated_on': real.source, 'real_duplicates': real.duplicates}, found._replace(copied=copied)
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c40
+# %% ../../nbs/460_evaluate.memorization.ipynb #c39
 def _regional_copy_test(fakes: Tensor, found: Nearest, train: Tensor, real: Calibration) -> float:
     "Compute C_T over one to ten regions of the training set, about one region for 50 real images."
     centers = find_regions(make_thumbnails(train), max(1, min(10, len(real.thumbnails) // 50)))
     regions = [(points @ centers.T).argmax(1) for points in (make_thumbnails(fakes), real.thumbnails)]
     return copy_test(found.distance, real.nearest.distance, *regions)
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c51
+# %% ../../nbs/460_evaluate.memorization.ipynb #c50
 def _distance_to_others(images: Tensor) -> Tensor:  # (N,): to the nearest other image of the set
     points = make_thumbnails(images)
     likeness = points @ points.T
     likeness.fill_diagonal_(-2)
     return (2 - 2 * likeness.amax(1)).clamp(min=0).sqrt()
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c52
+# %% ../../nbs/460_evaluate.memorization.ipynb #c51
 def near_duplicate_rate(
     fakes: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
     reals: Tensor,  # (N, C, H, W): as many real images, for the calibration
@@ -234,7 +234,7 @@ def near_duplicate_rate(
     duplicates = real < .1 * real.median()  # of real images: left out of the calibration
     return proportion_interval(int((fake < real[~duplicates].quantile(.01)).sum()), len(fakes))
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c55
+# %% ../../nbs/460_evaluate.memorization.ipynb #c54
 def nearest_pairs(
     nearest: Nearest,  # From `find_copies`
     n: int = 10,  # How many
@@ -242,13 +242,13 @@ def nearest_pairs(
     "List the generated images that are closest to a training image."
     return nearest.ratio.argsort(stable=True)[:n].tolist()
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c56
+# %% ../../nbs/460_evaluate.memorization.ipynb #c55
 def _matching_view(fake: Tensor, real: Tensor) -> Tensor:  # (C, H, W), uint8
     "Rotate and flip a training image so that it matches a generated image."
     views = torch.stack([orient(real, how) for how in range(8)])
     return views[(make_thumbnails(views) @ make_thumbnails(fake[None]).T).argmax()]
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c57
+# %% ../../nbs/460_evaluate.memorization.ipynb #c56
 def copy_sheet(
     fakes: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
     train: Tensor | ImageSet,  # (M, C, H, W)
