@@ -229,7 +229,6 @@ def calibrates(
 def copy_pairs(
     nearest: Nearest,  # From `find_copies`
     train: ImageSet,  # The training images
-    copies_below: float,  # The ratio below which a fake counts as a copy
     names: tuple[str, ...] = (),  # What the fakes are called; left out: their numbers
 ) -> dict[str, list[dict]]:  # `closest`: the ten closest pairs; `found`: those that count as copies
     "List fakes with their nearest training image, closest first."
@@ -238,7 +237,7 @@ def copy_pairs(
                 'distance': nearest.distance[i].item(), 'ratio': nearest.ratio[i].item()}
     ordered = nearest_pairs(nearest, len(nearest.ratio))
     return {'closest': [pair(i) for i in ordered[:10]],
-            'found': [pair(i) for i in ordered if nearest.ratio[i] < copies_below]}
+            'found': [pair(i) for i in ordered if nearest.copied[i]]}
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c35
 def evaluate(
@@ -269,7 +268,7 @@ def evaluate(
         'metrics': metrics, 'reference_rows': reference_cells(stats), 'rows': pairs.to_dict('records'),
         'diversity': {'features': found['diversity'], 'twins': found['twins'], 'kinds': attribute_overlap(stats, seen),
                       'classes': classes},
-        'copies': {**copies, **copy_pairs(nearest, train, copies['copies_below'], names)},
+        'copies': {**copies, **copy_pairs(nearest, train, names)},
         'image_size': fakes.shape[-1], 'verdict': judge(numbers, history, curve)._asdict()}
     return _to_json(scores), copy_sheet(everything, train, nearest)
 

@@ -215,12 +215,12 @@ def describe_candidates(
     device: torch.device | str = 'cpu',
 ) -> pd.DataFrame:  # A row per image; filters and ranks that were not asked for are empty
     "Measure what the selection needs to know of each image."
-    copies, nearest = find_copies(images, source.train, source.held if len(source.held) >= 20 else None, seed)
+    _, nearest = find_copies(images, source.train, source.held if len(source.held) >= 20 else None, seed)
     outliers = find_outliers(images, source.train, source.held, device=device) if 'outliers' in selection.drop else ''
     return pd.DataFrame({
         'seed': seed, 'latent': range(len(images)), 'class': source.class_name,
         'nearest': [source.train.files[i] for i in nearest.index], 'distance': nearest.distance.numpy().round(4),
-        'ratio': nearest.ratio.numpy().round(4), 'copy': (nearest.ratio < copies['copies_below']).numpy(),
+        'ratio': nearest.ratio.numpy().round(4), 'copy': nearest.copied.numpy(),
         'outlier': outliers,
         'rank': rank_images(source, images, selection.rank) if selection.rank else ''})
 
