@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from conftest import ROOT, command
 
@@ -298,3 +299,13 @@ def test_versions_agree():
 def test_no_star_imports():
     for file in [*(ROOT / 'medimagegan').rglob('*.py'), *(ROOT / 'tests').glob('*.py')]:
         assert not re.search(r'^from .* import \*', file.read_text(), re.M), file.name
+
+
+def test_the_table_of_faults_in_the_documentation_is_that_of_its_files():
+    from medimagegan.evaluate.faults import FAULTS, first_named
+    tables = [first_named(pd.read_csv(ROOT / 'experiments' / 'reports' / 'verdict' / f'{name}.csv')) for name in ('isic', 'phantoms')]
+    page = (ROOT / 'docs' / 'metrics.md').read_text()
+    for fault in FAULTS:
+        strengths = [table.loc[fault, n] for table in tables for n in sorted(table)]
+        cells = ['missed' if strength == float('inf') else f'{strength:.3g}' for strength in strengths]
+        assert f"| {fault} | {' | '.join(cells)} |" in page, fault
