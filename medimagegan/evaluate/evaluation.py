@@ -289,11 +289,13 @@ def measured_values(
     candidate: str = 'fakes',  # One of `CANDIDATES`
 ) -> dict[str, float]:  # {measure: value}: every row that the scores hold, for fakes with the derived ones
     "Read the value of each measure by its key in the registry."
-    cells = scores['metrics'] if candidate == 'fakes' else scores['reference_rows'][candidate]
+    cells = scores['metrics'] if candidate == 'fakes' else scores['reference_rows'].get(candidate, {})
     values = {measure_key(name): cell['value'] for name, cell in cells.items()}
     if candidate == 'fakes':
-        gaps = {measure_key(name): cell.get('gap_closed') for name, cell in cells.items()}
-        values |= {'gap_closed': gaps['KD'], 'diversity': scores['diversity']['features']}
+        kds = [measured_values(scores, name).get('KD') for name in ('other reals', 'noise')]
+        stored = next(cell['gap_closed'] for name, cell in cells.items() if measure_key(name) == 'KD')
+        gap = stored if None in kds else gap_closed(values['KD'], *kds, squared=True)  # older runs stored another scale
+        values |= {'gap_closed': gap, 'diversity': scores['diversity']['features']}
     return values
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c43
