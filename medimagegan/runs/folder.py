@@ -178,7 +178,8 @@ def append_row(
 ) -> None:
     "Append one row to a CSV file."
     cells = [row.get(name, '') for name in extend_header(file, list(row))]
-    with open(file, 'a', encoding='utf-8') as f:
+    with open(file, 'r+', encoding='utf-8') as f:  # not 'a': a folder that vanished is not made again
+        f.seek(0, 2)
         f.write(','.join(f'{v:.6g}' if isinstance(v, float) else guard_cell(v) if isinstance(v, str) else str(v)
                          for v in cells) + '\n')
 
