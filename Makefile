@@ -25,8 +25,8 @@ demo: install
 
 test: install
 	$(BIN)/ruff check nbs medimagegan tests experiments docs image_generation.py
-	$(SLIM) nbdev_test --n_workers 2 --do_print
-	$(SLIM) python -m pytest -q -n 2 --dist worksteal --durations 8
+	$(SLIM) nbdev_test --n_workers 3 --do_print
+	$(SLIM) python -m pytest -q -n 3 --dist worksteal --durations 8
 
 trials: install
 	for t in runs images settings trust suites; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done

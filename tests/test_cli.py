@@ -31,15 +31,6 @@ def test_train_then_sample_then_report(installed, medimagegan, tmp_path):
     assert (folder / 'report.html').read_bytes() == page
 
 
-def test_other_settings_in_a_folder_are_refused(medimagegan, tmp_path):
-    medimagegan('train', *flags(**SMALL, run='a'))
-    config = (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes()
-    refused = medimagegan('train', *flags(**SMALL, run='a', ttur=4), code=2).stderr.strip()
-    assert refused == ('medimagegan train: run: runs/a holds a run with ttur 1.0, not 4.0: resuming would mix two settings; '
-                       'choose another `run` name, or continue with --force')
-    assert (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes() == config
-
-
 def test_image_generation_runs_the_same_command(tmp_path):
     (tmp_path / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**SMALL, 'run': 'b', 'learning_rate': '2e-4'}.items()))
     done = command(sys.executable, ROOT / 'image_generation.py', 'input.yaml', cwd=tmp_path)

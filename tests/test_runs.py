@@ -29,17 +29,26 @@ def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_
     assert files[0] == files[1]
 
 
-def test_other_settings_are_gone_on_with_only_by_force_and_it_is_written_down(medimagegan, tmp_path):
+def test_a_run_is_extended_and_other_settings_need_force(medimagegan, tmp_path):
     medimagegan('train', *flags(**SMALL, run='a'))
-    longer = flags(**{**SMALL, 'num_epochs': 3}, run='a')
-    assert 'holds a run with num_epochs 2, not 3' in medimagegan('train', *longer, code=2).stderr
-    said = medimagegan('train', *longer, '--force').stdout
-    assert 'resumes with num_epochs 3, started with num_epochs 2: the result is no longer byte for byte' in said
-    rows = pd.read_csv(tmp_path / 'runs' / 'a' / 'resumes.csv')
-    assert rows.values.tolist() == [[8, 'num_epochs', 2, 3]]
-    assert 'num_epochs: 2, then 3' in (tmp_path / 'runs' / 'a' / 'report.html').read_text()
-    wider = flags(**{**SMALL, 'gen_feature_maps': 8, 'num_epochs': 4}, run='a')
-    assert 'cannot resume from this checkpoint' in medimagegan('train', *wider, '--force', code=2).stderr
+    config = (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes()
+    for words, reason in ((flags(**SMALL, run='a', ttur=4), 'run: runs/a holds a run with ttur 1.0, not 4.0: resuming would mix two settings'),
+                          (flags(**{**SMALL, 'num_epochs': 1}, run='a'), 'holds a run with num_epochs 2, not 1'),
+                          (['runs/a', '--budget_images', 20], 'already trained for 2 epochs, 64 images and')):
+        line = medimagegan('train', *words, code=2).stderr
+        assert reason in line and line.count('\n') == 1
+        assert (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes() == config
+    said = medimagegan('train', 'runs/a', '--budget_images', 80).stdout
+    assert 'extended: budget_images 80, was 0' in said and '80 images; on cpu' in said
+    page = (tmp_path / 'runs' / 'a' / 'report.html').read_text()
+    assert 'This run was extended at step 8: budget_images 80, before 0.' in page and 'not bit-identical' not in page
+    assert RunFolder(tmp_path / 'runs' / 'a').history['step'].max() == 10
+    assert 'nothing to do' in medimagegan('train', 'runs/a').stdout
+    faster = medimagegan('train', 'runs/a', '--num_epochs', 4, '--ttur', 4, '--force').stdout
+    assert 'resumes with ttur 4.0, started with ttur 1.0: the result is no longer byte for byte' in faster
+    assert 'ttur: 1.0, then 4.0' in (tmp_path / 'runs' / 'a' / 'report.html').read_text()
+    wider = flags(gen_feature_maps=8, num_epochs=5)
+    assert 'cannot resume from this checkpoint' in medimagegan('train', 'runs/a', *wider, '--force', code=2).stderr
 
 
 def test_images_that_changed_under_their_names_are_other_images(medimagegan, tmp_path):

@@ -14,12 +14,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import click
 
 # %% ../../nbs/700_cli.framework.ipynb #c03
-from ..core.config import TrainConfig, describe_settings, load_config, make_config
+from ..core.config import LENGTH_SETTINGS, TrainConfig, describe_settings, load_config, make_config
 from ..core.errors import UserError, did_you_mean, printable
 
 # %% ../../nbs/700_cli.framework.ipynb #c06
@@ -159,10 +160,22 @@ def read_settings(
     options: dict,  # {setting: text, or None where the option was not given}
 ) -> TrainConfig:
     "Read the settings of a run: the defaults, the file over them, the options over both. Raises `UserError`."
+    given = {name: value for name, value in options.items() if value is not None}
+    if file and os.path.isdir(file):
+        return _read_run(Path(file), given)
     base = load_config(file) if file is not None else None  # '' is an unset shell variable: an error, not the defaults
-    return make_config({name: value for name, value in options.items() if value is not None}, base)
+    return make_config(given, base)
 
-# %% ../../nbs/700_cli.framework.ipynb #c27
+
+def _read_run(folder: Path, given: dict) -> TrainConfig:
+    "Read the settings of a run folder; a length that is given replaces all that it had."
+    if not (folder / 'config.yaml').is_file():
+        raise UserError(f'{folder}: expected a settings file or a run folder, found a folder without config.yaml')
+    at = {'out': str(folder.parent), 'run': folder.resolve().name}
+    free = {f.name: f.default for f in fields(TrainConfig) if f.name in LENGTH_SETTINGS and set(given) & {*LENGTH_SETTINGS}}
+    return make_config({**at, **free, **given}, load_config(folder / 'config.yaml', saved=True))
+
+# %% ../../nbs/700_cli.framework.ipynb #c29
 def check_writable(
     name: str,  # Of the option, for the message
     folder: str | Path,  # A folder that exists or can be made
@@ -196,7 +209,7 @@ def check_new_json(
     if os.path.isdir(file) or len(os.path.basename(file).encode()) > 200:
         raise UserError(f'{name}: cannot write to {file}: it is a folder, or its name is too long')
 
-# %% ../../nbs/700_cli.framework.ipynb #c30
+# %% ../../nbs/700_cli.framework.ipynb #c32
 def parse_assignments(
     words: tuple[str, ...],  # Such as `ttur=4`
     name: str = '--set',  # Of the option, for the message
@@ -212,7 +225,7 @@ def parse_assignments(
         settings[key] = value
     return settings
 
-# %% ../../nbs/700_cli.framework.ipynb #c32
+# %% ../../nbs/700_cli.framework.ipynb #c34
 COUNT = click.IntRange(1, 1000)
 SEED = click.IntRange(0, 2**63 - 1)
 

@@ -28,13 +28,14 @@ from ..core.errors import UserError
 
 # %% ../../nbs/710_cli.training.ipynb #c06
 @click.command(cls=SettingsCommand)
-@click.argument('file', required=False, metavar='[input.yaml]')
+@click.argument('file', required=False, metavar='[input.yaml | RUN]')
 @click.option('--force', is_flag=True, help='Resume a run under other settings, with other images or on another device.')
 @settings_options
 def train(file, force, **options):
     """Train one run, score it and write its report.
 
-    Settings come from the file; options override them. The same command resumes an unfinished run."""
+    Settings come from the file; options override them. The same command resumes an unfinished run. A run folder in
+    place of the file stands for its settings: `train runs/x --num_epochs 200` extends the run."""
     cfg = read_settings(file, options)
     from medimagegan.core.ranks import is_first_process
     from medimagegan.evaluate.evaluation import summary

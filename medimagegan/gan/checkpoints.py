@@ -18,7 +18,7 @@ import torch
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c03
 from .. import __version__
-from ..core.config import TrainConfig, complete_saved, make_config, settings_text
+from ..core.config import LENGTH_SETTINGS, TrainConfig, complete_saved, make_config, settings_text
 from ..core.device import DTYPES
 from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
@@ -144,8 +144,9 @@ def _refuse_to_mix(
     settings: list[tuple[str, str, str]],  # From `_list_differences`
     deterministic: bool,  # Does the run promise equal bits?
 ) -> None:
-    "Raise `UserError` at the first difference that matters."
-    for name, then, now in [row for row in environment if row[0] == 'device' or deterministic] + settings:
+    "Raise `UserError` at the first difference that matters; a run may be made longer."
+    mixed = [row for row in settings if row[0] not in LENGTH_SETTINGS]
+    for name, then, now in [row for row in environment if row[0] == 'device' or deterministic] + mixed:
         raise UserError(f'{file}: cannot resume from this checkpoint: it was written with {name} {then}, '
                         f'this run has {name} {now}; resuming would mix two settings: '
                         'choose another `run` name, or use --force')
@@ -216,6 +217,7 @@ def load_checkpoint(
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f'{found}: cannot resume from this checkpoint: {error_line(error)}') from None
     for name, then, now in environment + settings:
-        log(f'note: resumes with {name} {now}, started with {name} {then}: '
+        log(f'note: extended: {name} {now}, was {then}' if name in LENGTH_SETTINGS else
+            f'note: resumes with {name} {now}, started with {name} {then}: '
             'the result is no longer byte for byte that of an uninterrupted run')
     return {**state['about'], 'differs': environment + settings}

@@ -31,6 +31,7 @@ from ..data.training_images import hash_pixels, open_images, split_images
 from ..gan.step import GAN, init_gan
 from ..gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 from ..gan.warm_start import is_released, warm_start
+from .clock import images_per_step
 from .folder import RunFolder, append_row, check_rows, count_rows, rewind_logs
 from .release import find_leaks, read_seen
 
@@ -50,8 +51,8 @@ class OpenRun:
 
     @property
     def images_per_step(self) -> int:
-        "Return the number of real images per step: in each batch, all images where there are fewer."
-        return min(self.cfg.batch_size, len(self.train_set)) * self.cfg.dis_steps
+        "Return the number of real images per step."
+        return images_per_step(self.cfg, len(self.train_set))
 
     @property
     def images_per_epoch(self) -> int:

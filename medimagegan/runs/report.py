@@ -24,7 +24,7 @@ from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
 from ..core.tables import read_table
 from ..core.architectures import pick_architecture
-from ..core.config import MAX_EPOCHS, TrainConfig, default_settings
+from ..core.config import LENGTH_SETTINGS, MAX_EPOCHS, TrainConfig, default_settings
 from ..core.pages import PLOT_STYLE, data_url, render_page
 from ..evaluate.measures import PAIRWISE, Measure, curve_measures, measure_key
 from ..evaluate.pairwise import CANDIDATES, PAIRINGS
@@ -169,13 +169,14 @@ def _run_fields(folder: RunFolder) -> dict:
     "What was trained, on which images, at what cost."
     cfg, split = folder.config, folder.split
     rejected, train_set = folder.path / 'rejected.csv', split[split['split'] == 'train']
+    rows, is_length = folder.resumes, folder.resumes['what'].isin(LENGTH_SETTINGS)
     return {'title': cfg.run, 'cfg': cfg, 'path': cfg.path, 'cost': describe_cost(folder),
             'changed': changed_settings(cfg),
             'n_train': len(train_set), 'n_held': int((split['split'] == 'held out').sum()),
             'classes': ', '.join(f'{n} {kind}' for kind, n in train_set['class'].value_counts().items()),
             'rejected': f'{len(read_table(rejected))} entries were left out; rejected.csv gives the reasons.'
                         if rejected.exists() else '',
-            'resumes': folder.resumes.to_dict('records'),
+            'extended': rows[is_length & ~rows['now'].isin(('0', '0.0', str(MAX_EPOCHS)))].to_dict('records'), 'resumes': rows[~is_length].to_dict('records'),
             'command': shlex.quote(str(folder.path / 'config.yaml'))}
 
 # %% ../../nbs/540_runs.report.ipynb #c35
@@ -205,7 +206,7 @@ def report_page(
     if public:
         paths = list_paths(cfg, folder.path)
         scores = public_scores(scores, paths, open_key(folder) if hide else None)
-        run |= {name: shorten_paths(run[name], paths) for name in ('path', 'changed', 'resumes')} | {'command': ''}
+        run |= {name: shorten_paths(run[name], paths) for name in ('path', 'changed', 'resumes', 'extended')} | {'command': ''}
     evaluation = evaluation_fields(scores, None if hide else folder.path / 'closest.png')
     return render_page('report', **run, **_sample_fields(folder, not hide), **_curve_fields(folder), **evaluation,
                        concealed=hide, warning='' if hide else warn_of_images(cfg))

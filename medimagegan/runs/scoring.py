@@ -61,7 +61,7 @@ def plan_scores(
     images: int,  # Real images shown in an epoch
 ) -> tuple[set[int], set[int]]:  # Epochs after which a sheet is drawn, and those of them that are scored too
     "Plan after which epochs samples are drawn and scored. With a budget the plan is empty: see `is_score_due`."
-    if cfg.budget_minutes:
+    if cfg.budget_minutes or cfg.budget_images:
         return set(), set()
     every = max(1, cfg.num_epochs // 10) if cfg.score_every is None else cfg.score_every
     sheets = {e for e in range(1, cfg.num_epochs + 1) if e == cfg.num_epochs or (every and e % every == 0)}

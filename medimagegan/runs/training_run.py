@@ -31,7 +31,7 @@ from ..gan.training import train_steps
 from ..evaluate.features import Features, load_features
 from ..evaluate.evaluation import ReferenceStats
 from .folder import RunFolder, append_row, check_folder, rewind_logs, truncate_log
-from .clock import TrainingClock, describe_length, name_epoch, past_seconds, share_done
+from .clock import TrainingClock, describe_length, name_epoch, past_seconds
 from medimagegan.runs.scoring import (
     check_early_stop,
     is_score_due,
@@ -126,8 +126,8 @@ class EpochEnd:
     def extend_plan(self) -> None:
         "With a budget, plan for the epoch that has ended."
         cfg, epoch, clock = self.run.cfg, self.run.gan.epoch, self.clock
-        before = share_done(cfg, epoch - 1, clock.past)
-        if cfg.budget_minutes and is_score_due(cfg, epoch, before, clock.share()):
+        budget = cfg.budget_minutes or cfg.budget_images
+        if budget and is_score_due(cfg, epoch, clock.share_before(), clock.share()):
             self.sheets.add(epoch)
             self.scores.add(epoch)
 
@@ -170,7 +170,7 @@ def open_bar(
     if run.cfg.budget_minutes:
         total = math.ceil(60 * run.cfg.budget_minutes)
         return progress_bar(total=total, desc='training', unit='s', initial=min(total, int(clock.seconds())))
-    total = run.cfg.num_epochs * run.images_per_epoch
+    total = run.cfg.budget_images or run.cfg.num_epochs * run.images_per_epoch
     return progress_bar(total=total, desc='training', initial=run.gan.step * run.images_per_step)
 
 # %% ../../nbs/520_runs.training_run.ipynb #c23
@@ -183,7 +183,7 @@ def advance_bar(
     "Show the epoch, the losses and the images, or the seconds, so far."
     bar.set_description(name_epoch(run.cfg, record['epoch']), refresh=False)
     bar.set_postfix({k: f'{record[k]:.2f}' for k in ('d_loss', 'g_loss', 'd_real', 'd_fake')}, refresh=False)
-    done = record['step'] * run.images_per_step
+    done = min(bar.total, record['step'] * run.images_per_step)
     bar.update((min(bar.total, int(clock.seconds())) if run.cfg.budget_minutes else done) - bar.n)
 
 # %% ../../nbs/520_runs.training_run.ipynb #c26
@@ -203,7 +203,7 @@ class TrainingRun:
     ):
         self.opened, self.stats, self.stop, self.log, self.deadline = opened, stats, stop, log, deadline
         self.cfg, self.folder, self.gan = opened.cfg, opened.folder, opened.gan
-        self.clock = TrainingClock(self.cfg, self.gan, self.folder)
+        self.clock = TrainingClock(self.cfg, self.gan, self.folder, len(opened.train_set))
         self.epoch_end, self.saved = EpochEnd(opened, stats, stop, self.clock), time.monotonic()
 
     def fit(self) -> str:  # Reason for an early stop, '' where there was none
@@ -283,7 +283,7 @@ def follow_first_rank(
     stop: Stop,  # Notes signals; rank 0 decides
 ) -> None:
     "Take the same steps as rank 0, and end when it does."
-    clock = TrainingClock(run.cfg, run.gan, run.folder)
+    clock = TrainingClock(run.cfg, run.gan, run.folder, len(run.train_set))
     with stop.holding():
         early = broadcast('')
         for record in () if early else train_steps(run.gan, run.train_set, run.cfg,

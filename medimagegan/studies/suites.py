@@ -22,6 +22,7 @@ from ..data.imagesets import n_steps
 from ..evaluate.verdict import FAILURES
 from ..gan.step import init_gan
 from ..gan.capture import make_step
+from ..runs.clock import images_per_step
 from .comparison import primary_metrics
 
 # %% ../../nbs/630_studies.suites.ipynb #c06
@@ -108,9 +109,10 @@ def _read_epochs(text: dict, runs: dict[str, TrainConfig], file: str | Path) -> 
     "Read the epochs at which the only run is read; empty for most suites."
     epochs, first = _whole_numbers(text.get('read_at') or []), next(iter(runs.values()))
     last = first.num_epochs
-    if epochs and first.budget_minutes:
+    budget = next((name for name in ('budget_minutes', 'budget_images') if getattr(first, name)), None)
+    if epochs and budget:
         raise UserError('read_at: expected a run whose epochs are known in advance, got '
-                        f'budget_minutes: {first.budget_minutes:g}: remove one of them ({file})')
+                        f'{budget}: {getattr(first, budget):g}: remove one of them ({file})')
     if epochs is None or (epochs and (len(runs) > 1 or not 0 < min(epochs) <= max(epochs) <= last)):
         raise UserError(f'read_at: expected epochs of a suite with one run, from 1 to its num_epochs ({last}), got '
                         f'{describe_value(text["read_at"])} ({file})')
@@ -247,5 +249,8 @@ def estimate_seconds(
     began = time.perf_counter()
     float(step(images, labels)['d_loss'])
     n_train = int((cfg.n_images or 2000) * (1 - cfg.holdout))
-    seconds = (time.perf_counter() - began) * cfg.num_epochs * n_steps(n_train, cfg.batch_size, cfg.dis_steps)
+    steps = cfg.num_epochs * n_steps(n_train, cfg.batch_size, cfg.dis_steps)
+    if cfg.budget_images:
+        steps = min(steps, cfg.budget_images / images_per_step(cfg, n_train))
+    seconds = (time.perf_counter() - began) * steps
     return start + (min(seconds, 60 * cfg.budget_minutes) if cfg.budget_minutes else seconds)
