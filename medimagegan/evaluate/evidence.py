@@ -14,6 +14,7 @@ import pandas as pd
 # %% ../../nbs/465_evaluate.evidence.ipynb #c05
 LIMITS = {
     'n': 20,  # images: below, there is no verdict
+    'young': 300,  # generator updates: below, no cause is named for images that are not good yet
     'noise': .13,  # gap closed: below, the images are closer to noise than to real images
     'near-duplicates': .5,  # share of near-duplicates among the generated images: above, it is mode collapse
     'diversity': .5,  # mean distance between generated images over that between real ones: below, it is mode collapse
