@@ -1,8 +1,11 @@
 """The installed package works without the tools that built it, and imports fast."""
+import shutil
 import sys
+from pathlib import Path
 
 from conftest import ROOT, SMALL, command, flags
 
+KEPT = ('medimagegan', 'experiments', 'pyproject.toml', 'README.md', 'LICENSE')
 WITHOUT_NBDEV = '''
 import sys
 class Refuse:
@@ -15,9 +18,24 @@ sys.exit(main(sys.argv[1:]))
 '''
 
 
-def test_trains_without_nbdev_and_fastcore(tmp_path):
-    command(sys.executable, '-c', WITHOUT_NBDEV, 'train', *flags(**SMALL, run='bare'), cwd=tmp_path)
+def test_the_wheel_trains_scores_and_runs_suites_without_a_checkout_and_nbdev(tmp_path):
+    site, pip = tmp_path / 'site', (sys.executable, '-m', 'pip', '--quiet', '--disable-pip-version-check')
+    source = tmp_path / 'source'
+    shutil.copytree(ROOT, source, ignore=lambda folder, names: [n for n in names if n not in KEPT and Path(folder) == ROOT])
+    command(*pip, 'wheel', '--no-deps', '--no-build-isolation', '-w', tmp_path, source, cwd=tmp_path)
+    command(*pip, 'install', '--no-deps', '--target', site, *tmp_path.glob('*.whl'), cwd=tmp_path)
+
+    def run(*words, code=0):
+        return command(sys.executable, '-c', WITHOUT_NBDEV, *words, cwd=tmp_path, code=code, PYTHONPATH=str(site)).stdout
+    assert str(site) in command(sys.executable, '-c', 'import medimagegan; print(medimagegan.__file__)', cwd=tmp_path,
+                                PYTHONPATH=str(site)).stdout
+    run('experiment', *flags(**SMALL, run='bare'))
     assert (tmp_path / 'runs' / 'bare' / 'report.html').exists()
+    run('sample', 'runs/bare', '--n', 8, '--out', 'fakes')
+    run('phantoms', 'reals', '--n', 16, '--image-size', 32)
+    assert 'verdict: too few images' in run('score', 'fakes', 'reals')
+    assert '2 runs, about' in run('suite', 'ttur', '--dry-run', '--only', 'ratio 1', 'ratio 4', '--seeds', 1)
+    assert not (site / 'medimagegan' / 'experiments' / 'reports').exists()
 
 
 def test_version_and_help_load_neither_torch_nor_pandas():

@@ -24,6 +24,7 @@ from medimagegan.cli.framework import (
     worker_options,
 )
 from ..core.config import make_config
+from ..core.packaged import find_study
 
 # %% ../../nbs/740_cli.studies.ipynb #c06
 def repeat_command(
@@ -54,10 +55,10 @@ def suite(file, dry_run, settings, only, seeds, out, workers, scheduler, cluster
     """Run an ablation and report it.
 
     Every run is an executed notebook; the report has intervals over seeds. The same command runs only
-    what is missing. The suites of the published study are in experiments/suites."""
+    what is missing. The suites of the published study are in experiments/suites; `suite ttur` runs one by its name."""
     check_scheduler(scheduler, cluster)
     check_writable('--out', out)
-    changes = parse_assignments(settings)
+    changes, file = parse_assignments(settings), find_study(file, 'suites')
     from medimagegan.studies.suite_runs import run_suite
     from medimagegan.studies.suites import load_suite
     plan = load_suite(file, changes, tuple(only), seeds)
@@ -92,10 +93,10 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
     """Study whether synthetic images help a classifier.
 
     Trains generators, and classifiers for every arm; the conclusion may be no. The same command
-    continues an unfinished study. experiments/balance.yaml is an example."""
+    continues an unfinished study. experiments/balance.yaml is an example; `balance balance` runs it."""
     check_scheduler(scheduler, cluster)
     check_writable('--out', out)
-    changes = parse_assignments(settings)
+    changes, file = parse_assignments(settings), find_study(file)
     from medimagegan.studies.balance import load_balance
     from medimagegan.studies.balance_report import run_balance
     study = load_balance(file, changes, seeds)

@@ -21,6 +21,7 @@ from pathlib import Path
 # %% ../../nbs/560_runs.experiment.ipynb #c03
 from ..core.errors import UserError
 from ..core.files import atomic_write
+from ..core.packaged import packaged_folder
 from ..core.config import TrainConfig, describe_settings, make_config, name_run
 from ..core.interrupts import SIGNALS
 
@@ -178,11 +179,11 @@ def _original_error(
 
 # %% ../../nbs/560_runs.experiment.ipynb #c36
 def find_notebook() -> Path:
-    "Find `experiment.ipynb` of the checkout. Raises `UserError` outside of one."
-    folders = (Path('experiments'), Path(__file__).resolve().parents[2] / 'experiments', Path('.'))
+    "Find `experiment.ipynb`. Raises `UserError` where it is missing."
+    folders = (Path('experiments'), packaged_folder(), Path('.'))
     found = next((folder / 'experiment.ipynb' for folder in folders if (folder / 'experiment.ipynb').exists()), None)
     if found is None:
-        raise UserError('experiment.ipynb: not found here or in experiments/; run this in a checkout of the repository')
+        raise UserError('experiment.ipynb: not found here, in experiments/ or in the package: install medimagegan again')
     return found
 
 # %% ../../nbs/560_runs.experiment.ipynb #c37

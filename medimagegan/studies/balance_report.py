@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from ..core.packaged import INSTALLED
 from ..core.architectures import pick_architecture
 from ..core.config import MAX_EPOCHS, TrainConfig, default_settings
 from ..core.errors import printable
@@ -205,7 +206,7 @@ def write_balance_report(
 def _reports_folder(balance: Balance) -> Path | None:
     "Find the folder of committed reports; None for a study that does not belong there."
     folder = balance.file.absolute().parent
-    own = folder.name == 'experiments' and not balance.changed and balance.study.path == 'phantoms'
+    own = folder.name == 'experiments' and folder != INSTALLED and not balance.changed and balance.study.path == 'phantoms'
     return folder / 'reports' if own else None
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c28

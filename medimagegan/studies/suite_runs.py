@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c03
+from ..core.packaged import INSTALLED
 from ..core.errors import UserError
 from ..core.files import atomic_write
 from ..core.config import TrainConfig, save_config
@@ -172,7 +173,7 @@ def write_index(
 def _report_folder(suite: Suite, runs: list[tuple[str, TrainConfig]], out: str | Path) -> tuple[Path, bool]:
     "Choose the folder of the report, and whether it has an index."
     at = suite.file.absolute().parent
-    if at.name == 'suites' and not suite.changed and all(cfg.path == 'phantoms' for _, cfg in runs):
+    if at.name == 'suites' and at.parent != INSTALLED and not suite.changed and all(cfg.path == 'phantoms' for _, cfg in runs):
         return at.parent / 'reports', True
     return Path(out) / suite.name, False
 
