@@ -25,10 +25,12 @@ from ..core.errors import UserError, did_you_mean, error_line
 @option('--n', type=click.IntRange(4, 10_000_000), default=5000, help='Most fakes and most reference images.')
 @option('--seed', type=SEED, default=0, help='Seed of every choice.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
+@option('--window', type=click.Choice(['auto', 'lung', 'bone', 'soft']), default='auto', help='CT, as the setting.')
+@option('--frames', type=click.Choice(['middle', 'first']), default='middle', help='Of several, as the setting.')
 @option('--out', metavar='FILE.json', help='Write the scores here, and a page beside them.')
 @click.option('--public', is_flag=True, help='Leave real images, their names and paths out of what is written.')
 @option('--images-are-public', is_flag=True, help='Anybody may see REALS: the page shows them without a warning.')
-def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, out, public, images_are_public):
+def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, window, frames, out, public, images_are_public):
     """Score generated images against real ones.
 
     FAKES is a folder of generated images, REALS the images that their generator was trained on. Prints
@@ -42,7 +44,8 @@ def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, out, pu
     from medimagegan.evaluate.evaluation import summary
     from medimagegan.evaluate.folders import score_folders
     scores, pictures = score_folders(fakes, reals, reference, features, image_size, n, seed, device=pick_device(n_gpu),
-                                     progress=lambda what, items: progress_bar(items, desc=what))
+                                     progress=lambda what, items: progress_bar(items, desc=what), window=window,
+                                     frames=frames)
     print_lines('\n'.join(describe_left_out(scores, reals, reference)))
     if out:
         from medimagegan.runs.report import write_scores

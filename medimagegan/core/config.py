@@ -148,6 +148,11 @@ class TrainConfig:
     holdout: float = setting(0.2, 'Share of images held out for scoring, never trained on', low=0, high=0.9)
     split: str | None = setting(
         None, 'CSV file of `medimagegan split`: which images to train on and which to hold out; empty: by `holdout`')
+    window: str = setting(
+        'auto', 'CT: window of Hounsfield units, for lung, bone or soft tissue; auto: that of the file, else the range '
+        'of its series', choices=('auto', 'lung', 'bone', 'soft'))
+    frames: str = setting(
+        'middle', 'Which frame or slice is read of a DICOM or NIfTI file with several', choices=('middle', 'first'))
     images_are_public: bool = setting(
         False, 'Anybody may see the images and their file names: pages that travel may show them, as with phantoms')
 
@@ -264,7 +269,8 @@ def save_config(
         new.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding='utf-8')
 
 # %% ../../nbs/140_core.config.ipynb #c38
-ADDED_SETTINGS = {'dis_steps': 1, 'lr_decay': 0.}  # Their value in runs of versions that did not have them
+ADDED_SETTINGS = {  # Their value in runs of versions that did not have them
+    'dis_steps': 1, 'lr_decay': 0., 'window': 'auto', 'frames': 'middle'}
 
 
 def complete_saved(

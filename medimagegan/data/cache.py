@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -137,21 +138,25 @@ def map_images(
     stamp: Callable[[], str],  # Digest of all that the pixels depend on; called again after reading
     shape: tuple[int, int, int],  # (C, size, size) of each image
     make: Callable[[], Iterable],  # Gives each image in turn: uint8, or `Unreadable`
+    notes: Counter | None = None,  # Filled: how many images each remark is about; `make` counts them while it reads
 ) -> tuple[Tensor, dict[int, str], str]:  # (N, C, size, size) uint8; {position: reason} of bad ones; where, in words
     "Map images from the cache; make them, and keep them there, if they are missing."
-    before = stamp()
+    before, notes = stamp(), Counter() if notes is None else notes
     try:
         place = make_private_folder('images') / f'{digest(source, shape)}-{before}'
         entry, obstacle = _open_entry(place), ''
         if entry is None:
             _remove_abandoned(place.parent)
-            *entry, obstacle = _make_entry(place, {'source': source, 'shape': shape}, make(), lambda: stamp() == before)
+            *entry, obstacle = _make_entry(place, {'source': source, 'shape': shape, 'notes': notes}, make(), lambda: stamp() == before)
         with suppress(OSError):
             os.utime(place)  # the time of last use
     except OSError as error:
+        notes.clear()
         images, bad = _hold_in_memory(make(), shape)
         return images, bad, f'in memory: {_abbreviate_home(cache_folder())}: {(error.strerror or str(error)).lower()}'
     images, about = entry
+    notes.clear()
+    notes.update(about.get('notes', {}))
     where = f'in memory: {obstacle}' if obstacle else f'{_abbreviate_home(place)}, {images.numel() / 2**20:.0f} MiB'
     return images, {int(i): reason for i, reason in about['bad'].items()}, where
 
@@ -168,7 +173,7 @@ def _abbreviate_home(path: Path) -> str:
     "Write a path with `~` for the home folder."
     return str(path).replace(str(Path.home()), '~', 1)
 
-# %% ../../nbs/200_data.cache.ipynb #c40
+# %% ../../nbs/200_data.cache.ipynb #c42
 def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes` and `used` (seconds since 1970)
     "List the entries of the cache, the last used first."
     rows = []
@@ -185,7 +190,7 @@ def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes`
                      'used': max(f.stat().st_mtime for f in features)})
     return sorted(rows, key=lambda row: -row['used'])
 
-# %% ../../nbs/200_data.cache.ipynb #c41
+# %% ../../nbs/200_data.cache.ipynb #c43
 def clear_cache() -> int:  # Bytes that were freed
     "Empty the cache. Other files in the folder stay."
     freed = sum(row['bytes'] for row in list_cache())

@@ -19,7 +19,6 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 # %% ../../nbs/220_data.dicom.ipynb #c03
 from .pixels import INSTALL_DICOM, SUFFIXES, UnreadableImage, check_size

@@ -120,8 +120,8 @@ def read_image(
     left, top = (upright.width - side) / 2, (upright.height - side) / 2
     box = (left, top, left + side, top + side)
     square = np.array(upright.resize((image_size, image_size), Image.Resampling.BICUBIC, box=box))
-    if square.min() == square.max():
-        notes.append('flat: one grey level everywhere')
+    if (square == square[0, 0]).all():
+        notes.append('flat: every pixel has the same colour')
     return square.reshape(image_size, image_size, channels).transpose(2, 0, 1).copy()
 
 # %% ../../nbs/230_data.images.ipynb #c23

@@ -87,10 +87,8 @@ def _to_picture(page, notes: list[str]) -> Image.Image:  # Any mode that `to_8bi
         raise UnreadableImage('TIFF in an uncommon colour space: save as grey or RGB')
     mode, n = _pick_mode(kind, tuple(page.extrasamples), notes)
     values = _decode_page(page, n)
-    if kind == 'palette':
-        values = _look_up(values[..., 0], page.colormap)
-    else:
-        values = scale_to_8bit(values, page.bitspersample)
+    is_palette = kind == 'palette'
+    values = _look_up(values[..., 0], page.colormap) if is_palette else scale_to_8bit(values, page.bitspersample)
     if page.photometric == 0:
         values[..., 0] = 255 - values[..., 0]
     values = values[..., 0] if values.shape[2] == 1 else np.ascontiguousarray(values)

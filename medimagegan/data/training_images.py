@@ -28,7 +28,7 @@ def open_images(
         return make_phantoms(cfg.n_images or 2000, cfg.image_size, channels=cfg.number_channels, classes=cfg.classes,
                              progress=progress)
     return read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers,
-                       cfg.n_images, cfg.seed, progress=progress)
+                       cfg.n_images, cfg.seed, progress=progress, window=cfg.window, frames=cfg.frames)
 
 # %% ../../nbs/290_data.training_images.ipynb #c10
 def split_images(

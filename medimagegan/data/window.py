@@ -169,7 +169,8 @@ def _window_of_file(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness;
     shown = table if table is not None else apply_window(values, *window) if window else None
     if shown is not None and (np.ptp(shown) >= 3.5 / 255 or not np.ptp(values)):
         return shown
-    is_rescaled = ds.get('ModalityLUTSequence') or ds.get('RescaleSlope') or ds.get('RescaleIntercept')
+    rescale = _first_number(ds, 'RescaleSlope', 1), _first_number(ds, 'RescaleIntercept', 0)
+    is_rescaled = ds.get('ModalityLUTSequence') or rescale != (1, 0)
     return None if ds.BitsStored > 8 or ds.PixelRepresentation or is_rescaled else values / (2**ds.BitsStored - 1)
 
 

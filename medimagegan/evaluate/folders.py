@@ -7,6 +7,7 @@ __all__ = ['common_size', 'read_shuffled', 'drop_known', 'RealSets', 'choose_rea
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c02
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c03
 from ..core.errors import UserError
-from ..data.images import list_images
+from ..data.images import describe_image, list_images
 from ..data.imagesets import ImageSet
 from ..data.show import tile_images
 from ..data.datasets import read_folder
@@ -35,11 +35,8 @@ def common_size(
         raise UserError(f'{path}: no such folder')
     files, sides = list_images(path), []
     for file in files[::max(1, len(files) // 100)]:
-        try:
-            with Image.open(Path(path, file)) as image:
-                sides.append(min(image.size))
-        except (OSError, ValueError, Image.DecompressionBombError):
-            continue
+        with suppress(ValueError):
+            sides.append(min(describe_image(Path(path, file))['size']))
     if not sides:
         raise UserError(f'{path}: has no image that can be read')
     return int(min(512, max(32, np.median(sides))))
@@ -52,9 +49,12 @@ def read_shuffled(
     seed: int = 0,  # Of the choice and the order
     workers: int = 2,  # Threads that read
     progress: Callable = iter,  # Wraps the loop over images
+    window: str = 'auto',  # Of CT, one of `WINDOWS`
+    frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
 ) -> ImageSet:  # In RGB; `rejected` lists the files that could not be read
     "Read a folder of images in random order."
-    data = read_folder(path, size, 3, workers=workers, n_images=most, seed=seed, progress=progress)
+    data = read_folder(path, size, 3, workers=workers, n_images=most, seed=seed, progress=progress, window=window,
+                       frames=frames)
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
     return replace(data.subset(order), rejected=data.rejected)
 
@@ -119,12 +119,14 @@ def score_folders(
     workers: int = 2,  # Threads that read
     device: torch.device | str = 'cpu',  # Where features are computed
     progress: Callable = lambda what, items: items,  # Wraps a loop: its name, what it loops over
+    window: str = 'auto',  # Of CT, one of `WINDOWS`
+    frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
 ) -> tuple[dict, dict[str, np.ndarray]]:  # What `scores.json` holds, and pictures: `real`, `fake`, `closest`
     "Evaluate two or three folders. Raises `UserError` for a folder that is missing or too small."
     size, extractor = image_size or common_size(fakes), load_features(features, device=device)
 
     def read(path, most=None):
-        return read_shuffled(path, size, most, seed, workers, partial(progress, 'read'))
+        return read_shuffled(path, size, most, seed, workers, partial(progress, 'read'), window, frames)
     generated, train, given = read(fakes, n), read(reals), read(reference) if reference else None
     held = drop_known(given, train, reference) if given else None
     real = choose_real_sets(train, held, reals, reference, seed)
