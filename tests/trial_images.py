@@ -18,8 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import gdcm
+import nibabel
 import numpy as np
-from PIL import Image
+import tifffile
+from PIL import Image, ImageCms
 from pydicom import Dataset, FileMetaDataset, uid
 
 from medimagegan.data.datasets import read_folder
@@ -108,10 +110,36 @@ def tiff(values, bits, white_is_zero=False, order='<'):
             + struct.pack(order + 'H', len(tags)) + table + bytes(4))
 
 
+def stretched(values):
+    "Map the 0.5th to 99.5th percentile of values to 0 to 255."
+    low, high = np.percentile(values.astype(float), [.5, 99.5])
+    return np.floor(((values.astype(float) - low) / (high - low)).clip(0, 1) * 255 + .5)
+
+
 def pack12(values):
     "Pack two 12-bit numbers into three bytes."
     a, b = values.reshape(-1, 2).astype(int).T
     return np.stack([a >> 4, (a & 15) << 4 | b >> 8, b & 255], 1).astype(np.uint8).tobytes()
+
+
+def tiff_of(values, **options):
+    "Return the bytes of a TIFF as tifffile writes it."
+    out = io.BytesIO()
+    tifffile.imwrite(out, np.ascontiguousarray(values), **options)
+    return out.getvalue()
+
+
+def nifti(values, affine=None):
+    "Return the bytes of a compressed NIfTI volume."
+    return gzip.compress(nibabel.Nifti1Image(values, np.eye(4) if affine is None else affine).to_bytes())
+
+
+def bmp(bits, compression, lines, header=40, masks=(), palette=b'', height=SIDE):
+    "Write a BMP byte by byte; `lines` are its pixels, the last line first."
+    start = 14 + header + (4 * len(masks) if header == 40 else 0) + len(palette)
+    words = struct.pack('<IiiHHIIiiII', header, SIDE, height, 1, bits, compression, len(lines), 0, 0, len(palette) // 4, 0)
+    words += struct.pack(f'<{len(masks)}I', *masks)
+    return b'BM' + struct.pack('<IHHI', start + len(lines), 0, 0, start) + words.ljust(max(header, len(words)), b'\0') + palette + lines
 
 
 def exif(tag):
@@ -174,12 +202,12 @@ def golden():
     ybr = np.rint(np.dstack([.299 * r + .587 * g + .114 * b, -.168736 * r - .331264 * g + .5 * b + 128,
                              .5 * r - .418688 * g - .081312 * b + 128])).clip(0, 255).astype(np.uint8)
     inverse = {'PhotometricInterpretation': 'MONOCHROME1'}
-    full = scaled(TWELVE, 4095)
+    full = stretched(TWELVE)
     return found | {
         'grey.dcm': (file_of(scan(GREY)), GREY, 0), 'IM0001': (file_of(scan(GREY)), GREY, 0), '1.2.840.99': (file_of(scan(GREY)), GREY, 0),
         'inverse.dcm': (file_of(scan(GREY, **inverse)), 255 - GREY.astype(int), 0),
-        'deep.dcm': (file_of(scan(DEEP)), scaled(DEEP, 65535), 0), 'twelve.dcm': (file_of(scan(TWELVE, **twelve)), full, 0),
-        'twelve inverse.dcm': (file_of(scan(TWELVE, **twelve, **inverse)), np.rint((4095 - TWELVE.astype(int)) * 255 / 4095), 0),
+        'deep.dcm': (file_of(scan(DEEP)), stretched(DEEP), 0), 'twelve.dcm': (file_of(scan(TWELVE, **twelve)), full, 0),
+        'twelve inverse.dcm': (file_of(scan(TWELVE, **twelve, **inverse)), 255 - full, 1),
         'unused bits.dcm': (file_of(scan(TWELVE | 0x5000, **twelve)), full, 0),
         'signed.dcm': (file_of(scan(signed, **twelve)), full, 0),
         'implicit.dcm': (file_of(scan(TWELVE, **twelve), uid.ImplicitVRLittleEndian), full, 0),
@@ -190,7 +218,7 @@ def golden():
         'sigmoid.dcm': (file_of(scan(TWELVE, **twelve, **window, VOILUTFunction='SIGMOID')), sigmoid, 0),
         'no width.dcm': (file_of(scan(TWELVE, **twelve, WindowCenter=0, WindowWidth=0)), full, 0),
         'curve.dcm': (file_of(scan(TWELVE, **twelve, VOILUTSequence=[curve])), scaled((4095 - TWELVE.astype(int)) * 16, 65535), 0),
-        'modality.dcm': (file_of(scan(TWELVE, **twelve, ModalityLUTSequence=[curve])), scaled((4095 - TWELVE.astype(int)) * 16, 65535), 0),
+        'modality.dcm': (file_of(scan(TWELVE, **twelve, ModalityLUTSequence=[curve])), stretched((4095 - TWELVE.astype(int)) * 16), 0),
         'rgb.dcm': (file_of(scan(RGB)), RGB, 0), 'planes.dcm': (file_of(scan(RGB, planes=1)), RGB, 0),
         'ybr.dcm': (file_of(scan(ybr, PhotometricInterpretation='YBR_FULL')), RGB, 2),
         'palette.dcm': (file_of(scan(GREY, PhotometricInterpretation='PALETTE COLOR', **tables)), table[GREY], 0),
@@ -198,11 +226,189 @@ def golden():
         'rle rgb.dcm': (packed(scan(RGB), 'RLELossless'), RGB, 0),
         'jpeg.dcm': (packed(scan(GREY), 'JPEGBaselineProcess1'), GREY, 3),
         'lossless.dcm': (packed(scan(TWELVE, **twelve), 'JPEGLosslessProcess14_1'), full, 0),
-        'lossless signed.dcm': (packed(scan(signed), 'JPEGLosslessProcess14_1'), scaled(signed.astype(int) + 32768, 65535), 0),
+        'lossless signed.dcm': (packed(scan(signed), 'JPEGLosslessProcess14_1'), full, 0),
         'jpeg-ls.dcm': (packed(scan(TWELVE, **twelve), 'JPEGLSLossless'), full, 0),
         'jpeg 2000.dcm': (packed(scan(TWELVE, **twelve), 'JPEG2000Lossless'), full, 0),
         'jpeg 2000 signed.dcm': (packed(scan(signed, **twelve), 'JPEG2000Lossless'), full, 0),
         'jpeg 2000 rgb.dcm': (packed(scan(RGB), 'JPEG2000Lossless'), RGB, 0)}
+
+
+def linear_light():
+    "Return an ICC profile with the primaries of sRGB and straight curves."
+    whole = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes())
+    for i in range(int.from_bytes(whole[128:132], 'big')):
+        at = 132 + 12 * i
+        if whole[at:at + 4] in (b'rTRC', b'gTRC', b'bTRC'):
+            start = int.from_bytes(whole[at + 4:at + 8], 'big')
+            whole[start:start + 12] = b'curv' + bytes(8)
+    return bytes(whole)
+
+
+def golden_pictures():
+    "Return {name: (bytes, pixels, greatest error)} of pictures that Pillow alone reads wrongly, and of their relatives."
+    lines = lambda a: b''.join(b'\0' + row.tobytes() for row in a)  # noqa: E731
+    up = lambda a: a[::-1].tobytes()  # noqa: E731
+    alpha = ((X + Y) * 5).astype(np.uint8)
+    over, dark = np.rint(RGB.astype(float) * alpha[..., None] / 255), np.rint(GREY.astype(float) * alpha / 255)
+    deep = RGB.astype(np.uint16) * 257
+    table = np.random.default_rng(0).integers(0, 256, (3, 256)).astype(np.uint16)
+    rgb, planes = {'photometric': 'rgb'}, {'photometric': 'rgb', 'planarconfig': 'separate'}
+    found = {}
+    for name, options in {'': {}, 'lzw': {'compression': 'lzw', 'predictor': True}, 'deflate': {'compression': 'zlib', 'predictor': True},
+                          'big': {'byteorder': '>'}, 'tiles': {'tile': (16, 16), 'compression': 'lzw'}, 'strips': {'rowsperstrip': 5},
+                          'large': {'bigtiff': True}}.items():
+        found[f'planes 16 {name}.tif'] = tiff_of(deep.transpose(2, 0, 1), **planes, **options), RGB, 0
+        found[f'colour 16 {name}.tif'] = tiff_of(deep, **rgb, **options), RGB, 0
+        found[f'planes 8 {name}.tif'] = tiff_of(RGB.transpose(2, 0, 1), **planes, **options), RGB, 0
+        found[f'grey 16 {name}.tif'] = tiff_of(DEEP, photometric='minisblack', **options), np.rint(DEEP.astype(float) * 255 / 65535), 0
+    two = np.dstack([GREY, alpha])
+    for bits, factor in ((8, 1), (16, 257)):
+        four = np.dstack([RGB, alpha]).astype(f'u{bits // 8}') * factor
+        found |= {f'opacity {bits}.tif': (tiff_of(four, **rgb, extrasamples=['unassalpha']), over, 1),
+                  f'premultiplied {bits}.tif': (tiff_of(np.dstack([over, alpha]).astype(four.dtype) * factor, **rgb,
+                                                        extrasamples=['assocalpha']), over, 1),
+                  f'opacity planes {bits}.tif': (tiff_of(four.transpose(2, 0, 1), **planes, extrasamples=['unassalpha']), over, 1),
+                  f'no opacity {bits}.tif': (tiff_of(four * np.array([1, 1, 1, 0], four.dtype), **rgb, extrasamples=['unassalpha']), RGB, 0),
+                  f'unknown channel {bits}.tif': (tiff_of(four, **rgb, extrasamples=['unspecified']), RGB, 0),
+                  f'grey opacity {bits}.tif': (tiff_of(two.astype(four.dtype) * factor, photometric='minisblack', planarconfig='contig',
+                                                       extrasamples=['unassalpha']), dark, 1),
+                  f'cmyk {bits}.tif': (tiff_of(np.dstack([255 - RGB, 0 * GREY]).astype(four.dtype) * factor, photometric='separated'), RGB, 0),
+                  f'palette {bits}.tif': (tiff_of(GREY, photometric='palette', colormap=table * (factor if bits == 16 else 1)),
+                                          table.T[GREY], 0)}
+    half = GREY > 99
+    found |= {'bit.tif': (tiff_of(half, photometric='minisblack'), 255 * half, 0), 'white bit.tif': (tiff_of(half, photometric='miniswhite'),
+                                                                                                255 * ~half, 0),
+              'pages.tif': (tiff_of(np.stack([RGB, 255 - RGB]), **rgb), RGB, 0), 'turned.tif': (
+                  tiff_of(np.rot90(RGB), **rgb, extratags=[(274, 'H', 1, 6, True)]), RGB, 0),
+              'jpeg.tif': (picture(GREY, 'TIFF', compression='jpeg', quality=100), GREY, 2),
+              'fax.tif': (picture(Image.fromarray(half), 'TIFF', compression='group4'), 255 * half, 0)}
+    # BMP
+    blank = np.dstack([RGB[..., ::-1], 0 * GREY])
+    c5, c6 = (RGB >> 3).astype(int), (RGB >> 2).astype(int)
+    back5, back6 = np.rint(c5 * 255 / 31), np.rint(c6 * 255 / 63)
+    masks = (0xff0000, 0xff00, 0xff, 0xff000000)
+    greys = np.arange(256, dtype=np.uint8)[:, None].repeat(4, 1).tobytes()
+    runs = b''.join(b''.join(bytes([1, v]) for v in row) + b'\0\0' for row in GREY[::-1].tolist()) + b'\0\1'
+    found |= {'blank.bmp': (bmp(32, 0, up(blank)), RGB, 0), 'no opacity.bmp': (bmp(32, 3, up(blank), 108, masks), RGB, 0),
+              'opacity.bmp': (bmp(32, 3, up(np.dstack([RGB[..., ::-1], alpha])), 124, masks), over, 1),
+              '555.bmp': (bmp(16, 0, up((c5[..., 0] << 10 | c5[..., 1] << 5 | c5[..., 2]).astype('<u2'))), back5, 1),
+              '565.bmp': (bmp(16, 3, up((c5[..., 0] << 11 | c6[..., 1] << 5 | c5[..., 2]).astype('<u2')), masks=(0xf800, 0x7e0, 0x1f)),
+                          np.dstack([back5[..., 0], back6[..., 1], back5[..., 2]]), 1),
+              'runs.bmp': (bmp(8, 1, runs, palette=greys), GREY, 0), 'palette.bmp': (bmp(8, 0, up(GREY), palette=greys), GREY, 0),
+              'top down.bmp': (bmp(24, 0, RGB[..., ::-1].tobytes(), height=-SIDE), RGB, 0)}
+    # PNG with one transparent level or colour
+    for depth in (1, 2, 4):
+        levels = (GREY.astype(int) * 2**depth // 256).astype(np.uint8)
+        bits = np.unpackbits(levels[..., None], 2)[..., 8 - depth:].reshape(SIDE, -1)
+        white = 2**depth - 1
+        shown = np.rint(levels * 255. / white)
+        found |= {f'key {depth}.png': (png(SIDE, SIDE, depth, 0, lines(np.packbits(bits, 1)), chunk(b'tRNS', struct.pack('>H', white))),
+                                       np.where(levels == white, 0, shown), 0),
+                  f'key palette {depth}.png': (png(SIDE, SIDE, depth, 3, lines(np.packbits(bits, 1)), chunk(
+                      b'PLTE', b''.join(bytes([9 * i + 40, i, 200]) for i in range(white + 1))), chunk(b'tRNS', b'\xff' * white + b'\0')),
+                      np.where((levels == white)[..., None], 0, np.dstack([9 * levels + 40, levels, levels * 0 + 200])), 0)}
+    odd = deep + (np.arange(3) + X[..., None]).astype(np.uint16) % 200  # the lower bits differ
+    key = odd[5, 7].astype(int)
+    found |= {'key 16.png': (png(SIDE, SIDE, 16, 2, lines(odd.astype('>u2')), chunk(b'tRNS', struct.pack('>HHH', *key))),
+                             np.where((odd == key).all(2)[..., None], 0, odd >> 8), 0),
+              'no opacity.png': (picture(np.dstack([RGB, 0 * GREY])), RGB, 0),
+              'grey opacity 16.png': (png(SIDE, SIDE, 16, 4, lines((two.astype('>u2') * 257))), dark, 1)}
+    # profiles
+    light = RGB / 255
+    seen = np.where(light <= .0031308, 12.92 * light, 1.055 * light**(1 / 2.4) - .055) * 255
+    profile, srgb = linear_light(), ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    found |= {'profile.png': (picture(RGB, icc_profile=profile), seen, 1), 'profile.tif': (tiff_of(RGB, **rgb, iccprofile=profile), seen, 1),
+              'profile.webp': (picture(RGB, 'WEBP', lossless=True, icc_profile=profile), seen, 1),
+              'profile opacity.png': (picture(np.dstack([RGB, alpha]), icc_profile=profile), seen * alpha[..., None] / 255, 2),
+              'profile deep.png': (picture(DEEP, icc_profile=profile), np.rint(DEEP.astype(float) * 255 / 65535), 0),
+              'srgb.png': (picture(RGB, icc_profile=srgb), RGB, 0), 'broken profile.png': (picture(RGB, icc_profile=profile[:99]), RGB, 0),
+              'profile of colours.png': (picture(GREY, icc_profile=profile), GREY, 0)}
+    smooth = np.stack([X * 9 + 20, Y * 9 + 20, X * 4 + Y * 4 + 20], 2).astype(np.uint8)
+    ink = Image.frombytes('CMYK', (SIDE, SIDE), np.dstack([255 - smooth, 0 * GREY]).tobytes())
+    plain = picture(ink, 'JPEG', quality=100, subsampling=0)  # Pillow writes Adobe's mark and inverts
+    at = plain.find(b'Adobe') - 4
+    inverted = Image.frombytes('CMYK', (SIDE, SIDE), np.dstack([smooth, 0 * GREY + 255]).tobytes())
+    unmarked = picture(inverted, 'JPEG', quality=100, subsampling=0)
+    cut = unmarked.find(b'Adobe') - 4
+    found |= {'ink.jpg': (plain, smooth, 4), 'ink without mark.jpg': (unmarked[:cut] + unmarked[cut + 16:], smooth, 4)}
+    assert plain[at:at + 2] == unmarked[cut:cut + 2] == b'\xff\xee'
+    moving = picture(Image.fromarray(GREY), 'GIF', save_all=True, append_images=[Image.fromarray(255 - GREY)])
+    return found | {'moving.gif': (moving, GREY, 0), 'a.jfif': (picture(GREY, 'JPEG', quality=100), GREY, 2),
+                    'a.jpe': (picture(GREY, 'JPEG', quality=100), GREY, 2), 'no suffix': (picture(RGB), RGB, 0),
+                    'deep.pgm': (b'P5 %d %d 4095\n' % (SIDE, SIDE) + TWELVE.astype('>u2').tobytes(), np.rint(TWELVE * 255. / 4095), 1)}
+
+
+def golden_scans():
+    "Return {name: (bytes, pixels, greatest error)} of DICOM and NIfTI of the kinds that a viewer shows and a plain reader does not."
+    table = np.random.default_rng(1).integers(0, 256, (256, 3)).astype(np.uint16)
+    table[0], table[1] = 0, 255
+    full = stretched(TWELVE)
+    twelve, ct = {'BitsStored': 12}, {'Modality': 'CT', 'RescaleSlope': 1, 'RescaleIntercept': -1024}
+
+    def palette(values, bits):
+        parts = {}
+        for i, name in enumerate(('Red', 'Green', 'Blue')):
+            parts[f'{name}PaletteColorLookupTableDescriptor'] = [256, 0, bits]
+            parts[f'{name}PaletteColorLookupTableData'] = values[:, i].tobytes()
+        ds = scan(GREY, PhotometricInterpretation='PALETTE COLOR', **parts)
+        ds['PixelData'].VR = 'OB'
+        return ds
+
+    narrow = table.astype(np.uint8)
+    swap = np.stack([narrow[:, i].reshape(-1, 2)[:, ::-1].ravel() for i in range(3)], 1)
+    uneven = (table * 256 + np.minimum(table, 5)).astype(np.uint16)  # its two bytes differ
+    film = np.stack([255 - GREY, GREY, 255 - GREY])
+    line = Dataset()
+    line.LUTDescriptor, line.LUTData = [4096, 0, 12], np.arange(4096, dtype=np.uint16).tobytes()
+    line['LUTDescriptor'].VR, line['LUTData'].VR = 'US', 'OW'
+
+    def enhanced():
+        ds = scan(np.stack([TWELVE * 0, TWELVE, TWELVE * 0]).reshape(-1, SIDE), **twelve, NumberOfFrames=3, Rows=SIDE,
+                  SOPClassUID='1.2.840.10008.5.1.4.1.1.2.1', Modality='CT')
+        def group(**parts):
+            outer = Dataset()
+            for sequence, elements in parts.items():
+                inner = Dataset()
+                for name, value in elements.items():
+                    setattr(inner, name, value)
+                setattr(outer, sequence, [inner])
+            return outer
+        ds.SharedFunctionalGroupsSequence = [group(PixelValueTransformationSequence={'RescaleSlope': 1, 'RescaleIntercept': -1024})]
+        ds.PerFrameFunctionalGroupsSequence = [group(FrameVOILUTSequence={'WindowCenter': c, 'WindowWidth': w})
+                                               for c, w in ((0, 1), (500, 2000), (9, 9))]
+        return file_of(ds)
+    linear = np.floor(((TWELVE.astype(int) - 1024 - 499.5) / 1999 + .5).clip(0, 1) * 255 + .5)
+    padded = TWELVE.astype(np.int16) - 2000
+    padded[:, :4] = -32000
+    inside = stretched(padded[:, 4:])
+    found = {
+        'palette 16.dcm': (file_of(palette(uneven, 16)), table[GREY], 1), 'palette 8.dcm': (file_of(palette(narrow, 8)), table[GREY], 0),
+        'palette 8 as 16.dcm': (file_of(palette(table, 16)), table[GREY], 0),
+        'palette big endian 16.dcm': (file_of(palette(uneven.astype('>u2'), 16), uid.ExplicitVRBigEndian), table[GREY], 1),
+        'palette big endian 8.dcm': (file_of(palette(swap, 8), uid.ExplicitVRBigEndian), table[GREY], 0),
+        'film.dcm': (file_of(scan(film.reshape(-1, SIDE), NumberOfFrames=3, Rows=SIDE)), GREY, 0),
+        'enhanced.dcm': (enhanced(), linear, 0),
+        'rt image.dcm': (file_of(scan(TWELVE, **twelve, SOPClassUID='1.2.840.10008.5.1.4.1.1.481.1', Modality='RTIMAGE')), full, 0),
+        'thin.dcm': (file_of(scan(TWELVE, **twelve, WindowCenter=40, WindowWidth=.5)), full, 0),
+        'empty window.dcm': (file_of(scan(TWELVE, **twelve, WindowCenter=None, WindowWidth=None)), full, 0),
+        'elsewhere.dcm': (file_of(scan(TWELVE, **twelve, WindowCenter=50_000, WindowWidth=10)), full, 0),
+        'second window.dcm': (file_of(scan(TWELVE, **twelve, **ct, WindowCenter=[0, 500], WindowWidth=[0, 2000])), linear, 0),
+        'line.dcm': (file_of(scan(TWELVE, **twelve, VOILUTSequence=[line])), full, 0),
+        'signed 16.dcm': (file_of(scan(TWELVE.astype(np.int16) - 1024, RescaleSlope=2, RescaleIntercept=5)), full, 0),
+        'padded.dcm': (file_of(scan(padded, PixelPaddingValue=-32000)), np.hstack([np.zeros((SIDE, 4)), inside]), 0),
+        'padded inverse.dcm': (file_of(scan(padded, PixelPaddingValue=-32000, PhotometricInterpretation='MONOCHROME1')),
+                               np.hstack([np.zeros((SIDE, 4)), 255 - inside]), 1),
+        'long.dcm': (file_of(scan(TWELVE.astype(np.uint32) * 1000)), full, 0),
+        'profile.dcm': (file_of(scan(RGB, ICCProfile=linear_light())), np.where(
+            RGB / 255 <= .0031308, 12.92 * RGB / 255, 1.055 * (RGB / 255)**(1 / 2.4) - .055) * 255, 1)}
+    found['palette 16.dcm'] = file_of(palette(uneven, 16)), np.rint(uneven[GREY] / 257), 0
+    found['palette big endian 16.dcm'] = found['palette big endian 16.dcm'][0], np.rint(uneven[GREY] / 257), 0
+    volume = np.stack([GREY * 0, GREY, GREY * 0], 2).astype(np.int16)
+    axial = volume[:, :, 1][::-1, ::-1].T
+    low, high = np.percentile(volume, [.5, 99.5])
+    return found | {'volume.nii.gz': (nifti(volume), np.floor(((axial - low) / (high - low)).clip(0, 1) * 255 + .5), 0),
+                    'turned.nii.gz': (nifti(volume[::-1, ::-1], np.diag([-1, -1, 1, 1])),
+                                      np.floor(((axial - low) / (high - low)).clip(0, 1) * 255 + .5), 0)}
 
 
 @contextmanager
@@ -225,7 +431,7 @@ def heard():
 def try_golden(folder):
     "Return [(name, what is wrong or '')] of every golden file, in colour and in grey."
     told = []
-    for name, (data, wanted, most) in golden().items():
+    for name, (data, wanted, most) in (golden() | golden_pictures() | golden_scans()).items():
         Path(folder, name).write_bytes(data)
         wanted = np.asarray(wanted, float)
         colour = wanted if wanted.ndim == 3 else wanted[..., None].repeat(3, 2)
@@ -243,14 +449,18 @@ def bases():
     "Return {suffix: bytes} of intact files that will be damaged."
     rng = np.random.default_rng(5)
     noise = rng.integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
+    shown = {'BitsStored': 12, 'WindowCenter': 2048, 'WindowWidth': 4096}  # a series without a window would depend on its broken files
     return {'.jpg': picture(noise, 'JPEG'), '.png': picture(noise), '.tif': picture(noise, 'TIFF'), '.bmp': picture(noise, 'BMP'),
             '.webp': picture(noise, 'WEBP'), 'lzw.tif': picture(noise, 'TIFF', compression='tiff_lzw'),
             'deep.png': picture(Image.fromarray(DEEP)), 'progressive.jpg': picture(noise, 'JPEG', progressive=True),
-            'cmyk.jpg': picture(Image.fromarray(noise).convert('CMYK'), 'JPEG'), '.dcm': file_of(scan(TWELVE, BitsStored=12)),
-            'rle.dcm': packed(scan(noise), 'RLELossless'), 'lossless.dcm': packed(scan(TWELVE, BitsStored=12), 'JPEGLosslessProcess14_1'),
+            'cmyk.jpg': picture(Image.fromarray(noise).convert('CMYK'), 'JPEG'), '.dcm': file_of(scan(TWELVE, **shown)),
+            'rle.dcm': packed(scan(noise), 'RLELossless'), 'lossless.dcm': packed(scan(TWELVE, **shown), 'JPEGLosslessProcess14_1'),
             'baseline.dcm': packed(scan(noise[..., 0].copy()), 'JPEGBaselineProcess1'),
-            'ls.dcm': packed(scan(TWELVE, BitsStored=12), 'JPEGLSLossless'),
-            '2000.dcm': packed(scan(TWELVE, BitsStored=12), 'JPEG2000Lossless')}
+            'ls.dcm': packed(scan(TWELVE, **shown), 'JPEGLSLossless'),
+            '2000.dcm': packed(scan(TWELVE, **shown), 'JPEG2000Lossless'), '.gif': picture(noise[..., 0].copy(), 'GIF'),
+            'planes.tif': tiff_of(noise.astype('u2').transpose(2, 0, 1) * 257, photometric='rgb', planarconfig='separate'),
+            'deflate.tif': tiff_of(noise, photometric='rgb', compression='zlib'), '.nii.gz': nifti(TWELVE.astype(np.int16)[..., None]),
+            '.nii': gzip.decompress(nifti(TWELVE.astype(np.int16)[..., None]))}
 
 
 def flip(data, rng, n):

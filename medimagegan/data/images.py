@@ -63,6 +63,8 @@ def _read_picture(file: str | Path, channels: int, notes: list[str]) -> Image.Im
         check_size(*image.size)
         if getattr(image, 'is_animated', False) and image.format != 'TIFF':
             notes.append('animation: the first frame is read')
+        if image.mode == 'CMYK' and image.format == 'JPEG' and 'adobe' not in image.info:
+            image.tile = [tile._replace(args=('CMYK', '')) for tile in image.tile]
         if image.format == 'PNG':
             image = read_transparent_color(image, file)
         return to_8bit(ImageOps.exif_transpose(image), channels, notes)

@@ -97,7 +97,7 @@ def read_transparent_color(
     "Scale the transparent colour of a PNG as the pixels are scaled."
     key, kind = image.info.get('transparency'), image.tile[0].args if image.tile else None
     if isinstance(key, int) and kind in _LOW_BITS:
-        image.info['transparency'] = key * _LOW_BITS[kind]
+        image.info['transparency'] = min(255, key * _LOW_BITS[kind])  # of 1-bit grey, Pillow reports 255 for 1
         image = image if image.mode == 'L' else image.convert('L')
     elif isinstance(key, tuple) and kind == 'RGB;16B':
         with Image.open(file, formats=['PNG']) as second:
