@@ -16,7 +16,7 @@ from PIL import Image
 # %% ../../nbs/222_data.window.ipynb #c03
 from .color import apply_profile
 from .pixels import UnreadableImage
-from .dicom import copy_frame_groups, read_header, read_values
+from .dicom import copy_frame_groups, is_dicom, read_header, read_values
 
 # %% ../../nbs/222_data.window.ipynb #c07
 def _read_table(
@@ -96,6 +96,8 @@ def _apply_voi_table(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness
 # %% ../../nbs/222_data.window.ipynb #c17
 def _series_of(file: str | Path) -> tuple:
     "Return what is equal for all images of a series; the file itself if it cannot be read."
+    if not is_dicom(file):  # it may be a pipe, and reading that might never end
+        return (str(file),)
     try:
         ds, _ = read_header(file)
     except Exception:  # pydicom raises all kinds of errors on damaged files; they are reported when the image is read
