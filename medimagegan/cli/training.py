@@ -86,23 +86,24 @@ def report(run, public):
 @option('--n', type=click.IntRange(1, 1_000_000), default=100, help='Number of images.')
 @option('--out', required=True, metavar='DIR', help='A new or empty folder for the PNG files.')
 @option('--seed', type=SEED, default=0, help='Seed of the latents.')
+@click.option('--classes', multiple=True, metavar='NAME...', help='Only these classes, in turn. Default: all.')
+@option('--truncation', type=click.FloatRange(0, 2), default=1., help='Below 1: more typical, less varied images.')
+@click.option('--best', is_flag=True, help='The generator with the best score in training, not the last one.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
-def sample(run, n, out, seed, n_gpu):
+def sample(run, n, out, seed, classes, truncation, best, n_gpu):
     """Sample images from a finished run.
 
     RUN is a run folder or a generator.safetensors; the images are written as PNG. A class-conditional generator
-    samples each class in turn."""
+    samples each class in turn, or those of --classes."""
     make_config({'n_gpu': n_gpu})
-    file = Path(run) / 'generator.safetensors' if Path(run).is_dir() else Path(run)
-    if not file.exists():
-        raise UserError(f'{run}: found no generator.safetensors: expected a finished run, or a generator file')
     check_new_folder('--out', out)
+    if not Path(run).exists():
+        raise UserError(f'{run}: found no such file or folder: expected a finished run, or a generator file')
     from medimagegan.core.device import pick_device
     from medimagegan.data.imagesets import to_bytes
-    from medimagegan.gan.sampling import load_generator
-    from medimagegan.gan.sampling import sample as sample_images
-    generator, _ = load_generator(file, pick_device(n_gpu))
-    images = to_bytes(sample_images(generator, n, seed))
+    from medimagegan.gan.generators import load_generator
+    generator = load_generator(run, pick_device(n_gpu), best)
+    images = to_bytes(generator.sample(n, seed, classes or None, truncation))
     write_pngs(images, Path(out), f'seed{seed}')
     print_lines(f'{len(images)} images: {out}')
 

@@ -14,7 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 # %% ../../nbs/320_gan.fastgan.ipynb #c03
 from .layers import BatchNorm
-from .networks import check_labels
+from .networks import check_labels, embed_labels
 
 # %% ../../nbs/320_gan.fastgan.ipynb #c06
 WIDTHS = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1, 256: .5, 512: .25}
@@ -68,7 +68,7 @@ class GatedNorm(nn.Module):
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
         x = self.norm(x)
         if self.style is not None:
-            scale, shift = self.style(labels)[:, :, None, None].chunk(2, 1)
+            scale, shift = embed_labels(self.style, labels)[:, :, None, None].chunk(2, 1)
             x = x * (1 + scale) + shift
         return gate(x)
 
@@ -158,18 +158,18 @@ class FastGenerator(nn.Module):
         self.skips = nn.ModuleDict({str(r): SkipExcitation(maps[r // 16], maps[r], r // 16) for r in sizes if r >= 64})
         self.to_rgb = nn.ModuleDict({str(image_size): make_conv(maps[image_size], channels, bias=True)})
 
-    def pyramid(self, z: Tensor, labels: Tensor | None = None) -> list[Tensor]:
-        "Generate the images of `z` as a pyramid of one size: [(N, C, size, size)]."
+    def pyramid(self, z: Tensor, labels: Tensor | None = None, noise_from: Tensor | None = None) -> list[Tensor]:
+        "Generate the images of `z`, with the noise of `noise_from`, as a pyramid of one size: [(N, C, size, size)]."
         check_labels('generator', labels, self.n_classes)
         sphere = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
         x = self.stem_norm(self.stem(sphere[:, :, None, None]), labels)
         seen = {4: x}
         for name, block in self.blocks.items():
-            x = block(x, z, labels)
+            x = block(x, z if noise_from is None else noise_from, labels)
             x = self.skips[name](seen[int(name) // 16], x) if name in self.skips else x
             seen[int(name)] = x
         return [next(iter(self.to_rgb.values()))(x).tanh()]
 
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None, noise_from: Tensor | None = None) -> Tensor:
         "Generate the full-size images of `z`, (N, C, size, size), in [-1, 1]."
-        return self.pyramid(z, labels)[0]
+        return self.pyramid(z, labels, noise_from)[0]
