@@ -11,24 +11,29 @@ import shlex
 import click
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c03
-from .framework import SEED, Command, check_new_json, check_writable, option, print_lines
+from .framework import (
+    PATH, SEED, Command, check_new_json, check_writable, json_option, option, print_json, print_lines)
 from ..core.config import make_config
 from ..core.errors import UserError, did_you_mean, error_line
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c06
-@click.command(cls=Command)
-@click.argument('fakes')
-@click.argument('reals')
-@option('--reference', metavar='DIR', help='Real images that were not trained on. Default: a seeded half of REALS.')
+@click.command(cls=Command, examples=(
+    'medimagegan score pictures images/melanoma',
+    'medimagegan score pictures images/melanoma --reference held_out --out scores.json',
+    'medimagegan score pictures images/melanoma --json'))
+@click.argument('fakes', type=PATH)
+@click.argument('reals', type=PATH)
+@option('--reference', type=PATH, metavar='DIR', help='Real images that were not trained on. Default: a seeded half of REALS.')
 @option('--features', default='efficientnet_lite0', help='The feature network, as the setting of the same name.')
 @option('--image-size', type=click.IntRange(32, 512), help='Side at which images are read. Default: that of the fakes.')
 @option('--n', type=click.IntRange(4, 10_000_000), default=5000, help='Most fakes and most reference images.')
 @option('--seed', type=SEED, default=0, help='Seed of every choice.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
-@option('--out', metavar='FILE.json', help='Write the scores here, and a page beside them.')
+@option('--out', type=PATH, metavar='FILE.json', help='Write the scores here, and a page beside them.')
 @click.option('--public', is_flag=True, help='Leave real images, their names and paths out of what is written.')
 @option('--images-are-public', is_flag=True, help='Anybody may see REALS: the page shows them without a warning.')
-def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, out, public, images_are_public):
+@json_option
+def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, out, public, images_are_public, as_json):
     """Score generated images against real ones.
 
     FAKES is a folder of generated images, REALS the images that their generator was trained on. Prints
@@ -50,6 +55,8 @@ def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, out, pu
     print_lines(summary(scores))
     if out:
         print_lines(f'page: {page}')
+    if as_json:
+        print_json(scores)
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c07
 def check_names(
@@ -74,12 +81,15 @@ def describe_left_out(
     return notes
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c12
-@click.command(cls=Command)
-@click.argument('runs', nargs=-1, required=True, metavar='RUN...')
+@click.command(cls=Command, examples=(
+    'medimagegan compare runs/dcgan0 runs/dcgan1 runs/sngan0 runs/sngan1',
+    'medimagegan compare runs/a runs/b --primary-metric FD --out comparison'))
+@click.argument('runs', type=PATH, nargs=-1, required=True, metavar='RUN...')
 @click.option('--primary-metric', '--primary_metric', '--yardstick', default='KD', show_default=True,
               help='The measure that decides.')
-@option('--out', metavar='DIR', help='Write a page with its pictures here.')
-def compare(runs, primary_metric, out):
+@option('--out', type=PATH, metavar='DIR', help='Write a page with its pictures here.')
+@json_option
+def compare(runs, primary_metric, out, as_json):
     """Compare finished runs.
 
     Prints a table, the differences and a conclusion. Runs that differ only in their seed are one arm."""
@@ -94,16 +104,18 @@ def compare(runs, primary_metric, out):
     from medimagegan.core.pages import markdown_table
     try:
         arms = group_runs(runs)
-        table, conclusion = markdown_table(comparison_table(arms, primary_metric)), conclude(arms, primary_metric)
+        table, conclusion = comparison_table(arms, primary_metric), conclude(arms, primary_metric)
     except UserError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that no run of ours wrote
         raise UserError(f'{", ".join(runs)}: damaged run folder: {error_line(error)}') from None
-    print_lines(f'{table}\n\n{conclusion}')
+    print_lines(f'{markdown_table(table)}\n\n{conclusion}')
     if out:
         words = shlex.join(['medimagegan', 'compare', *runs, '--primary-metric', primary_metric])
         page = write_comparison(arms, out, 'comparison', 'Comparison', primary_metric=primary_metric, command=words)
         print_lines(f'page: {page}')
+    if as_json:
+        print_json({'arms': table.reset_index().to_dict('records'), 'conclusion': conclusion})
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c15
 def parse_integers(ctx, param, value: str) -> list[int]:
@@ -114,7 +126,9 @@ def parse_integers(ctx, param, value: str) -> list[int]:
         raise click.BadParameter(f'expected integers separated by commas, got {value}') from None
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=(
+    'medimagegan bench',
+    'medimagegan bench --sizes 64,128 --batches 16,64 --device cpu --out bench.json'))
 @option('--sizes', default='64', callback=parse_integers, help='Image sizes in pixels, such as 64,256.')
 @option('--batches', default='16', callback=parse_integers, help='Images per step, such as 16,64.')
 @option('--device', type=click.Choice(['auto', 'cpu', 'cuda']), default='auto', help='auto: a GPU if there is one.')
@@ -123,8 +137,9 @@ def parse_integers(ctx, param, value: str) -> list[int]:
 @option('--latent', type=click.IntRange(1, 4096), default=100, help='Length of the latent vector.')
 @option('--seconds', type=click.FloatRange(0, 3600, min_open=True), default=2., help='Time for each variant and round.')
 @option('--rounds', type=click.IntRange(1, 1000), default=5, help='Rounds in which the variants take turns.')
-@option('--out', metavar='FILE.json', help='Write the rows here, and their plot beside them.')
-def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out):
+@option('--out', type=PATH, metavar='FILE.json', help='Write the rows here, and their plot beside them.')
+@json_option
+def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out, as_json):
     "Time the training step against the usual loop."
     if out:
         check_new_json('--out', out)
@@ -140,3 +155,5 @@ def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out):
     print_lines(bench_table(rows))
     if out:
         print_lines(f'rows: {out}\npicture: {write_bench(rows, out)}')
+    if as_json:
+        print_json(rows)
