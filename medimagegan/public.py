@@ -17,6 +17,7 @@ PUBLIC = {
     'read_folder': 'data.datasets', 'make_phantoms': 'data.phantoms', 'write_phantoms': 'data.phantoms',
     'make_split': 'data.splits', 'write_split': 'data.splits', 'show_images': 'data.show',
     'load_generator': 'gan.generators', 'sample': 'gan.sampling',
+    'walk': 'gan.walks', 'write_animation': 'gan.walks', 'write_onnx': 'gan.export',
     'score_folders': 'evaluate.folders', 'summary': 'evaluate.evaluation',
     'run': 'runs.launcher', 'RunFolder': 'runs.folder', 'write_report': 'runs.report',
     'load_suite': 'studies.suites', 'run_suite': 'studies.suite_runs', 'synthesize': 'studies.synthesis',

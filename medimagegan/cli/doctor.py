@@ -97,7 +97,7 @@ def check_clock(
 # %% ../../nbs/760_cli.doctor.ipynb #c16
 EXTRAS = {  # extra: (modules, what it is for)
     'dicom': (('pydicom', 'gdcm'), 'to read DICOM'),
-    'onnx': (('onnx', 'onnxscript', 'onnxruntime'), 'for `medimagegan export`'),
+    'onnx': (('onnx', 'onnxruntime'), 'for `medimagegan export`'),
     'tracking': (('tensorboard',), 'for `track: tensorboard`'),
     'cluster': (('dask_jobqueue',), 'for SLURM'),
 }
