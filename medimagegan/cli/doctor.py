@@ -158,14 +158,14 @@ def check_device() -> Check:
         return Check('device', 'ok', 'cpu; no GPU was found')
     return Check('device', 'ok', found)
 
-
+# %% ../../nbs/760_cli.doctor.ipynb #c22
 def check_bf16() -> Check:
     "Say whether the device computes in bfloat16."
     from medimagegan.core.device import pick_device, pick_dtype
     native = 'bf16' in str(pick_dtype('auto', pick_device())).replace('bfloat16', 'bf16')
     return Check('bf16', 'ok', 'native: precision auto uses it' if native else 'not native: precision auto uses fp32')
 
-
+# %% ../../nbs/760_cli.doctor.ipynb #c23
 def check_threads() -> Check:
     "Compare torch's threads with the cores that this process may use."
     import torch
@@ -178,7 +178,7 @@ def check_threads() -> Check:
         return Check('threads', 'note', found, f'more threads than cores are slow: OMP_NUM_THREADS={cores}')
     return Check('threads', 'ok', found)
 
-# %% ../../nbs/760_cli.doctor.ipynb #c22
+# %% ../../nbs/760_cli.doctor.ipynb #c24
 def check_torch() -> Check:
     "Import torch."
     began = time.perf_counter()
@@ -200,7 +200,7 @@ def check_cache() -> Check:
         return Check('cache', 'note', found, 'cannot be written: set MEDIMAGEGAN_CACHE to a folder that can')
     return Check('cache', 'ok', found, '`medimagegan cache --clear` deletes it' if size > 10 * 2**30 else '')
 
-# %% ../../nbs/760_cli.doctor.ipynb #c24
+# %% ../../nbs/760_cli.doctor.ipynb #c26
 def run_checks(
     folder: str | Path = 'runs',  # Where runs are written
 ) -> Iterator[Check]:
@@ -214,7 +214,7 @@ def run_checks(
     needing_torch: tuple[Callable[[], Check], ...] = (check_device, check_bf16, check_threads, check_cache)
     yield from (check() for check in (needing_torch if torch.state == 'ok' else ()))
 
-# %% ../../nbs/760_cli.doctor.ipynb #c26
+# %% ../../nbs/760_cli.doctor.ipynb #c28
 @click.command(cls=Command, examples=('medimagegan doctor', 'medimagegan doctor --out /data/runs --json'))
 @option('--out', type=PATH, default='runs', metavar='DIR', help='Where runs will be written.')
 @json_option

@@ -200,7 +200,7 @@ def settings_options(command: Callable) -> Callable:
                                shell_complete=complete_setting(row['range']))(command)
     return command
 
-
+# %% ../../nbs/700_cli.framework.ipynb #c28
 def complete_setting(
     text: str,  # The range of a setting, such as `one of 32, 64`
 ) -> Callable | None:  # For click; None where any value is possible
@@ -210,7 +210,7 @@ def complete_setting(
         return None
     return lambda ctx, param, incomplete: [name for name in choices.split(', ') if name.startswith(incomplete)]
 
-
+# %% ../../nbs/700_cli.framework.ipynb #c29
 def read_settings(
     file: str | None,  # A YAML file, or None
     options: dict,  # {setting: text, or None where the option was not given}
@@ -231,7 +231,7 @@ def _read_run(folder: Path, given: dict) -> TrainConfig:
     free = {f.name: f.default for f in fields(TrainConfig) if f.name in LENGTH_SETTINGS and set(given) & {*LENGTH_SETTINGS}}
     return make_config({**at, **free, **given}, load_config(folder / 'config.yaml', saved=True))
 
-# %% ../../nbs/700_cli.framework.ipynb #c32
+# %% ../../nbs/700_cli.framework.ipynb #c34
 def check_writable(
     name: str,  # Of the option, for the message
     folder: str | Path,  # A folder that exists or can be made
@@ -265,7 +265,7 @@ def check_new_json(
     if os.path.isdir(file) or len(os.path.basename(file).encode()) > 200:
         raise UserError(f'{name}: cannot write to {file}: it is a folder, or its name is too long')
 
-# %% ../../nbs/700_cli.framework.ipynb #c35
+# %% ../../nbs/700_cli.framework.ipynb #c37
 def parse_assignments(
     words: tuple[str, ...],  # Such as `ttur=4`
     name: str = '--set',  # Of the option, for the message
@@ -281,7 +281,7 @@ def parse_assignments(
         settings[key] = value
     return settings
 
-# %% ../../nbs/700_cli.framework.ipynb #c37
+# %% ../../nbs/700_cli.framework.ipynb #c39
 COUNT = click.IntRange(1, 1000)
 SEED = click.IntRange(0, 2**63 - 1)
 
