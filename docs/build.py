@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, SITE = ROOT / '_site' / 'source', ROOT / '_site'
-PAGES = ('data', 'metrics', 'architectures', 'ablations', 'classifier_study', 'reliability', 'privacy', 'performance', 'settings', 'contributing')
+PAGES = ('data', 'explore', 'metrics', 'architectures', 'ablations', 'classifier_study', 'reliability', 'privacy', 'performance', 'settings', 'contributing')
 ROOMS = ('core', 'data', 'gan', 'evaluate', 'runs', 'studies', 'cli')
 
 

@@ -16,9 +16,10 @@ PUBLIC = {
     'TrainConfig': 'core.config', 'load_config': 'core.config', 'UserError': 'core.errors',
     'read_folder': 'data.datasets', 'make_phantoms': 'data.phantoms', 'write_phantoms': 'data.phantoms',
     'make_split': 'data.splits', 'write_split': 'data.splits', 'show_images': 'data.show',
-    'load_generator': 'gan.sampling', 'sample': 'gan.sampling',
+    'load_generator': 'gan.generators', 'sample': 'gan.sampling',
+    'walk': 'gan.walks', 'write_animation': 'gan.walks', 'write_onnx': 'gan.export',
     'score_folders': 'evaluate.folders', 'summary': 'evaluate.evaluation',
-    'run': 'runs.launcher', 'RunFolder': 'runs.folder', 'write_report': 'runs.report',
+    'run': 'runs.launcher', 'explore': 'explorer', 'RunFolder': 'runs.folder', 'write_report': 'runs.report',
     'load_suite': 'studies.suites', 'run_suite': 'studies.suite_runs', 'synthesize': 'studies.synthesis',
     'load_balance': 'studies.balance', 'run_balance': 'studies.balance_report',
 }

@@ -1,6 +1,7 @@
 """The installed package works without the tools that built it, and imports fast."""
 import shutil
 import sys
+from importlib import metadata
 from pathlib import Path
 
 from conftest import ROOT, SMALL, command, flags
@@ -40,12 +41,19 @@ def test_the_wheel_trains_scores_and_runs_suites_without_a_checkout_and_nbdev(tm
 
 def test_version_and_help_load_neither_torch_nor_pandas():
     loaded = '''
+import runpy
 import sys
 from medimagegan.cli.main import main
 main(['train', '--help'])
+sys.argv = ['medimagegan', '--version']
+try:
+    runpy.run_module('medimagegan', run_name='__main__')
+except SystemExit as done:
+    assert not done.code
 print({'torch', 'pandas', 'matplotlib', 'scipy', 'IPython'} & set(sys.modules))
 '''
-    assert command(sys.executable, '-c', loaded, cwd=ROOT).stdout.strip().endswith('set()')
+    said = command(sys.executable, '-c', loaded, cwd=ROOT).stdout.strip()
+    assert said.endswith('set()') and f"torch {metadata.version('torch')}, Python " in said and '\nExamples:\n' in said
 
 
 def test_the_public_names_load_when_they_are_used():

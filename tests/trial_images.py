@@ -312,7 +312,7 @@ def golden_pictures():
     found |= {'key 16.png': (png(SIDE, SIDE, 16, 2, lines(odd.astype('>u2')), chunk(b'tRNS', struct.pack('>HHH', *key))),
                              np.where((odd == key).all(2)[..., None], 0, odd >> 8), 0),
               'no opacity.png': (picture(np.dstack([RGB, 0 * GREY])), RGB, 0),
-              'grey opacity 16.png': (png(SIDE, SIDE, 16, 4, lines((two.astype('>u2') * 257))), dark, 1)}
+              'grey opacity 16.png': (png(SIDE, SIDE, 16, 4, lines(two.astype('>u2') * 257)), dark, 1)}
     # profiles
     light = RGB / 255
     seen = np.where(light <= .0031308, 12.92 * light, 1.055 * light**(1 / 2.4) - .055) * 255

@@ -58,13 +58,13 @@ def checkpoint(d: Path, write) -> str:
 def generator(d: Path, metadata: dict | None, weights: dict | None = None, data: bytes | None = None) -> str:
     "Return the fault of a released generator with these contents."
     from medimagegan.gan.step import make_generator
-    from medimagegan.gan.sampling import load_generator
+    from medimagegan.gan.sampling import read_generator
     file = d / 'generator.safetensors'
     if data is None:
         safetensors.torch.save_file(weights or make_generator(SMALL).state_dict(), file, metadata)
     else:
         file.write_bytes(data)
-    return refused(lambda: load_generator(file))
+    return refused(lambda: read_generator(file))
 
 
 def classifier(d: Path, **wrong) -> str:

@@ -13,13 +13,16 @@ from pathlib import Path
 import click
 
 # %% ../../nbs/720_cli.images.ipynb #c03
-from .framework import SEED, Command, check_new_folder, check_writable, option, print_lines
+from .framework import (
+    PATH, SEED, Command, check_new_folder, check_writable, json_option, option, print_json, print_lines)
 from ..core.config import make_config
 from ..core.errors import UserError
 
 # %% ../../nbs/720_cli.images.ipynb #c06
-@click.command(cls=Command)
-@click.argument('folder', metavar='DIR')
+@click.command(cls=Command, examples=(
+    'medimagegan phantoms images --n 500',
+    'medimagegan phantoms images --n 200 --image-size 128 --seed 1'))
+@click.argument('folder', type=PATH, metavar='DIR')
 @option('--n', type=click.IntRange(1, 10_000_000), default=2000, help='Number of images.')
 @option('--image-size', type=click.IntRange(32, 512), default=64, help='Side in pixels.')
 @option('--seed', type=SEED, default=0, help='Seed of the set.')
@@ -34,10 +37,12 @@ def phantoms(folder, n, image_size, seed):
     print_lines(f'{n} phantoms: {path}')
 
 # %% ../../nbs/720_cli.images.ipynb #c09
-@click.command(cls=Command)
-@click.argument('path', metavar='DIR')
-@option('--out', required=True, metavar='FILE.csv', help='A new file. `split: FILE.csv` makes a run follow it.')
-@option('--labels', metavar='FILE.csv', help='The table with the classes, as the setting of the same name.')
+@click.command(cls=Command, examples=(
+    'medimagegan split images --out split.csv',
+    'medimagegan split HAM10000 --labels HAM10000_metadata.csv --test 0.3 --out split.csv'))
+@click.argument('path', type=PATH, metavar='DIR')
+@option('--out', type=PATH, required=True, metavar='FILE.csv', help='A new file. `split: FILE.csv` makes a run follow it.')
+@option('--labels', type=PATH, metavar='FILE.csv', help='The table with the classes, as the setting of the same name.')
 @option('--validation', type=float, default=.2, help='Share of images for validation.')
 @option('--test', type=float, default=.2, help='Share of images for the test.')
 @option('--seed', type=SEED, default=0, help='Seed of the split.')
@@ -73,15 +78,21 @@ def describe_split(
     return '\n'.join(lines)
 
 # %% ../../nbs/720_cli.images.ipynb #c13
-@click.command(cls=Command)
+@click.command(cls=Command, examples=(
+    'medimagegan cache',
+    'medimagegan cache --clear'))
 @click.option('--clear', is_flag=True, help='Delete all of it.')
-def cache(clear):
+@json_option
+def cache(clear, as_json):
     """Show or delete the cached images and features.
 
     They are kept on disk so that the next run starts faster."""
     from medimagegan.data.cache import cache_folder, clear_cache, list_cache
     if clear:
-        print_lines(f'{cache_folder()}: {clear_cache() / 2**20:.1f} MiB deleted')
+        freed = clear_cache()
+        print_lines(f'{cache_folder()}: {freed / 2**20:.1f} MiB deleted')
+        if as_json:
+            print_json({'folder': cache_folder(), 'deleted_bytes': freed})
         return
     rows = list_cache()
     for row in rows:
@@ -90,3 +101,5 @@ def cache(clear):
         print_lines(f"{row['bytes'] / 2**20:10.1f} MiB  {day}  {row['what']}{n}")
     total = sum(row['bytes'] for row in rows) / 2**20
     print_lines(f'{cache_folder()}: {total:.1f} MiB; `medimagegan cache --clear` deletes it')
+    if as_json:
+        print_json({'folder': cache_folder(), 'entries': rows})

@@ -14,6 +14,7 @@ import click
 # %% ../../nbs/740_cli.studies.ipynb #c03
 from medimagegan.cli.framework import (
     COUNT,
+    PATH,
     SEED,
     Command,
     check_scheduler,
@@ -42,14 +43,16 @@ def repeat_command(
     return shlex.join(['medimagegan', *words])
 
 # %% ../../nbs/740_cli.studies.ipynb #c08
-@click.command(cls=Command)
-@click.argument('file', metavar='SUITE.yaml')
+@click.command(cls=Command, examples=(
+    'medimagegan suite experiments/suites/architectures.yaml --dry-run',
+    'medimagegan suite my_suite.yaml --seeds 3 --set num_epochs=20'))
+@click.argument('file', type=PATH, metavar='SUITE.yaml')
 @option('--dry-run', is_flag=True, help='Print the plan with the time it takes, and stop.')
 @click.option('--set', 'settings', multiple=True, metavar='NAME=VALUE...',
               help='Settings that override those of every run.')
 @click.option('--only', multiple=True, metavar='NAME...', help='Only these runs.')
 @option('--seeds', type=COUNT, help="Number of seeds, from 0, in place of the suite's.")
-@option('--out', default='runs', metavar='DIR', help='Where run folders go, and the report of a changed suite.')
+@option('--out', type=PATH, default='runs', metavar='DIR', help='Where run folders go, and the report of a changed suite.')
 @worker_options
 def suite(file, dry_run, settings, only, seeds, out, workers, scheduler, cluster):
     """Run an ablation and report it.
@@ -82,12 +85,13 @@ def describe_plan(
     return '\n'.join([*lines, f'{len(lines)} runs, about {minutes:.0f} min one after the other'])
 
 # %% ../../nbs/740_cli.studies.ipynb #c12
-@click.command(cls=Command)
-@click.argument('file', metavar='STUDY.yaml')
+@click.command(cls=Command, examples=(
+    'medimagegan balance experiments/balance.yaml --set path=HAM10000',))
+@click.argument('file', type=PATH, metavar='STUDY.yaml')
 @click.option('--set', 'settings', multiple=True, metavar='NAME=VALUE...',
               help='Settings that override those of the file; generator.num_epochs=50 changes the generator.')
 @option('--seeds', type=COUNT, help='Number of generators, and of classifiers for each arm.')
-@option('--out', default='runs', metavar='DIR', help='Where everything goes.')
+@option('--out', type=PATH, default='runs', metavar='DIR', help='Where everything goes.')
 @worker_options
 def balance(file, settings, seeds, out, workers, scheduler, cluster):
     """Study whether synthetic images help a classifier.
@@ -106,11 +110,13 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
     print_lines(f'report: {page}')
 
 # %% ../../nbs/740_cli.studies.ipynb #c15
-@click.command(cls=Command)
-@click.argument('run')
+@click.command(cls=Command, examples=(
+    'medimagegan synthesize runs/melanoma --n 1000 --out synthetic',
+    'medimagegan synthesize runs/both --class melanoma --n 500 --drop copies outliers --out synthetic'))
+@click.argument('run', type=PATH)
 @click.option('--class', 'class_name', metavar='NAME', help='The class. May be left out if the run has one.')
 @option('--n', type=int, default=1000, help='Number of images to keep.')
-@option('--out', required=True, metavar='DIR', help='A new or empty folder.')
+@option('--out', type=PATH, required=True, metavar='DIR', help='A new or empty folder.')
 @option('--seed', type=SEED, default=0, help='Seed of the latents.')
 @click.option('--drop', multiple=True, metavar='WHAT...', help='Leave out copies, outliers or both.')
 @option('--rank', default='none', metavar='WHO', help='Rank by the discriminator, or by classifier:FOLDER.')

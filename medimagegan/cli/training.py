@@ -13,12 +13,15 @@ import click
 
 # %% ../../nbs/710_cli.training.ipynb #c03
 from medimagegan.cli.framework import (
+    PATH,
     SEED,
     Command,
     SettingsCommand,
     check_new_folder,
     check_writable,
+    json_option,
     option,
+    print_json,
     print_lines,
     read_settings,
     settings_options,
@@ -27,11 +30,15 @@ from ..core.config import make_config
 from ..core.errors import UserError
 
 # %% ../../nbs/710_cli.training.ipynb #c06
-@click.command(cls=SettingsCommand)
-@click.argument('file', required=False, metavar='[input.yaml | RUN]')
+@click.command(cls=SettingsCommand, examples=(
+    'medimagegan train --path images --classes melanoma --budget_minutes 20 --run melanoma',
+    'medimagegan train input.yaml --arch SNGAN --seed 1',
+    'medimagegan train runs/melanoma --num_epochs 200'))
+@click.argument('file', type=PATH, required=False, metavar='[input.yaml | RUN]')
 @click.option('--force', is_flag=True, help='Resume a run under other settings, with other images or on another device.')
+@json_option
 @settings_options
-def train(file, force, **options):
+def train(file, force, as_json, **options):
     """Train one run, score it and write its report.
 
     Settings come from the file; options override them. The same command resumes an unfinished run. A run folder in
@@ -49,10 +56,13 @@ def train(file, force, **options):
         write_report(folder)
         print_lines(summary(folder.scores))
     print_lines(f'report: {page}')
+    if as_json:
+        print_json({'run': folder.path, 'report': page, 'scores': folder.scores})
 
 # %% ../../nbs/710_cli.training.ipynb #c08
-@click.command(cls=SettingsCommand)
-@click.argument('file', required=False, metavar='[input.yaml]')
+@click.command(cls=SettingsCommand, examples=(
+    'medimagegan experiment input.yaml --run notebook',))
+@click.argument('file', type=PATH, required=False, metavar='[input.yaml]')
 @settings_options
 def experiment(file, **options):
     """Train one run as an executed notebook.
@@ -65,8 +75,10 @@ def experiment(file, **options):
         print_lines(f'{what}: {folder / name}')
 
 # %% ../../nbs/710_cli.training.ipynb #c10
-@click.command(cls=Command)
-@click.argument('run')
+@click.command(cls=Command, examples=(
+    'medimagegan report runs/melanoma',
+    'medimagegan report runs/melanoma --public'))
+@click.argument('run', type=PATH)
 @click.option('--public', is_flag=True, help='Write report_public.html, without real images, their names and paths.')
 def report(run, public):
     """Write the report page of a finished run.
@@ -81,28 +93,32 @@ def report(run, public):
     print_lines(f'report: {write_report(folder, public)}')
 
 # %% ../../nbs/710_cli.training.ipynb #c12
-@click.command(cls=Command)
-@click.argument('run')
+@click.command(cls=Command, examples=(
+    'medimagegan sample runs/melanoma --n 100 --out pictures',
+    'medimagegan sample models/isic-256.safetensors --n 16 --seed 7 --out lesions',
+    'medimagegan sample runs/both --classes melanoma --truncation 0.7 --out typical'))
+@click.argument('run', type=PATH)
 @option('--n', type=click.IntRange(1, 1_000_000), default=100, help='Number of images.')
-@option('--out', required=True, metavar='DIR', help='A new or empty folder for the PNG files.')
+@option('--out', type=PATH, required=True, metavar='DIR', help='A new or empty folder for the PNG files.')
 @option('--seed', type=SEED, default=0, help='Seed of the latents.')
+@click.option('--classes', multiple=True, metavar='NAME...', help='Only these classes, in turn. Default: all.')
+@option('--truncation', type=click.FloatRange(0, 2), default=1., help='Below 1: more typical, less varied images.')
+@click.option('--best', is_flag=True, help='The generator with the best score in training, not the last one.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
-def sample(run, n, out, seed, n_gpu):
+def sample(run, n, out, seed, classes, truncation, best, n_gpu):
     """Sample images from a finished run.
 
     RUN is a run folder or a generator.safetensors; the images are written as PNG. A class-conditional generator
-    samples each class in turn."""
+    samples each class in turn, or those of --classes."""
     make_config({'n_gpu': n_gpu})
-    file = Path(run) / 'generator.safetensors' if Path(run).is_dir() else Path(run)
-    if not file.exists():
-        raise UserError(f'{run}: found no generator.safetensors: expected a finished run, or a generator file')
     check_new_folder('--out', out)
+    if not Path(run).exists():
+        raise UserError(f'{run}: found no such file or folder: expected a finished run, or a generator file')
     from medimagegan.core.device import pick_device
     from medimagegan.data.imagesets import to_bytes
-    from medimagegan.gan.sampling import load_generator
-    from medimagegan.gan.sampling import sample as sample_images
-    generator, _ = load_generator(file, pick_device(n_gpu))
-    images = to_bytes(sample_images(generator, n, seed))
+    from medimagegan.gan.generators import load_generator
+    generator = load_generator(run, pick_device(n_gpu), best)
+    images = to_bytes(generator.sample(n, seed, classes or None, truncation))
     write_pngs(images, Path(out), f'seed{seed}')
     print_lines(f'{len(images)} images: {out}')
 
@@ -119,9 +135,11 @@ def write_pngs(
         Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(out / f'{stem}_{i:05d}.png')
 
 # %% ../../nbs/710_cli.training.ipynb #c15
-@click.command(cls=Command)
-@click.argument('run')
-@option('--out', required=True, metavar='FILE.safetensors', help='A new file; FILE.csv is written beside it.')
+@click.command(cls=Command, examples=(
+    'medimagegan release runs/melanoma --out melanoma.safetensors',
+    'medimagegan release runs/melanoma --best --out melanoma.safetensors'))
+@click.argument('run', type=PATH)
+@option('--out', type=PATH, required=True, metavar='FILE.safetensors', help='A new file; FILE.csv is written beside it.')
 @click.option('--best', is_flag=True, help='Release best.safetensors, the generator with the best score in training.')
 @option('--include-real', is_flag=True, help='List the names of the images, although they are not public.')
 def release(run, out, best, include_real):
@@ -138,10 +156,12 @@ def release(run, out, best, include_real):
                 f"trained on {table['split'].isin(SEEN).sum()} images: {Path(out).with_suffix('.csv')}")
 
 # %% ../../nbs/710_cli.training.ipynb #c17
-@click.command(cls=Command)
-@click.argument('run')
+@click.command(cls=Command, examples=(
+    'medimagegan resolve runs/melanoma real_840cbaa7d17032cb29429ac3e8e5a667',))
+@click.argument('run', type=PATH)
 @click.argument('names', nargs=-1, required=True, metavar='HASH...')
-def resolve(run, names):
+@json_option
+def resolve(run, names, as_json):
     """Name the training images behind keyed hashes.
 
     RUN is the run folder, which holds the key; HASH is from the manifest, the scorecard, the public report or the
@@ -150,5 +170,7 @@ def resolve(run, names):
     from medimagegan.runs.release import resolve as resolve_hashes
     if not (Path(run) / 'split.csv').exists():
         raise UserError(f'{run}: expected a run folder, found no split.csv in it')
-    for name, file in resolve_hashes(RunFolder(run), names).items():
-        print_lines(f'{name}  {file}')
+    found = resolve_hashes(RunFolder(run), names)
+    print_lines('\n'.join(f'{name}  {file}' for name, file in found.items()))
+    if as_json:
+        print_json(found)

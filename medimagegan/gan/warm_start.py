@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..core.errors import UserError, error_line
 from .checkpoints import list_checkpoints
 from .networks import rename_old_keys
-from .sampling import load_generator
+from .sampling import read_generator
 from .step import GAN
 
 # %% ../../nbs/385_gan.warm_start.ipynb #c06
@@ -38,7 +38,7 @@ def is_released(
 def _read_released(file: Path) -> dict[str, dict[str, Tensor]]:  # {network: {key: tensor}}, without a discriminator
     "Read the weights of a released generator. Raises `UserError` where it holds none."
     with torch.random.fork_rng(devices=[]):  # the random weights that are replaced
-        weights = load_generator(file)[0].state_dict()
+        weights = read_generator(file)[0].state_dict()
     return {'generator': weights, 'ema': weights}
 
 # %% ../../nbs/385_gan.warm_start.ipynb #c08

@@ -23,7 +23,7 @@ from ..data.duplicates import DUPLICATE_BITS, hamming_distances, pack_hashes, pe
 from ..data.imagesets import ImageSet
 from ..data.pixels import DICOM_SUFFIXES, SUFFIXES
 from ..data.training_images import open_images
-from ..gan.sampling import load_generator, save_generator
+from ..gan.sampling import read_generator, save_generator
 from ..gan.warm_start import is_released
 from .folder import RunFolder
 from .privacy import KEY_FILE, are_images_public, conceal_name, is_concealed, open_key, resolve_names
@@ -164,7 +164,7 @@ def release(
 ) -> pd.DataFrame:  # The table: `file, class, split`, maybe `sha256, phash`
     "Write a generator in bfloat16, and the images it was trained on. Raises `UserError` as the checks do."
     source = check_release(folder, file := Path(file), best)
-    generator, cfg = load_generator(source)
+    generator, cfg = read_generator(source)
     table = list_seen(folder) if include_real else list_seen(folder, lambda run: list_hidden(run, folder))
     table = table.drop(columns='group', errors='ignore')  # may hold patient numbers
     if cfg.features.startswith('classifier:'):  # contains a path

@@ -31,6 +31,7 @@ from ..evaluate.pairwise import CANDIDATES, PAIRINGS
 from ..evaluate.verdict import VERDICTS
 from ..evaluate.evaluation import describe_copies, measure_table
 from .folder import RunFolder
+from .inversion import quote_inversion
 from .privacy import (
     DO_NOT_PASS_ON, are_images_public, list_paths, open_key, public_scores, shorten_paths, warn_of_images)
 
@@ -209,7 +210,7 @@ def report_page(
         run |= {name: shorten_paths(run[name], paths) for name in ('path', 'changed', 'resumes', 'extended')} | {'command': ''}
     evaluation = evaluation_fields(scores, None if hide else folder.path / 'closest.png')
     return render_page('report', **run, **_sample_fields(folder, not hide), **_curve_fields(folder), **evaluation,
-                       concealed=hide, warning='' if hide else warn_of_images(cfg))
+                       inversion=quote_inversion(folder), concealed=hide, warning='' if hide else warn_of_images(cfg))
 
 # %% ../../nbs/540_runs.report.ipynb #c46
 def write_report(

@@ -24,7 +24,7 @@ from ..data.imagesets import ImageSet, to_bytes, to_signed
 from ..data.training_images import open_images, split_images
 from ..gan.networks import Generator
 from ..gan.step import make_discriminator
-from ..gan.sampling import load_generator, sample
+from ..gan.sampling import read_generator, sample
 from ..gan.checkpoints import list_checkpoints
 from ..evaluate.features import extract, load_features
 from ..evaluate.memorization import find_copies
@@ -84,7 +84,7 @@ def open_source(
     folder = RunFolder(run)
     if not (folder.path / 'generator.safetensors').exists():
         raise UserError(f'{run}: expected a finished run, found no generator.safetensors in it')
-    generator, _ = load_generator(folder.path / 'generator.safetensors', device)
+    generator, _ = read_generator(folder.path / 'generator.safetensors', device)
     cfg = folder.config
     data = open_images(cfg, lambda images: progress_bar(images, desc='images'))
     table, chosen, held = split_images(data, cfg)

@@ -30,6 +30,7 @@ from ..data.show import tile_images
 from ..evaluate.features import load_features
 from ..evaluate.evaluation import choose_reference, evaluate, make_reference_stats
 from ..runs.clock import describe_length
+from ..runs.inversion import quote_inversion
 from ..runs.privacy import (
     DO_NOT_PASS_ON, are_images_public, conceal_name, list_paths, open_key, public_scores, shorten_paths)
 from ..runs.report import hide_reals, scorecard_page
@@ -227,7 +228,7 @@ def synthesize(
     scores, pictures = score_set(source, images, files, seed, device)
     about = {'class': source.class_name, 'n': n, 'selection': how, 'licence': licence or find_licence(source),
              'utility': utility or UTILITY_UNKNOWN, 'limits': LIMITS_OF_USE,
-             'provenance': describe_provenance(source, seed, weights)}
+             'provenance': describe_provenance(source, seed, weights), 'inversion': quote_inversion(source.folder)}
     table, scores, pictures, paths = prepare_to_travel(source, table, scores, pictures, include_real,
                                                        rank.removeprefix('classifier:'))
     warning = DO_NOT_PASS_ON if include_real and not are_images_public(source.folder.config) else ''
