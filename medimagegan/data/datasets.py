@@ -24,10 +24,14 @@ from ..core.errors import UserError, did_you_mean
 from ..core.files import digest
 from ..core.seeds import make_rng
 from .cache import Unreadable, map_images
-from .pixels import DICOM_SUFFIXES, INSTALL_DICOM, SUFFIXES
+from .pixels import DICOM_SUFFIXES, INSTALL_DICOM
+from .listing import IMAGE_SUFFIXES
 from .dicom import list_decoders, read_patient
-from .images import list_images, read_image
-from .labels import join_groups, match_labels, read_labels
+from .images import read_image
+from .tables import Answers
+from .labels import Reading
+from .reading import collect_answers, reading_notes, understand
+from .scans import join_groups
 from .imagesets import ImageSet
 
 # %% ../../nbs/260_data.datasets.ipynb #c10
@@ -36,42 +40,32 @@ def _escape_unprintable(name: str) -> str:
     return ''.join(c if unicodedata.category(c) not in ('Cc', 'Cs', 'Zl', 'Zp') else ascii(c)[1:-1] for c in name)
 
 # %% ../../nbs/260_data.datasets.ipynb #c11
-def _find_files(
-    folder: str | Path,
-) -> tuple[list[str], list[tuple[str, str]]]:  # Relative paths, and (file, reason) of those left out
-    "List the image files whose names can be stored. Raises `UserError` if the folder does not exist."
-    if not Path(folder).is_dir():
-        raise UserError(f'path: {folder}' + (' is not a folder' if Path(folder).exists() else ': no such folder'))
-    names = {file: _escape_unprintable(file) for file in list_images(folder)}
+def _storable_names(
+    rows: pd.DataFrame,  # Column `path`
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Rows whose names can be stored, and (file, reason) of the others
+    "Leave out files whose names cannot be stored."
+    shown = rows['path'].map(_escape_unprintable)
+    kept = shown == rows['path']
     reason = 'its name contains characters that cannot be stored; rename it'
-    rejected = [(shown, reason) for file, shown in names.items() if shown != file]
-    return [file for file, shown in names.items() if shown == file], rejected
+    return rows[kept], [(name, reason) for name in shown[~kept]]
+
 
 # %% ../../nbs/260_data.datasets.ipynb #c14
-def _class_from_folder(folder: str | Path, files: list[str]) -> pd.DataFrame:  # Columns `path`, `class`, `group`
-    "Take the first sub-folder of each file as its class. Raises `UserError` if only some files are in sub-folders."
-    folders = [f.split('/', 1)[0] if '/' in f else '' for f in files]
-    if '' in folders and any(folders):
-        raise UserError(f'path: {folder} has images beside its sub-folders and in them: '
-                        'move them all into sub-folders, or all out of them, or add a metadata.csv')
-    return pd.DataFrame({'path': files, 'class': [f or 'images' for f in folders], 'group': ''})
-
-# %% ../../nbs/260_data.datasets.ipynb #c15
 def _label_files(
-    folder: str | Path,
-    labels: str | None,  # A table elsewhere; None: one in the folder, if it is there
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Columns `path`, `class`, `group`; (file, reason) of others
+    folder: str | Path, answers: Answers
+) -> tuple[pd.DataFrame, list[tuple[str, str]], Reading, tuple[str, ...]]:  # Rows, (file, reason) of others, reading, notes
     "Find the images of a folder with their classes. Raises `UserError` if there are none."
-    files, unnamed = _find_files(folder)
-    tables = [Path(folder, name) for name in ('metadata.csv', 'manifest.csv')]
-    table = labels or next((table for table in tables if table.exists()), None)
-    rows, lost = match_labels(files, read_labels(table)) if table else (_class_from_folder(folder, files), [])
+    rows, lost, reading, listing = understand(folder, answers)
+    notes = reading_notes(reading, listing)
+    rows, unnamed = _storable_names(rows)
     if not len(rows):
-        suffixes = ', '.join(SUFFIXES + DICOM_SUFFIXES)
-        raise UserError(f'path: {folder} has no image ({suffixes})' + (f' that {table} names' if table else ''))
-    return rows, lost + unnamed
+        tables, links = ' and '.join(reading.tables), '; '.join(f'{link} is {why}' for link, why in listing.links)
+        raise UserError(f"path: {folder} has no image ({', '.join(IMAGE_SUFFIXES + DICOM_SUFFIXES)})"
+                        + (f' that {tables} names' if tables else '') + (f'; {links}' if links else ''))
+    return rows, lost + unnamed, reading, notes
 
-# %% ../../nbs/260_data.datasets.ipynb #c19
+
+# %% ../../nbs/260_data.datasets.ipynb #c18
 def _choose_classes(
     available: set[str],
     classes: tuple[str, ...],  # Empty: all
@@ -81,23 +75,25 @@ def _choose_classes(
     names = tuple(sorted(available))
     for name in classes:
         if name not in names:
-            raise UserError(f"classes: {name!r} is not in {folder}: {', '.join(names[:20])}{did_you_mean(name, names)}")
+            comma = next((f', which is one class: write \'"{c}"\'' for c in names if ',' in c and name in map(str.strip, c.split(','))), '')
+            near = comma or did_you_mean(name, names)
+            raise UserError(f"classes: {name!r} is not in {folder}: {', '.join(names[:20])}{near}")
     return tuple(sorted(set(classes))) or names
 
-# %% ../../nbs/260_data.datasets.ipynb #c20
+# %% ../../nbs/260_data.datasets.ipynb #c19
 def _choose_rows(rows: pd.DataFrame, n: int | None, seed: int) -> pd.DataFrame:
     "Return `n` random rows in their old order, or all of them."
     if not n or n >= len(rows):
         return rows
     return rows.iloc[np.sort(make_rng(seed, 'choice of images').permutation(len(rows))[:n])]
 
-# %% ../../nbs/260_data.datasets.ipynb #c23
+# %% ../../nbs/260_data.datasets.ipynb #c22
 def _find_groups(
     folder: Path,
     rows: pd.DataFrame,  # Columns `path`, `group`
 ) -> tuple[dict[str, str], tuple[str, ...]]:  # {file: group or ''}, and notes for the user
     "Find the group of each file. Raises `UserError` if there are DICOM files and pydicom is not installed."
-    scans = [p for p in rows['path'] if not p.lower().endswith(SUFFIXES)]
+    scans = [p for p in rows['path'] if not p.lower().endswith(IMAGE_SUFFIXES)]
     if not scans:
         return dict(zip(rows['path'], rows['group'], strict=True)), ()
     if importlib.util.find_spec('pydicom') is None:
@@ -112,10 +108,10 @@ def _find_groups(
     notes = (f'all DICOM files name one patient: held out {by}',) if one_patient else ()
     return dict(zip(rows['path'], join_groups(known), strict=True)), notes
 
-# %% ../../nbs/260_data.datasets.ipynb #c26
+# %% ../../nbs/260_data.datasets.ipynb #c25
 _PERMANENT_ERRORS = (None, errno.ENOENT, errno.EACCES, errno.ELOOP)
 
-# %% ../../nbs/260_data.datasets.ipynb #c27
+# %% ../../nbs/260_data.datasets.ipynb #c26
 def _read_or_explain(
     file: Path, image_size: int, channels: int
 ) -> np.ndarray | Unreadable:  # (channels, image_size, image_size), uint8
@@ -127,7 +123,7 @@ def _read_or_explain(
         transient = isinstance(cause, MemoryError) or getattr(cause, 'errno', None) not in _PERMANENT_ERRORS
         return Unreadable(str(error), transient)
 
-# %% ../../nbs/260_data.datasets.ipynb #c30
+# %% ../../nbs/260_data.datasets.ipynb #c29
 def _read_in_order(
     files: list[Path],
     image_size: int,
@@ -142,10 +138,10 @@ def _read_in_order(
         warnings.simplefilter('ignore')  # Pillow warns about unusual tags in files that it reads correctly
         yield from progress(pool.map(read, files) if workers else map(read, files))
 
-# %% ../../nbs/260_data.datasets.ipynb #c32
+# %% ../../nbs/260_data.datasets.ipynb #c31
 READER = 2  # increase it if a file gives other pixels than before; images of an older number are read again
 
-# %% ../../nbs/260_data.datasets.ipynb #c33
+# %% ../../nbs/260_data.datasets.ipynb #c32
 def _file_state(file: Path) -> list[int]:
     "Return numbers that change when a file does."
     try:
@@ -154,13 +150,13 @@ def _file_state(file: Path) -> list[int]:
     except OSError as error:
         return [error.errno or -1]
 
-# %% ../../nbs/260_data.datasets.ipynb #c34
+# %% ../../nbs/260_data.datasets.ipynb #c33
 def _stamp_files(folder: Path, files: list[str]) -> str:
     "Compute a digest of all that the pixels of some files depend on."
-    decoders = [] if all(f.lower().endswith(SUFFIXES) for f in files) else list_decoders()
+    decoders = [] if all(f.lower().endswith(IMAGE_SUFFIXES) for f in files) else list_decoders()
     return digest(READER, pillow_version, decoders, files, [_file_state(folder / file) for file in files])
 
-# %% ../../nbs/260_data.datasets.ipynb #c37
+# %% ../../nbs/260_data.datasets.ipynb #c36
 def _describe_rejected(
     n: int,  # Images that were to be read
     bad: dict[str, str],  # {file: reason} of those that could not be read
@@ -174,23 +170,24 @@ def _describe_rejected(
         notes.append(f'{len(names)} left out, {reason}; the first: {names[0]}')
     return tuple(notes)
 
-# %% ../../nbs/260_data.datasets.ipynb #c39
-def _choose_images(
-    path: str | Path, labels: str | None, classes: tuple[str, ...], n_images: int | None, seed: int
-) -> tuple[pd.DataFrame, tuple[str, ...], list[tuple[str, str]]]:  # Rows, names of classes, (file, reason) of others
-    "Find the images of a folder, with their classes, and choose among them."
-    rows, lost = _label_files(path, labels)
-    names = _choose_classes(set(rows['class']), classes, path)
-    return _choose_rows(rows[rows['class'].isin(names)], n_images, seed), names, lost
+# %% ../../nbs/260_data.datasets.ipynb #c38
+def _choose_images(path: str | Path, answers: Answers, classes: tuple[str, ...], n_images: int | None, seed: int):
+    """Find the images of a folder, with their classes, and choose among them.
 
-# %% ../../nbs/260_data.datasets.ipynb #c41
+    Returns rows, names of classes, (file, reason) of others, what was understood, and notes."""
+    rows, lost, reading, notes = _label_files(path, answers)
+    names = _choose_classes(set(rows['class']), classes, path)
+    return _choose_rows(rows[rows['class'].isin(names)], n_images, seed), names, lost, reading, notes
+
+
+# %% ../../nbs/260_data.datasets.ipynb #c40
 def _describe_source(folder, image_size, labels, classes, n_images, seed) -> str:
     "Name a choice of images in words, for the cache."
     chosen = [str(Path(labels).absolute())] if labels else []
     chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
     return ', '.join([str(folder), f'{image_size} px', *chosen])
 
-# %% ../../nbs/260_data.datasets.ipynb #c42
+# %% ../../nbs/260_data.datasets.ipynb #c41
 def _map_files(
     folder: Path, files: list[str], source: str, image_size: int, channels: int, workers: int, progress: Callable
 ) -> tuple[torch.Tensor, dict[str, str], str]:  # Readable images, {file: reason} of the others, where the images are
@@ -201,20 +198,23 @@ def _map_files(
         make=lambda: _read_in_order(paths, image_size, channels, workers, progress))
     return images, {files[i]: reason for i, reason in bad.items()}, where
 
-# %% ../../nbs/260_data.datasets.ipynb #c43
+# %% ../../nbs/260_data.datasets.ipynb #c42
 def read_folder(
     path: str | Path,  # Class sub-folders, a flat folder, or a folder with a table
     image_size: int = 64,  # Side of the square images, in pixels
     channels: int = 3,  # 3 for RGB, 1 for grey
     classes: tuple[str, ...] = (),  # Only these; empty: all
-    labels: str | None = None,  # The table, if it is not `metadata.csv` or `manifest.csv` in the folder
+    labels: str | None = None,  # The table, if it is not found in the folder, or a file of answers
     workers: int = 2,  # Threads that read
     n_images: int | None = None,  # At most so many, chosen at random
     seed: int = 0,  # Of that choice
     progress: Callable = iter,  # Wraps the loop over images, as `tqdm` does
+    answers: Answers | None = None,  # What the user says about tables and columns; takes the place of `labels`
 ) -> ImageSet:
     "Read the images of a folder; list bad files in `rejected`. Raises `UserError` if no image is left."
-    rows, names, lost = _choose_images(path, labels, classes, n_images, seed)
+    answers = answers or collect_answers(labels)
+    rows, names, lost, reading, notes = _choose_images(path, answers, classes, n_images, seed)
+    labels = ', '.join(answers.tables) or None
     folder, files = Path(path).absolute(), list(rows['path'])
     groups, group_notes = _find_groups(folder, rows)
     source = _describe_source(folder, image_size, labels, classes, n_images, seed)
@@ -225,5 +225,5 @@ def read_folder(
         raise UserError(f'path: {path}: none of its {len(rows)} images can be read; the first: {first}')
     return ImageSet(images, torch.tensor([names.index(c) for c in good['class']]), names, tuple(good['path']),
                     tuple(groups[file] or f'image {file}' for file in good['path']),
-                    rejected=tuple(bad.items()) + tuple(lost),
-                    notes=_describe_rejected(len(rows), bad, lost) + group_notes, where=where)
+                    rejected=tuple(bad.items()) + tuple(lost), parts=tuple(good['split']) if any(good['split']) else (),
+                    notes=notes + _describe_rejected(len(rows), bad, lost) + group_notes, where=where, reading=reading)

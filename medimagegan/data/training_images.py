@@ -13,6 +13,7 @@ import pandas as pd
 
 # %% ../../nbs/290_data.training_images.ipynb #c03
 from ..core.config import TrainConfig
+from .reading import collect_answers
 from .imagesets import ImageSet
 from .datasets import read_folder
 from .phantoms import make_phantoms
@@ -20,15 +21,16 @@ from .splits import apply_split, read_split, split_holdout
 
 # %% ../../nbs/290_data.training_images.ipynb #c07
 def open_images(
-    cfg: TrainConfig,  # `path`, `classes`, `labels`, `n_images`, `image_size`, `number_channels`
+    cfg: TrainConfig,  # `path`, `classes`, `labels` and the columns of tables, `n_images`, `image_size`, `number_channels`
     progress: Callable = iter,  # Wraps the loop over images, as `tqdm` does
 ) -> ImageSet:
     "Open all images that the settings name. Raises `UserError` if there are none."
     if cfg.path == 'phantoms':
         return make_phantoms(cfg.n_images or 2000, cfg.image_size, channels=cfg.number_channels, classes=cfg.classes,
                              progress=progress)
+    answers = collect_answers(cfg.labels, cfg.image_column, cfg.class_column, cfg.group_columns, cfg.class_map)
     return read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers,
-                       cfg.n_images, cfg.seed, progress=progress)
+                       cfg.n_images, cfg.seed, progress=progress, answers=answers)
 
 # %% ../../nbs/290_data.training_images.ipynb #c10
 def split_images(
