@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from medimagegan.core.errors import UserError
-from medimagegan.data.reading import collect_answers, reading_notes, understand
+from medimagegan.data.answers import collect_answers
+from medimagegan.data.reading import reading_notes, understand
 
 
 def csv(header, *rows, sep=','):
@@ -29,11 +30,11 @@ def isic(number):
 
 CYCLE = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]  # Class of image i
 OWNER = [i // 2 for i in range(12)]  # Lesion or patient of image i
-ISIC2018 = 'MEL,NV,BCC,AKIEC,BKL,DF,VASC'.split(',')
-ISIC2019 = 'MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK'.split(',')
-MILK = 'AKIEC,BCC,BEN_OTH,BKL,DF,INF,MAL_OTH,MEL,NV,SCCKA,VASC'.split(',')
-FINDINGS = ('No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,'
-            'Pneumothorax,Pleural Effusion,Pleural Other,Fracture,Support Devices').split(',')
+ISIC2018 = ['MEL', 'NV', 'BCC', 'AKIEC', 'BKL', 'DF', 'VASC']
+ISIC2019 = ['MEL', 'NV', 'BCC', 'AK', 'BKL', 'DF', 'VASC', 'SCC', 'UNK']
+MILK = ['AKIEC', 'BCC', 'BEN_OTH', 'BKL', 'DF', 'INF', 'MAL_OTH', 'MEL', 'NV', 'SCCKA', 'VASC']
+FINDINGS = ['No Finding', 'Enlarged Cardiomediastinum', 'Cardiomegaly', 'Lung Opacity', 'Lung Lesion', 'Edema',
+            'Consolidation', 'Pneumonia', 'Atelectasis', 'Pneumothorax', 'Pleural Effusion', 'Pleural Other', 'Fracture', 'Support Devices']
 
 
 def layouts():
@@ -50,38 +51,38 @@ def layouts():
     ids = [isic(i) for i in range(12)]
     two = [['benign', 'malignant'][i % 2] for i in range(12)]
     images = [f'ISBI2016_ISIC_Part3_Training_Data/{i}.jpg' for i in ids]
-    add('ISIC 2016', images, {'ISBI2016_ISIC_Part3_Training_GroundTruth.csv': csv(f'{ids[0]},{two[0]}', *zip(ids[1:], two[1:]))}, two,
+    add('ISIC 2016', images, {'ISBI2016_ISIC_Part3_Training_GroundTruth.csv': csv(f'{ids[0]},{two[0]}', *zip(ids[1:], two[1:], strict=True))}, two,
         said=('ISIC 2016', 'groups: none known'))
     add('ISIC 2016 test', [f'ISBI2016_ISIC_Part3_Test_Data/{i}.jpg' for i in ids],
         {'ISBI2016_ISIC_Part3_Test_GroundTruth.csv': csv(f'{ids[0]},0.0', *((i, f'{float(k == "malignant")}') for i, k in
-                                                                           zip(ids[1:], two[1:])))}, two, said=('0.0 is benign',))
+                                                                           zip(ids[1:], two[1:], strict=True)))}, two, said=('0.0 is benign',))
     kinds = ['nevus', 'melanoma', 'seborrheic_keratosis']
     cells = [f'{float(k == 1)},{float(k == 2)}' for k in CYCLE]
     images = [f'ISIC-2017_Training_Data/{i}.jpg' for i in ids[:8]] + [f'ISIC-2017_Test_v2_Data/{i}.jpg' for i in ids[8:]]
     extra = {f'ISIC-2017_Training_Data/{i}_superpixels.png': '' for i in ids[:8]}
     add('ISIC 2017', images, extra | {
-        'ISIC-2017_Training_Part3_GroundTruth.csv': csv('image_id,melanoma,seborrheic_keratosis', *zip(ids[:8], cells[:8])),
-        'ISIC-2017_Test_v2_Part3_GroundTruth.csv': csv('image_id,melanoma,seborrheic_keratosis', *zip(ids[8:], cells[8:])),
+        'ISIC-2017_Training_Part3_GroundTruth.csv': csv('image_id,melanoma,seborrheic_keratosis', *zip(ids[:8], cells[:8], strict=True)),
+        'ISIC-2017_Test_v2_Part3_GroundTruth.csv': csv('image_id,melanoma,seborrheic_keratosis', *zip(ids[8:], cells[8:], strict=True)),
         'ISIC-2017_Training_Data_metadata.csv': csv('image_id,age_approximate,sex', *((i, 55, 'male') for i in ids[:8]))},
         [kinds[k] for k in CYCLE], said=('a row of zeros is a nevus', 'groups: none known', 'masks are left out'))
     kinds = [ISIC2018[k] for k in CYCLE]
     images = [f'ISIC2018_Task3_Training_Input/{i}.jpg' for i in ids]
     add('ISIC 2018', images, {
         'ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv':
-            csv(','.join(['image', *ISIC2018]), *([i, *one_hot(ISIC2018, k)] for i, k in zip(ids, kinds))),
+            csv(','.join(['image', *ISIC2018]), *([i, *one_hot(ISIC2018, k)] for i, k in zip(ids, kinds, strict=True))),
         'ISIC2018_Task3_Training_LesionGroupings.csv':
-            csv('image,lesion_id,diagnosis_confirm_type', *((i, f'HAM_{o:07}', 'histopathology') for i, o in zip(ids, OWNER)))},
+            csv('image,lesion_id,diagnosis_confirm_type', *((i, f'HAM_{o:07}', 'histopathology') for i, o in zip(ids, OWNER, strict=True)))},
         kinds, OWNER, ('ISIC 2018', 'lesion_id of ISIC2018_Task3_Training_LesionGroupings.csv', '6 lesions'))
     kinds = ['SCC', 'AK', 'NV']
     names = [i if n % 3 else f'{i}_downsampled' for n, i in enumerate(ids)]
     add('ISIC 2019', [f'ISIC_2019_Training_Input/{i}.jpg' for i in names], {
         'ISIC_2019_Training_GroundTruth.csv':
-            csv(','.join(['image', *ISIC2019]), *([i, *one_hot(ISIC2019, kinds[k])] for i, k in zip(names, CYCLE))),
+            csv(','.join(['image', *ISIC2019]), *([i, *one_hot(ISIC2019, kinds[k])] for i, k in zip(names, CYCLE, strict=True))),
         'ISIC_2019_Training_Metadata.csv': csv('image,age_approx,anatom_site_general,lesion_id,sex', *(
-            (i, '55.0', 'anterior torso', f'BCN_{o:07}', 'female') for i, o in zip(names, OWNER)))},
+            (i, '55.0', 'anterior torso', f'BCN_{o:07}', 'female') for i, o in zip(names, OWNER, strict=True)))},
         [kinds[k] for k in CYCLE], OWNER, ('lesion_id of ISIC_2019_Training_Metadata.csv',))
     kinds, rows = ['unknown', 'nevus', 'melanoma'], []
-    for i, k, o in zip(ids, CYCLE, OWNER):
+    for i, k, o in zip(ids, CYCLE, OWNER, strict=True):
         rows.append((i, f'IP_{o:07}', 'male', 45.0, 'head/neck', kinds[k], 'malignant' if k == 2 else 'benign', int(k == 2)))
     header = 'image_name,patient_id,sex,age_approx,anatom_site_general_challenge,diagnosis,benign_malignant,target'
     add('ISIC 2020', [f'train/{i}.jpg' for i in ids], {'train.csv': csv(header, *rows)}, [kinds[k] for k in CYCLE], OWNER,
@@ -96,16 +97,16 @@ def layouts():
               'attribution,copyright_license,lesion_id,iddx_full,iddx_1,mel_thick_mm,tbp_lv_dnn_lesion_confidence')
     add('ISIC 2024', [f'train-image/image/{i}.jpg' for i in ids], {'train-metadata.csv': csv(header, *(
         (i, k % 2, f'IP_{o:07}', 60.0, 'male', 'lower extremity', 3.04, 'TBP tile: close-up', '3D: white', 20.2,
-         'Memorial Sloan Kettering Cancer Center', 'CC-BY', '', 'Benign', 'Benign', '', 97.5) for i, k, o in zip(ids, CYCLE, OWNER)))},
+         'Memorial Sloan Kettering Cancer Center', 'CC-BY', '', 'Benign', 'Benign', '', 97.5) for i, k, o in zip(ids, CYCLE, OWNER, strict=True)))},
         [str(k % 2) for k in CYCLE], OWNER, ('licence: copyright_license',))
     header = ('isic_id,attribution,copyright_license,acquisition_day,age_approx,anatom_site_general,concomitant_biopsy,diagnosis_1,'
               'diagnosis_2,diagnosis_3,diagnosis_confirm_type,image_type,lesion_id,melanocytic,patient_id,sex')
     kinds = ['Benign', 'Malignant', 'Indeterminate']
     add('ISIC archive', [f'{i}.jpg' for i in ids], {'metadata.csv': csv(header, *(
         (i, 'Anonymous', 'CC-0', 1, 55, 'anterior torso', True, kinds[k], 'x', 'Nevus', 'histopathology', 'dermoscopic', f'IL_{o:07}', True,
-         '', 'male') for i, k, o in zip(ids, CYCLE, OWNER)))}, [kinds[k] for k in CYCLE], OWNER, ('ISIC archive', '6 lesions'))
+         '', 'male') for i, k, o in zip(ids, CYCLE, OWNER, strict=True)))}, [kinds[k] for k in CYCLE], OWNER, ('ISIC archive', '6 lesions'))
     kinds, header = ['bkl', 'nv', 'mel'], 'lesion_id,image_id,dx,dx_type,age,sex,localization'
-    rows = [(f'HAM_{o:07}', i, kinds[k], 'histo', 80.0, 'male', 'scalp') for i, k, o in zip(ids, CYCLE, OWNER)]
+    rows = [(f'HAM_{o:07}', i, kinds[k], 'histo', 80.0, 'male', 'scalp') for i, k, o in zip(ids, CYCLE, OWNER, strict=True)]
     pixels = ','.join(f'pixel{i:04}' for i in range(784)) + ',label'
     images = [f'HAM10000_images_part_{1 + n // 6}/{i}.jpg' for n, i in enumerate(ids)]
     add('HAM10000, Kaggle', images, {'HAM10000_metadata.csv': csv(header, *rows), 'hmnist_28_28_L.csv': csv(pixels, [1] * 785)},
@@ -120,15 +121,15 @@ def layouts():
     add('BCN20000', [f'BCN_20k_train/bcn_20k_train/{n}.jpg' for n in names], {'bcn_20k_train.csv': csv(
         'bcn_filename,age_approx,anatom_site_general,diagnosis,lesion_id,capture_date,sex,split', *(
             (f'{n}.jpg', 55.0, 'anterior torso', kinds[k], f'BCN_{o:07}', '2012-05-16', 'male', 'train')
-            for n, k, o in zip(names, CYCLE, OWNER)))}, [kinds[k] for k in CYCLE], OWNER)
+            for n, k, o in zip(names, CYCLE, OWNER, strict=True)))}, [kinds[k] for k in CYCLE], OWNER)
     kinds = [['BCC', 'NV', 'SCCKA'][o % 3] for o in OWNER]
-    add('MILK10k', [f'MILK10k_Training_Input/IL_{o:07}/{i}.jpg' for i, o in zip(ids, OWNER)], {
+    add('MILK10k', [f'MILK10k_Training_Input/IL_{o:07}/{i}.jpg' for i, o in zip(ids, OWNER, strict=True)], {
         'MILK10k_Training_GroundTruth.csv': csv(','.join(['lesion_id', *MILK]), *(
             [f'IL_{o:07}', *one_hot(MILK, ['BCC', 'NV', 'SCCKA'][o % 3])] for o in range(6))),
         'MILK10k_Training_Metadata.csv': csv(
             'lesion_id,image_type,isic_id,attribution,copyright_license,image_manipulation,age_approx,sex,skin_tone_class,site', *(
                 (f'IL_{o:07}', ['clinical: close-up', 'dermoscopic'][n % 2], i, 'MILK study team', 'CC-BY-NC', 'instrument only', 70,
-                 'male', 3, 'trunk') for n, (i, o) in enumerate(zip(ids, OWNER))))}, kinds, OWNER, ('MILK10k', '6 lesions'))
+                 'male', 3, 'trunk') for n, (i, o) in enumerate(zip(ids, OWNER, strict=True))))}, kinds, OWNER, ('MILK10k', '6 lesions'))
     kinds = ['ACK', 'NEV', 'SEK']
     names = [f'PAT_{o}_{n}_{n * 7}.png' for n, o in enumerate(OWNER)]
     header = ('patient_id,lesion_id,smoke,drink,background_father,background_mother,age,pesticide,gender,skin_cancer_history,'
@@ -136,12 +137,12 @@ def layouts():
               'changed,bleed,elevation,img_id,biopsed')
     add('PAD-UFES-20', [f'images/imgs_part_{1 + n % 3}/{name}' for n, name in enumerate(names)], {'metadata.csv': csv(header, *(
         (f'PAT_{o}', n, False, False, 'POMERANIA', 'POMERANIA', 55, False, 'FEMALE', True, True, True, True, 3.0, 'NECK', 6.0, 5.0, kinds[k],
-         True, True, False, True, True, True, name, True) for n, (name, k, o) in enumerate(zip(names, CYCLE, OWNER))))},
+         True, True, False, True, True, True, name, True) for n, (name, k, o) in enumerate(zip(names, CYCLE, OWNER, strict=True))))},
         [kinds[k] for k in CYCLE], OWNER, ('PAD-UFES-20', '6 patients'))
     names, kinds = [f'{n:032x}' for n in range(12)], ['drug induced pigmentary changes', 'lichen planus', 'psoriasis']
     add('Fitzpatrick17k', [f'{n}.jpg' for n in names], {'fitzpatrick17k.csv': csv(
         'md5hash,fitzpatrick_scale,fitzpatrick_centaur,label,nine_partition_label,three_partition_label,qc,url,url_alphanum', *(
-            (n, 3, 3, kinds[k], 'inflammatory', 'non-neoplastic', '', 'http://x', 'httpx') for n, k in zip(names, CYCLE)))},
+            (n, 3, 3, kinds[k], 'inflammatory', 'non-neoplastic', '', 'http://x', 'httpx') for n, k in zip(names, CYCLE, strict=True)))},
         [kinds[k] for k in CYCLE], said=('Fitzpatrick17k', 'groups: none known'))
     header = ('case_num,diagnosis,seven_point_score,pigment_network,streaks,pigmentation,regression_structures,dots_and_globules,'
               'blue_whitish_veil,vascular_structures,level_of_diagnostic_difficulty,elevation,location,sex,management,clinic,derm,case_id,notes')
@@ -158,16 +159,16 @@ def layouts():
     add('PH2', images, masks | {'PH2_dataset.txt': csv(
         '||   Name || Histological Diagnosis || Clinical Diagnosis || Asymmetry || Pigment Network ||                 Colors ||', *(
             f'|| {n} ||                        ||                  {k} ||         0 ||               T ||                4 ||'
-            for n, k in zip(names, CYCLE)), '', 'Legends:', 'Clinical Diagnosis:', '     0 - Common Nevus;')},
+            for n, k in zip(names, CYCLE, strict=True)), '', 'Legends:', 'Clinical Diagnosis:', '     0 - Common Nevus;')},
         [kinds[k] for k in CYCLE], said=('PH2', '0 is common nevus', 'groups: none known'))
     kinds = ['Common Nevus', 'Atypical Nevus', 'Melanoma']
     add('PH2, as saved from its workbook', images, masks | {'PH2_dataset.csv': csv(
         'Image Name;Histological Diagnosis;Common Nevus;Atypical Nevus;Melanoma;Asymmetry;Colors', *(
-            ';'.join([n, '', *('X' if k == c else '' for c in range(3)), '0', '4']) for n, k in zip(names, CYCLE)))},
+            ';'.join([n, '', *('X' if k == c else '' for c in range(3)), '0', '4']) for n, k in zip(names, CYCLE, strict=True)))},
         [kinds[k] for k in CYCLE], said=('PH2',))
     names, kinds = [f'{n + 1:06}.png' for n in range(12)], ['melanoma-in-situ', 'verruca-vulgaris', 'psoriasis']
     add('DDI', names, {'ddi_metadata.csv': csv(',DDI_ID,DDI_file,skin_tone,malignant,disease', *(
-        (n, n + 1, name, 56, k == 0, kinds[k]) for n, (name, k) in enumerate(zip(names, CYCLE))))}, [kinds[k] for k in CYCLE],
+        (n, n + 1, name, 56, k == 0, kinds[k]) for n, (name, k) in enumerate(zip(names, CYCLE, strict=True))))}, [kinds[k] for k in CYCLE],
         said=('DDI', 'groups: none known'))
     header = ('Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,OriginalImage[Width,Height],'
               'OriginalImagePixelSpacing[x,y],')
@@ -175,33 +176,33 @@ def layouts():
     names = [f'{o + 1:08}_{n % 2:03}.png' for n, o in enumerate(OWNER)]
     add('NIH ChestX-ray14', [f'images_{1 + n // 6:03}/images/{name}' for n, name in enumerate(names)], {
         'Data_Entry_2017.csv': csv(header, *((name, kinds[k], n % 2, o + 1, 58, 'M', 'PA', 2682, 2749, 0.143, 0.143, '')
-                                             for n, (name, k, o) in enumerate(zip(names, CYCLE, OWNER)))),
+                                             for n, (name, k, o) in enumerate(zip(names, CYCLE, OWNER, strict=True)))),
         'BBox_List_2017.csv': csv('Image Index,Finding Label,Bbox [x,y,w,h],,,', (names[2], 'Effusion', 225, 547, 86, 79, '', '', ''))},
         [kinds[k] if k != 1 else '' for k in CYCLE], OWNER, ('4 rows with several findings are left out',))
     names = [f'train/patient{o + 1:05}/study{1 + n % 2}/view1_frontal.jpg' for n, o in enumerate(OWNER)]
     rows, kinds = [], ['No Finding', 'Cardiomegaly', '']
-    for n, (name, k) in enumerate(zip(names, CYCLE)):
+    for name, k in zip(names, CYCLE, strict=True):
         values = ['1.0' if f == kinds[k] else '' for f in FINDINGS] if kinds[k] else ['-1.0' if f == 'Edema' else '1.0' if f == 'Pneumonia'
                                                                                       else '' for f in FINDINGS]
         rows.append([f'CheXpert-v1.0-small/{name}', 'Female', 68, 'Frontal', 'AP', *values])
     add('CheXpert', names, {'train.csv': csv(','.join(['Path,Sex,Age,Frontal/Lateral,AP/PA', *FINDINGS]), *rows)},
         [kinds[k] for k in CYCLE], OWNER, ('several or uncertain findings are left out', '6 patients'))
     names = [f'{n:08}-1111-2222-3333-{n:012}' for n in range(12)]
-    rows = [(n, '', '', '', '', 0) if k != 1 else (n, 264.0, 152.0, 213.0, 379.0, 1) for n, k in zip(names, CYCLE)]
+    rows = [(n, '', '', '', '', 0) if k != 1 else (n, 264.0, 152.0, 213.0, 379.0, 1) for n, k in zip(names, CYCLE, strict=True)]
     rows += [(names[1], 562.0, 152.0, 256.0, 453.0, 1)]
     add('RSNA', [f'stage_2_train_images/{n}.dcm' for n in names], {
         'stage_2_train_labels.csv': csv('patientId,x,y,width,height,Target', *rows),
         'stage_2_detailed_class_info.csv': csv('patientId,class', *((n, ['Normal', 'Lung Opacity', 'No Lung Opacity / Not Normal'][k])
-                                                                    for n, k in zip(names, CYCLE)))},
+                                                                    for n, k in zip(names, CYCLE, strict=True)))},
         [str(int(k == 1)) for k in CYCLE], names, ('RSNA', 'patient: patientId'))
     kinds, names = ['normal', 'pneumonia', 'COVID-19'], [f'SARS-10.1148rg.2420351{n:02}-fig{n}.jpeg' for n in range(12)]
-    rows = [f'{o + 3} {n} {kinds[k]} cohen' for n, k, o in zip(names, CYCLE, OWNER)]
+    rows = [f'{o + 3} {n} {kinds[k]} cohen' for n, k, o in zip(names, CYCLE, OWNER, strict=True)]
     add('COVIDx', [f'{("train", "test")[n > 7]}/{name}' for n, name in enumerate(names)], {
         'train.txt': '\n'.join(rows[:8]) + '\n', 'test.txt': '\n'.join(rows[8:]) + '\n'}, [kinds[k] for k in CYCLE], OWNER,
         ('COVIDx', '6 patients', '4 test'))
     names = [f'{n:012x}' for n in range(12)]
     add('APTOS', [f'train_images/{n}.png' for n in names], {
-        'train.csv': csv('id_code,diagnosis', *zip(names, [k * 2 for k in CYCLE])), 'test.csv': csv('id_code', 'ffff')},
+        'train.csv': csv('id_code,diagnosis', *zip(names, [k * 2 for k in CYCLE], strict=True)), 'test.csv': csv('id_code', 'ffff')},
         [str(k * 2) for k in CYCLE], said=('APTOS', 'groups: none known'))
     paths = []
     for n, o in enumerate(OWNER):

@@ -29,8 +29,9 @@ from .listing import IMAGE_SUFFIXES
 from .dicom import list_decoders, read_patient
 from .images import read_image
 from .tables import Answers
+from .answers import collect_answers
 from .labels import Reading
-from .reading import collect_answers, reading_notes, understand
+from .reading import reading_notes, understand
 from .scans import join_groups
 from .imagesets import ImageSet
 

@@ -7,17 +7,14 @@ __all__ = ['SEVERAL', 'Reading', 'find_classes', 'parse_class_map', 'rename_clas
            'stack_tables', 'image_key', 'join_column']
 
 # %% ../../nbs/240_data.labels.ipynb #c02
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 
 # %% ../../nbs/240_data.labels.ipynb #c03
 from ..core.errors import UserError, did_you_mean
-from .layouts import DIAGNOSES, FINDINGS, MALIGNANT_CODES, NO_CLASSES, PART_WORDS, plain_name
-from .tables import (
-    Answers, Table, find_image_column, find_other_roles, list_class_columns, list_columns, named_column, read_any_table)
+from .layouts import DIAGNOSES, FINDINGS, MALIGNANT_CODES, NESTED_CLASSES, NO_CLASSES, plain_name
+from .tables import Answers, Table, list_class_columns, named_column
 
 # %% ../../nbs/240_data.labels.ipynb #c06
 @dataclass
@@ -51,12 +48,12 @@ def _spells_out(code: pd.Series, name: pd.Series) -> bool:
 
 def _choose_class_columns(table: Table, columns: list[str], reading: Reading) -> list[str]:
     "Choose the columns that give the class, in the order in which empty cells are filled. Raises `UserError`."
+    nested = {plain_name(c) for c in columns} <= set(NESTED_CLASSES)
+    same = [] if nested else [c for c in columns if _spells_out(table.rows[columns[0]], table.rows[c])]
+    if len(same) > 1:  # of a code and its name, take the name
+        named = max(same, key=lambda c: table.rows[c].str.contains('[^0-9.]').mean())
+        columns = [named, *(c for c in columns if c not in same)]
     first = columns[0]
-    same = [c for c in columns[1:] if _spells_out(table.rows[first], table.rows[c])]
-    if same:  # of a code and its name, take the name
-        first = max([first, *same], key=lambda c: table.rows[c].str.contains('[^0-9.]').mean())
-        columns = [first, *(c for c in columns if c != first and c not in same)]
-    nested = {plain_name(c) for c in columns} <= set(map(plain_name, ('diagnosis', 'benign_malignant', 'target', 'diagnosis_1', 'dx', 'class')))
     if len(columns) > 1 and not nested:
         counts = ' or '.join(f'class_column: {c} ({table.rows[c].nunique()} classes)' for c in columns[:4])
         raise UserError(f'labels: {table.name} has {len(columns)} columns of classes: set {counts}')
@@ -99,9 +96,9 @@ _FLAGS = {'1': 1, '1.0': 1, 'true': 1, 'x': 1, 'yes': 1, '0': 0, '0.0': 0, 'fals
 
 
 def _flag_columns(table: Table, names: list[str]) -> pd.DataFrame:  # 1, 0, or -1 for uncertain
-    "Keep the columns whose cells are all flags, at least one of them set or uncertain."
+    "Keep the columns whose cells are all flags, or empty."
     flags = {c: table.rows[c].str.lower().map(_FLAGS) for c in names}
-    return pd.DataFrame({c: v.astype(int) for c, v in flags.items() if v.notna().all() and (v != 0).any()}, index=table.rows.index)
+    return pd.DataFrame({c: v.astype(int) for c, v in flags.items() if v.notna().all() and (table.rows[c] != '').any()}, index=table.rows.index)
 
 # %% ../../nbs/240_data.labels.ipynb #c14
 def _describe_flags(flags: pd.DataFrame) -> str:
@@ -160,7 +157,7 @@ def find_classes(table: Table, answers: Answers, reading: Reading) -> pd.Series 
         return _single_findings(_class_from_names(table, columns, reading), reading)
     return _class_from_flags(table, reading)
 
-# %% ../../nbs/240_data.labels.ipynb #c18
+# %% ../../nbs/240_data.labels.ipynb #c23
 def parse_class_map(
     entries: tuple[str, ...],  # `old=new`
 ) -> dict[str, str]:
@@ -185,14 +182,14 @@ def rename_classes(
             raise UserError(f"class_map: no image has the class {old!r}: {', '.join(known[:20])}{did_you_mean(old, known)}")
     return classes.replace(names)
 
-# %% ../../nbs/240_data.labels.ipynb #c20
+# %% ../../nbs/240_data.labels.ipynb #c26
 def _group_of_rows(lesion: pd.Series, patient: pd.Series) -> pd.Series:  # `patient P1`, `lesion L1` or ''
     "Return the group of each row."
     known = patient.where(patient != '').groupby(lesion.where(lesion != '')).transform('first')
     patient = patient.where((patient != '') | known.isna(), known)
     return ('patient ' + patient).where(patient != '', ('lesion ' + lesion).where(lesion != '', ''))
 
-# %% ../../nbs/240_data.labels.ipynb #c23
+# %% ../../nbs/240_data.labels.ipynb #c29
 def connect_rows(keys: list[pd.Series], index: pd.Index) -> pd.Series:  # Equal numbers for connected rows
     "Number the rows so that rows which share a key, directly or indirectly, have the number of the first of them."
     first, before = pd.Series(range(len(index)), index=index), None
@@ -208,7 +205,7 @@ def _join_keys(keys: list[pd.Series], names: pd.Series) -> pd.Series:
     first = connect_rows(keys, names.index)
     return names.where(names != '').groupby(first).transform('first').fillna('')
 
-# %% ../../nbs/240_data.labels.ipynb #c24
+# %% ../../nbs/240_data.labels.ipynb #c30
 def find_groups(
     table: Table,  # Its roles are known; further columns of groups have roles that begin with `key `
 ) -> pd.Series:  # '' where no group is known
@@ -221,7 +218,7 @@ def find_groups(
         groups = groups.where(groups != '', (f'{column} ' + keys[-1]).where(keys[-1] != '', ''))
     return _join_keys([*keys, groups], groups)
 
-# %% ../../nbs/240_data.labels.ipynb #c27
+# %% ../../nbs/240_data.labels.ipynb #c33
 def stack_tables(tables: list[Table]) -> list[Table]:
     "Put tables with the same columns below each other."
     stacked: dict[tuple, Table] = {}
@@ -235,7 +232,7 @@ def stack_tables(tables: list[Table]) -> list[Table]:
             stacked[key] = table
     return list(stacked.values())
 
-# %% ../../nbs/240_data.labels.ipynb #c28
+# %% ../../nbs/240_data.labels.ipynb #c34
 def image_key(name: str) -> str:
     "Reduce the name of an image to what tables that are joined have in common: no folder, no suffix of images, no case."
     last = name.replace('\\', '/').rsplit('/', 1)[-1].lower()

@@ -36,8 +36,8 @@ _SPELLINGS = {
                'participant_id, person, person_id, individual_id, anon_id, anon_patient_id, empi_anon, mrn, volunteer_id, '
                'study_subject_id, case_patient_id, pat_no, pat_nr, ptid, pt_id',
     'lesion': 'lesion_id, lesion, lesion_group, lesion_number, lesion_no, lesion_nr, lesion_name, lesion_code, lesion_key, '
-              'group, group_id, case, case_id, case_num, case_number, case_no, case_name, mole_id, mole, nevus_id, '
-              'nodule_id, nodule, tumor_id, tumour_id, wound_id, wound, study_id, study, study_instance_uid, study_uid, '
+              'group, group_id, case, case_id, case_num, case_number, case_no, case_name, mole_id, nevus_id, '
+              'nodule_id, tumor_id, tumour_id, wound_id, study_id, study, study_instance_uid, study_uid, '
               'exam_id, exam, accession_number, acc_anon, eye_id, specimen_id, specimen, slide_id, visit_id',
     'split': 'split, set, subset, partition, part, fold_name, dataset_split, data_split, split_name, usage, phase, dataset',
     'licence': 'licence, license, copyright_license, copyright_licence, image_license, rights',
@@ -99,6 +99,10 @@ LAYOUTS = (
     _layout('MILK10k', 'lesion_id, AKIEC, BCC, BEN_OTH, BKL, DF, INF, MAL_OTH, MEL, NV, SCCKA, VASC'),
     _layout('MILK10k metadata', 'lesion_id, image_type, isic_id, skin_tone_class'),
     _layout('ISIC archive', 'isic_id, attribution, copyright_license'),
+)
+
+# %% ../../nbs/232_data.layouts.ipynb #c16
+LAYOUTS += (
     _layout('HAM10000', 'lesion_id, image_id, dx, dx_type'),
     _layout('BCN20000', 'bcn_filename, diagnosis, lesion_id'),
     _layout('PAD-UFES-20', 'patient_id, lesion_id, diagnostic, img_id'),
@@ -116,7 +120,7 @@ LAYOUTS = (
 )
 EXTRA_TABLES = ('RSNA details', )  # Not taken if another table of the folder has classes
 
-# %% ../../nbs/232_data.layouts.ipynb #c16
+# %% ../../nbs/232_data.layouts.ipynb #c17
 def find_layout(
     columns: Iterable[str],  # Names in the header
 ) -> Layout | None:
@@ -125,7 +129,7 @@ def find_layout(
     found = [layout for layout in LAYOUTS if layout.columns <= plain]
     return max(found, key=lambda layout: len(layout.columns), default=None)
 
-# %% ../../nbs/232_data.layouts.ipynb #c19
+# %% ../../nbs/232_data.layouts.ipynb #c20
 _IS_ISIC, _IS_FILE = re.compile(r'ISIC_\d{7}', re.I), re.compile(r'.*\.(jpe?g|png|tiff?|bmp|gif|dcm|webp)', re.I)
 
 
@@ -141,7 +145,7 @@ def find_bare_layout(
         return {'name': 'COVIDx', 'patient': 0, 'image': 1, 'class': 2}
     return None
 
-# %% ../../nbs/232_data.layouts.ipynb #c22
+# %% ../../nbs/232_data.layouts.ipynb #c23
 NAME_PATTERNS = {  # Layout: a regular expression of a path, with the group `patient`
     'BreaKHis': re.compile(r'.*\bSOB_[BM]_[A-Z]+-(?P<patient>\d+-\d+[A-Z]*)-\d+-\d+\.\w+$', re.I),
     'CheXpert': re.compile(r'(?:.*/)?(?P<patient>patient\d{5})/study\d+/.*', re.I),
@@ -161,16 +165,16 @@ def patient_from_name(
             return layout, found['patient']
     return '', ''
 
-# %% ../../nbs/232_data.layouts.ipynb #c25
-_CONTAINER_WORDS = frozenset('image images img imgs picture pictures photo photos jpg jpeg jpegs png pngs tif tiff bmp dcm dicom '
-                             'dicoms raw data dataset datasets input inputs all part batch shard chunk archive full original '
-                             'originals files isic isbi ham bcn task stage v'.split())
+# %% ../../nbs/232_data.layouts.ipynb #c26
+_CONTAINER_WORDS = {'image', 'img', 'picture', 'photo', 'jpg', 'jpeg', 'png', 'tif', 'tiff', 'bmp', 'dcm', 'dicom', 'raw', 'data',
+                    'dataset', 'input', 'all', 'part', 'batch', 'shard', 'chunk', 'archive', 'full', 'original', 'file', 'isic',
+                    'isbi', 'ham', 'bcn', 'task', 'stage', 'v'}
 
 
 def _words(name: str) -> list[str]:
-    "Split the name of a folder to words in lower case, without numbers."
+    "Split the name of a folder to words in lower case, without numbers and the plural."
     text = re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', name)
-    return [word for word in re.split(r'[\W_\d]+', text.lower()) if word]
+    return [word.removesuffix('s') if len(word) > 2 else word for word in re.split(r'[\W_\d]+', text.lower()) if word]
 
 
 def is_container(name: str) -> bool:
@@ -185,7 +189,7 @@ def part_of_folder(name: str) -> str:  # 'train', 'validation', 'test' or ''
     parts = {PART_WORDS[word] for word in words if word in PART_WORDS}
     return parts.pop() if len(parts) == 1 and set(words) <= _CONTAINER_WORDS | set(PART_WORDS) else ''
 
-# %% ../../nbs/232_data.layouts.ipynb #c28
+# %% ../../nbs/232_data.layouts.ipynb #c29
 _MASK_NAME = re.compile(r'(.*[\W_])?(segmentations?|seg|masks?|superpixels?|gt|ground_?truth|annotations?)([\W_]?\d+)?', re.I)
 _MASK_FOLDER = re.compile(r'(.*[\W_])?(segmentations?|segs|masks|superpixels|ground_?truths?|annotations)([\W_].*)?'
                           r'|mask|gt|seg|gts|.*_roi|.+_lesion', re.I)

@@ -89,6 +89,15 @@ def _link_problem(folder: str, root: str, seen: set[str]) -> str:
     return 'a link to a folder that is listed already' if real in seen else ''
 
 # %% ../../nbs/234_data.listing.ipynb #c12
+def _scan(folder: str, inside: str) -> list[tuple[str, os.DirEntry]]:  # Path below the data set, and entry
+    "List the entries of a folder, sorted; none of one that may not be read."
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(((f'{inside}/{e.name}' if inside else e.name, e) for e in entries), key=lambda pair: pair[0])
+    except OSError:
+        return []
+
+# %% ../../nbs/234_data.listing.ipynb #c13
 def list_files(
     path: str | Path,  # A folder
 ) -> Listing:
@@ -105,9 +114,8 @@ def list_files(
             listing.links.append((inside, problem))
             continue
         seen.add(os.path.realpath(folder))
-        for entry in sorted(_scan(folder), key=lambda entry: entry.name):
-            below = f'{inside}/{entry.name}' if inside else entry.name
-            if not entry.is_dir():
+        for below, entry in _scan(folder, inside):
+            if not os.path.isdir(entry.path):
                 _sort_file(listing, below, entry.path)
             elif entry.name.startswith(('.', '__')):
                 listing.ignored.append((below, 'a hidden folder'))
@@ -116,12 +124,3 @@ def list_files(
     for names in (listing.images, listing.tables, listing.masks, listing.ignored):
         names.sort()
     return listing
-
-
-def _scan(folder: str) -> list[os.DirEntry]:
-    "List the entries of a folder; none of one that may not be read."
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError:
-        return []

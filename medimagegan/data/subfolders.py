@@ -27,6 +27,9 @@ def split_levels(
     depth = max(map(len, folders), default=0)
     return pd.DataFrame([f + [''] * (depth - len(f)) for f in folders], columns=[f'folder {i + 1}' for i in range(depth)], dtype=str)
 
+# %% ../../nbs/244_data.subfolders.ipynb #c07
+_NAMED_ID = re.compile(r'(patient|subject|case|lesion|study|pat|sub|p|s)[ _-]?\d', re.I)
+
 
 def _is_id_level(names: pd.Series, above: pd.Series | None) -> bool:
     "Return whether a level holds patients, lesions or the like."
@@ -34,7 +37,7 @@ def _is_id_level(names: pd.Series, above: pd.Series | None) -> bool:
     per_name = len(known) / max(1, known.nunique())
     looks = known.map(lambda name: re.search(r'\d', name) is not None).all()
     one_parent = above is None or (pd.DataFrame({'a': above, 'n': names}).drop_duplicates()['n'].value_counts() == 1).mean() > .9
-    named = known.map(lambda name: re.match(r'(patient|subject|case|lesion|study|pat|sub|p|s)[ _-]?\d', name.lower()) is not None).all()
+    named = known.map(lambda name: _NAMED_ID.match(name) is not None).all()
     many = known.nunique() > 12 or per_name < 4 and known.nunique() > 3
     return bool(looks and above is not None and (named or one_parent and many))
 
@@ -57,7 +60,7 @@ def describe_levels(
         above = levels[column] if above is None else above + '/' + levels[column]
     return kinds
 
-# %% ../../nbs/244_data.subfolders.ipynb #c10
+# %% ../../nbs/244_data.subfolders.ipynb #c11
 def _choose_level(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Path, reading: Reading) -> str | None:
     "Choose the level that is the class; None if there is none. Raises `UserError` for two, and for images beside folders."
     classes = [c for c, kind in kinds.items() if kind == 'class'] or [c for c, kind in kinds.items() if kind == 'constant'][:1]
@@ -74,7 +77,7 @@ def _choose_level(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Pat
         raise UserError(f'path: {folder} has classes in {len(classes)} levels of folders: set {readings}')
     return classes[0] if classes else None
 
-# %% ../../nbs/244_data.subfolders.ipynb #c11
+# %% ../../nbs/244_data.subfolders.ipynb #c12
 def _find_level(levels: pd.DataFrame, name: str, setting: str, folder: str | Path) -> str:
     "Find a level that the user named. Raises `UserError` if there is none."
     found = next((c for c in levels if c == ' '.join(name.lower().split())), None)
@@ -83,7 +86,7 @@ def _find_level(levels: pd.DataFrame, name: str, setting: str, folder: str | Pat
         raise UserError(f'{setting}: {folder} has no table of images with a column {name!r}, only {shown}')
     return found
 
-# %% ../../nbs/244_data.subfolders.ipynb #c13
+# %% ../../nbs/244_data.subfolders.ipynb #c14
 FILE_NAME = 'file name'  # Stands for a column where the name of a file names the patient
 
 
@@ -112,7 +115,7 @@ def group_from_paths(
         return [f'folder {name}' if name else '' for name in levels[ids[0]]]
     return [''] * len(files)
 
-# %% ../../nbs/244_data.subfolders.ipynb #c14
+# %% ../../nbs/244_data.subfolders.ipynb #c15
 def add_from_paths(
     rows: pd.DataFrame,  # Columns `path`, `group`, `split`
     answers: Answers,
@@ -129,7 +132,7 @@ def add_from_paths(
         rows = rows.assign(split=levels[parts[0]].map(part_of_folder))
     return rows
 
-# %% ../../nbs/244_data.subfolders.ipynb #c16
+# %% ../../nbs/244_data.subfolders.ipynb #c17
 def read_subfolders(
     folder: str | Path,  # For messages
     files: list[str],  # Relative paths of the images

@@ -13,7 +13,7 @@ import pandas as pd
 
 # %% ../../nbs/290_data.training_images.ipynb #c03
 from ..core.config import TrainConfig
-from .reading import collect_answers
+from .answers import collect_answers
 from .imagesets import ImageSet
 from .datasets import read_folder
 from .phantoms import make_phantoms
