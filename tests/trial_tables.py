@@ -12,7 +12,7 @@ import numpy as np
 
 from medimagegan.core.errors import UserError
 from medimagegan.data.answers import collect_answers
-from medimagegan.data.reading import reading_notes, understand
+from medimagegan.data.reading import report_reading, understand
 
 
 def csv(header, *rows, sep=','):
@@ -239,7 +239,7 @@ def try_layout(folder, files, classes, owners, said, answers):
         rows, lost, reading, listing = understand(folder, collect_answers(**answers))
     except UserError as error:
         return f'refused: {error}'
-    notes = '\n'.join(reading_notes(reading, listing))
+    notes = '\n'.join(report_reading(reading, listing).report)
     found = dict(zip(rows['path'], rows['class'], strict=True))
     if found != classes:
         odd = {k: (v, found.get(k)) for k, v in classes.items() if found.get(k) != v} or {k: v for k, v in found.items() if k not in classes}

@@ -25,13 +25,13 @@ from ..core.files import digest
 from ..core.seeds import make_rng
 from .cache import Unreadable, map_images
 from .pixels import DICOM_SUFFIXES, INSTALL_DICOM
-from .listing import IMAGE_SUFFIXES
+from .listing import IMAGE_SUFFIXES, Listing
 from .dicom import list_decoders, read_patient
 from .images import read_image
 from .tables import Answers
 from .answers import collect_answers
 from .labels import Reading
-from .reading import reading_notes, understand
+from .reading import count_groups, report_reading, understand
 from .scans import join_groups
 from .imagesets import ImageSet
 
@@ -54,16 +54,15 @@ def _storable_names(
 # %% ../../nbs/260_data.datasets.ipynb #c14
 def _label_files(
     folder: str | Path, answers: Answers
-) -> tuple[pd.DataFrame, list[tuple[str, str]], Reading, tuple[str, ...]]:  # Rows, (file, reason) of others, reading, notes
+) -> tuple[pd.DataFrame, list[tuple[str, str]], Reading, Listing]:  # Rows, (file, reason) of others, what was understood
     "Find the images of a folder with their classes. Raises `UserError` if there are none."
     rows, lost, reading, listing = understand(folder, answers)
-    notes = reading_notes(reading, listing)
     rows, unnamed = _storable_names(rows)
     if not len(rows):
         tables, links = ' and '.join(reading.tables), '; '.join(f'{link} is {why}' for link, why in listing.links)
         raise UserError(f"path: {folder} has no image ({', '.join(IMAGE_SUFFIXES + DICOM_SUFFIXES)})"
                         + (f' that {tables} names' if tables else '') + (f'; {links}' if links else ''))
-    return rows, lost + unnamed, reading, notes
+    return rows, lost + unnamed, reading, listing
 
 
 # %% ../../nbs/260_data.datasets.ipynb #c18
@@ -175,10 +174,10 @@ def _describe_rejected(
 def _choose_images(path: str | Path, answers: Answers, classes: tuple[str, ...], n_images: int | None, seed: int):
     """Find the images of a folder, with their classes, and choose among them.
 
-    Returns rows, names of classes, (file, reason) of others, what was understood, and notes."""
-    rows, lost, reading, notes = _label_files(path, answers)
+    Returns rows, names of classes, (file, reason) of others, what was understood, and the list of files."""
+    rows, lost, reading, listing = _label_files(path, answers)
     names = _choose_classes(set(rows['class']), classes, path)
-    return _choose_rows(rows[rows['class'].isin(names)], n_images, seed), names, lost, reading, notes
+    return _choose_rows(rows[rows['class'].isin(names)], n_images, seed), names, lost, reading, listing
 
 
 # %% ../../nbs/260_data.datasets.ipynb #c40
@@ -214,10 +213,12 @@ def read_folder(
 ) -> ImageSet:
     "Read the images of a folder; list bad files in `rejected`. Raises `UserError` if no image is left."
     answers = answers or collect_answers(labels)
-    rows, names, lost, reading, notes = _choose_images(path, answers, classes, n_images, seed)
+    rows, names, lost, reading, listing = _choose_images(path, answers, classes, n_images, seed)
     labels = ', '.join(answers.tables) or None
     folder, files = Path(path).absolute(), list(rows['path'])
     groups, group_notes = _find_groups(folder, rows)
+    count_groups(reading, pd.Series(groups))
+    report_reading(reading, listing)
     source = _describe_source(folder, image_size, labels, classes, n_images, seed)
     images, bad, where = _map_files(folder, files, source, image_size, channels, workers, progress)
     good = rows[[file not in bad for file in files]]
@@ -227,4 +228,4 @@ def read_folder(
     return ImageSet(images, torch.tensor([names.index(c) for c in good['class']]), names, tuple(good['path']),
                     tuple(groups[file] or f'image {file}' for file in good['path']),
                     rejected=tuple(bad.items()) + tuple(lost), parts=tuple(good['split']) if any(good['split']) else (),
-                    notes=notes + _describe_rejected(len(rows), bad, lost) + group_notes, where=where, reading=reading)
+                    notes=_describe_rejected(len(rows), bad, lost) + group_notes, where=where, reading=reading)

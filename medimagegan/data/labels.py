@@ -32,12 +32,19 @@ class Reading:
     parts: dict[str, int] = field(default_factory=dict)  # Images of each part of a published split
     licences: dict[str, int] = field(default_factory=dict)
     said: Answers = Answers()  # What the user said
+    headline: str = ''  # What was understood, in one line; '' if the user said it
+    warnings: list[str] = field(default_factory=list)  # What a user should know besides
     sources: dict[str, str] = field(default_factory=dict)  # {role: column without the name of its table}, to be said again
 
     @property
     def known(self) -> bool:
         "Return whether a lesion or patient is known for any image."
         return self.n_groups > 0
+
+    @property
+    def report(self) -> list[str]:
+        "Return the lines that a command prints before its work."
+        return [*filter(None, [self.headline]), *(f'note: {warning}' for warning in self.warnings)]
 
 # %% ../../nbs/240_data.labels.ipynb #c08
 def _spells_out(code: pd.Series, name: pd.Series) -> bool:
