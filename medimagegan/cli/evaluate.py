@@ -52,6 +52,7 @@ def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, window,
                                      progress=lambda what, items: progress_bar(items, desc=what), window=window,
                                      frames=frames)
     print_lines('\n'.join(describe_left_out(scores, reals, reference)))
+    scores.pop('read')  # names of tables and classes, which are not for the page
     if out:
         from medimagegan.runs.report import write_scores
         page = write_scores(scores, pictures, out, public, images_are_public)
@@ -75,9 +76,10 @@ def describe_left_out(
     scores: dict,  # From `score_folders`
     reals: str,
     reference: str | None,
-) -> list[str]:  # A line for each reason
-    "Describe which images were left out of the scores."
-    notes = [f'note: {n} files of {what} could not be read and were left out'
+) -> list[str]:  # A line for each folder of real images, and for each reason
+    "Describe how the real images were read, and which were left out of the scores."
+    notes = [f'{what}: {line}' for what, lines in scores.get('read', {}).items() for line in lines[:1] if what != 'fakes']
+    notes += [f'note: {n} files of {what} could not be read and were left out'
              for what, n in scores['unreadable'].items() if n]
     if scores['trained_on_too']:
         notes.append(f"note: {scores['trained_on_too']} images of {reference} are also in {reals} and were left out")

@@ -13,8 +13,9 @@ from pathlib import Path
 import click
 
 # %% ../../nbs/720_cli.images.ipynb #c03
-from .framework import (
-    PATH, SEED, Command, check_new_folder, check_writable, json_option, option, print_json, print_lines)
+from medimagegan.cli.framework import (
+    PATH, SEED, Command, check_new_folder, check_writable, json_option, option, print_json, print_lines, read_table_options,
+    table_options)
 from ..core.config import make_config
 from ..core.errors import UserError
 
@@ -42,40 +43,44 @@ def phantoms(folder, n, image_size, seed):
     'medimagegan split HAM10000 --labels HAM10000_metadata.csv --test 0.3 --out split.csv'))
 @click.argument('path', type=PATH, metavar='DIR')
 @option('--out', type=PATH, required=True, metavar='FILE.csv', help='A new file. `split: FILE.csv` makes a run follow it.')
-@option('--labels', type=PATH, metavar='FILE.csv', help='The table with the classes, as the setting of the same name.')
-@option('--validation', type=float, default=.2, help='Share of images for validation.')
-@option('--test', type=float, default=.2, help='Share of images for the test.')
+@table_options
+@option('--validation', type=float, help='Share of images for validation. Default: a published split is kept, else 0.2.')
+@option('--test', type=float, help='Share of images for the test. Default: a published split is kept, else 0.2.')
 @option('--seed', type=SEED, default=0, help='Seed of the split.')
-def split(path, out, labels, validation, test, seed):
+def split(path, out, validation, test, seed, **tables):
     """Split images into train, validation and test.
 
     A split is made once. Images of one lesion or patient, and near-duplicates, stay together."""
     make_config({'seed': seed})
+    answers = read_table_options(tables)
     if Path(out).exists():
         raise UserError(f'--out: {out} exists, and a split is made once: choose another name, or remove it')
     check_writable('--out', os.path.dirname(out) or '.')
     from medimagegan.core.progress import progress_bar
     from medimagegan.data.datasets import read_folder
     from medimagegan.data.splits import make_split, write_split
-    data = read_folder(path, 64, labels=labels, progress=lambda images: progress_bar(images, desc='images'))
-    table = make_split(data, path, (validation, test), seed)
+    data = read_folder(path, 64, answers=answers, progress=lambda images: progress_bar(images, desc='images'))
+    given = validation is not None or test is not None
+    shares = tuple(.2 if share is None else share for share in (validation, test))
+    table = make_split(data, path, shares if given else None, seed)
     write_split(table, out)
-    for note in data.notes:
-        print_lines(f'note: {note}')
+    for line in (*data.reading.report, *(f'note: {note}' for note in data.notes)):
+        print_lines(line)
     print_lines(describe_split(table))
     print_lines(f'split: {out}')
 
 # %% ../../nbs/720_cli.images.ipynb #c10
 def describe_split(
     table,  # A row an image, from `make_split`
-) -> str:  # A line a class
+) -> str:  # A line a class, and what the split does not know
     "Count the images of each class in each part, and the groups that stay together."
-    from medimagegan.data.splits import PARTS
+    from medimagegan.data.splits import HASH_FINDS, PARTS, warn_of_groups
     lines = []
     for name, mine in table.groupby('class'):
         counts = ', '.join(f'{int((mine.split == part).sum())} {part}' for part in PARTS[:3])
         lines.append(f"{name}: {counts}; {mine['group'].nunique()} groups")
-    return '\n'.join(lines)
+    warning = warn_of_groups(tuple(table['group']))
+    return '\n'.join([*lines, *([f'{warning} {HASH_FINDS}'] if warning else [])])
 
 # %% ../../nbs/720_cli.images.ipynb #c13
 @click.command(cls=Command, examples=(

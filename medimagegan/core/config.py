@@ -53,7 +53,8 @@ NEEDED_SETTINGS = (  # (setting, the other setting, the value it must have)
     ('multi_scale', 'discriminator', 'conv'),
     ('dis_norm', 'discriminator', 'conv'),
 )
-FOLDER_SETTINGS = ('labels', 'split')  # need images in a folder; phantoms have both built in
+FOLDER_SETTINGS = (  # need images in a folder; phantoms have all of it built in
+    'labels', 'image_column', 'class_column', 'group_columns', 'class_map', 'split')
 
 # %% ../../nbs/140_core.config.ipynb #c15
 def check_combinations(
@@ -142,7 +143,15 @@ class TrainConfig:
 
     classes: tuple[str, ...] = setting((), 'Classes to train on, separated by commas; empty: all')
     labels: str | None = setting(
-        None, 'CSV file with the classes; empty: `metadata.csv` or `manifest.csv` in `path`, or its sub-folders')
+        None, 'Table with the classes, further tables behind commas, or a YAML file of `medimagegan inspect --save`; '
+        'empty: found in `path`, or its sub-folders')
+    image_column: str | None = setting(None, 'Column of the table that names the image; empty: found')
+    class_column: tuple[str, ...] = setting(
+        (), 'Column with the class, several columns of 0 and 1, or a level of folders such as folder 2; empty: found')
+    group_columns: tuple[str, ...] = setting(
+        (), 'Columns with the patient or lesion: images that agree in one stay together; empty: found')
+    class_map: tuple[str, ...] = setting(
+        (), 'New names of classes, as old=new; an empty new name leaves a class out')
     n_images: int | None = setting(
         None, 'Number of images to use, chosen by the seed; empty: all (phantoms: 2000)', low=1, high=10_000_000)
     holdout: float = setting(0.2, 'Share of images held out for scoring, never trained on', low=0, high=0.9)
@@ -270,7 +279,8 @@ def save_config(
 
 # %% ../../nbs/140_core.config.ipynb #c38
 ADDED_SETTINGS = {  # Their value in runs of versions that did not have them
-    'dis_steps': 1, 'lr_decay': 0., 'window': 'auto', 'frames': 'middle'}
+    'dis_steps': 1, 'lr_decay': 0., 'window': 'auto', 'frames': 'middle',
+    'image_column': None, 'class_column': (), 'group_columns': (), 'class_map': ()}
 
 
 def complete_saved(

@@ -6,6 +6,7 @@
 __all__ = ['NOT_CONVERTIBLE', 'setting', 'describe_range', 'describe_expected', 'convert_value', 'check_ranges', 'make_settings']
 
 # %% ../../nbs/120_core.settings.ipynb #c02
+import csv
 import math
 import re
 import types
@@ -81,8 +82,15 @@ def _to_number(value, kind: type):
     return kind(number)
 
 # %% ../../nbs/120_core.settings.ipynb #c23
+def _split_text(text: str) -> list[str]:
+    "Split a text at its commas, except within double quotes: `a,\"b, c\"`."
+    return next(csv.reader([text], skipinitialspace=True), []) if '"' in text else text.split(',')
+
+
 def _to_tuple(value, kind: type) -> tuple:
-    parts = [] if value is None else value.split(',') if isinstance(value, str) else value
+    parts = [] if value is None else _split_text(value) if isinstance(value, str) else value
+    parts = [f"{old}={'' if new is None else new}" for old, new in parts.items()] if isinstance(parts, dict) else parts
+    parts = [parts] if isinstance(parts, (int, float)) and not isinstance(parts, bool) else parts  # papermill's -p classes 4
     if not isinstance(parts, (list, tuple)):
         raise TypeError
     parts = [convert_value(part, kind) for part in parts]

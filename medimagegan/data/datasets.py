@@ -16,15 +16,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-
 # %% ../../nbs/260_data.datasets.ipynb #c03
 from ..core.errors import UserError, did_you_mean
 from ..core.seeds import make_rng
 from .pixels import IMAGE_SUFFIXES, INSTALL_DICOM, NIFTI_SUFFIXES, SUFFIXES
+from .listing import Listing
 from .dicom import read_patient
-from .images import list_images
 from .decoding import ReadingRules, read_files
-from .labels import join_groups, match_labels, read_labels
+from .tables import Answers
+from .answers import collect_answers
+from .labels import Reading
+from .reading import count_groups, report_reading, understand
+from .scans import join_groups
 from .imagesets import ImageSet
 
 # %% ../../nbs/260_data.datasets.ipynb #c10
@@ -33,42 +36,31 @@ def _escape_unprintable(name: str) -> str:
     return ''.join(c if unicodedata.category(c) not in ('Cc', 'Cs', 'Zl', 'Zp') else ascii(c)[1:-1] for c in name)
 
 # %% ../../nbs/260_data.datasets.ipynb #c11
-def _find_files(
-    folder: str | Path,
-) -> tuple[list[str], list[tuple[str, str]]]:  # Relative paths, and (file, reason) of those left out
-    "List the image files whose names can be stored. Raises `UserError` if the folder does not exist."
-    if not Path(folder).is_dir():
-        raise UserError(f'path: {folder}' + (' is not a folder' if Path(folder).exists() else ': no such folder'))
-    names = {file: _escape_unprintable(file) for file in list_images(folder)}
+def _storable_names(
+    rows: pd.DataFrame,  # Column `path`
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Rows whose names can be stored, and (file, reason) of the others
+    "Leave out files whose names cannot be stored."
+    shown = rows['path'].map(_escape_unprintable)
+    kept = shown == rows['path']
     reason = 'its name contains characters that cannot be stored; rename it'
-    rejected = [(shown, reason) for file, shown in names.items() if shown != file]
-    return [file for file, shown in names.items() if shown == file], rejected
+    return rows[kept], [(name, reason) for name in shown[~kept]]
+
 
 # %% ../../nbs/260_data.datasets.ipynb #c14
-def _class_from_folder(folder: str | Path, files: list[str]) -> pd.DataFrame:  # Columns `path`, `class`, `group`
-    "Take the first sub-folder of each file as its class. Raises `UserError` if only some files are in sub-folders."
-    folders = [f.split('/', 1)[0] if '/' in f else '' for f in files]
-    if '' in folders and any(folders):
-        raise UserError(f'path: {folder} has images beside its sub-folders and in them: '
-                        'move them all into sub-folders, or all out of them, or add a metadata.csv')
-    return pd.DataFrame({'path': files, 'class': [f or 'images' for f in folders], 'group': ''})
-
-# %% ../../nbs/260_data.datasets.ipynb #c15
 def _label_files(
-    folder: str | Path,
-    labels: str | None,  # A table elsewhere; None: one in the folder, if it is there
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Columns `path`, `class`, `group`; (file, reason) of others
+    folder: str | Path, answers: Answers
+) -> tuple[pd.DataFrame, list[tuple[str, str]], Reading, Listing]:  # Rows, (file, reason) of others, what was understood
     "Find the images of a folder with their classes. Raises `UserError` if there are none."
-    files, unnamed = _find_files(folder)
-    tables = [Path(folder, name) for name in ('metadata.csv', 'manifest.csv')]
-    table = labels or next((table for table in tables if table.exists()), None)
-    rows, lost = match_labels(files, read_labels(table)) if table else (_class_from_folder(folder, files), [])
+    rows, lost, reading, listing = understand(folder, answers)
+    rows, unnamed = _storable_names(rows)
     if not len(rows):
-        suffixes = ', '.join(IMAGE_SUFFIXES)
-        raise UserError(f'path: {folder} has no image ({suffixes})' + (f' that {table} names' if table else ''))
-    return rows, lost + unnamed
+        tables, links = ' and '.join(reading.tables), '; '.join(f'{link} is {why}' for link, why in listing.links)
+        raise UserError(f"path: {folder} has no image ({', '.join(IMAGE_SUFFIXES)})"
+                        + (f' that {tables} names' if tables else '') + (f'; {links}' if links else ''))
+    return rows, lost + unnamed, reading, listing
 
-# %% ../../nbs/260_data.datasets.ipynb #c19
+
+# %% ../../nbs/260_data.datasets.ipynb #c18
 def _choose_classes(
     available: set[str],
     classes: tuple[str, ...],  # Empty: all
@@ -78,17 +70,19 @@ def _choose_classes(
     names = tuple(sorted(available))
     for name in classes:
         if name not in names:
-            raise UserError(f"classes: {name!r} is not in {folder}: {', '.join(names[:20])}{did_you_mean(name, names)}")
+            comma = next((f', which is one class: write \'"{c}"\'' for c in names if ',' in c and name in map(str.strip, c.split(','))), '')
+            near = comma or did_you_mean(name, names)
+            raise UserError(f"classes: {name!r} is not in {folder}: {', '.join(names[:20])}{near}")
     return tuple(sorted(set(classes))) or names
 
-# %% ../../nbs/260_data.datasets.ipynb #c20
+# %% ../../nbs/260_data.datasets.ipynb #c19
 def _choose_rows(rows: pd.DataFrame, n: int | None, seed: int) -> pd.DataFrame:
     "Return `n` random rows in their old order, or all of them."
     if not n or n >= len(rows):
         return rows
     return rows.iloc[np.sort(make_rng(seed, 'choice of images').permutation(len(rows))[:n])]
 
-# %% ../../nbs/260_data.datasets.ipynb #c23
+# %% ../../nbs/260_data.datasets.ipynb #c22
 def _find_groups(
     folder: Path,
     rows: pd.DataFrame,  # Columns `path`, `group`
@@ -109,7 +103,7 @@ def _find_groups(
     notes = (f'all DICOM files name one patient: held out {by}',) if one_patient else ()
     return dict(zip(rows['path'], join_groups(known), strict=True)), notes
 
-# %% ../../nbs/260_data.datasets.ipynb #c27
+# %% ../../nbs/260_data.datasets.ipynb #c26
 def _describe_rejected(
     n: int,  # Images that were to be read
     bad: dict[str, str],  # {file: reason} of those that could not be read
@@ -123,40 +117,46 @@ def _describe_rejected(
         notes.append(f'{len(names)} left out, {reason}; the first: {names[0]}')
     return tuple(notes)
 
-# %% ../../nbs/260_data.datasets.ipynb #c29
-def _choose_images(
-    path: str | Path, labels: str | None, classes: tuple[str, ...], n_images: int | None, seed: int
-) -> tuple[pd.DataFrame, tuple[str, ...], list[tuple[str, str]]]:  # Rows, names of classes, (file, reason) of others
-    "Find the images of a folder, with their classes, and choose among them."
-    rows, lost = _label_files(path, labels)
-    names = _choose_classes(set(rows['class']), classes, path)
-    return _choose_rows(rows[rows['class'].isin(names)], n_images, seed), names, lost
+# %% ../../nbs/260_data.datasets.ipynb #c28
+def _choose_images(path: str | Path, answers: Answers, classes: tuple[str, ...], n_images: int | None, seed: int):
+    """Find the images of a folder, with their classes, and choose among them.
 
-# %% ../../nbs/260_data.datasets.ipynb #c31
+    Returns rows, names of classes, (file, reason) of others, what was understood, and the list of files."""
+    rows, lost, reading, listing = _label_files(path, answers)
+    names = _choose_classes(set(rows['class']), classes, path)
+    return _choose_rows(rows[rows['class'].isin(names)], n_images, seed), names, lost, reading, listing
+
+
+# %% ../../nbs/260_data.datasets.ipynb #c30
 def _describe_source(folder, image_size, labels, classes, n_images, seed) -> str:
     "Name a choice of images in words, for the cache."
     chosen = [str(Path(labels).absolute())] if labels else []
     chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
     return ', '.join([str(folder), f'{image_size} px', *chosen])
 
-# %% ../../nbs/260_data.datasets.ipynb #c32
+# %% ../../nbs/260_data.datasets.ipynb #c31
 def read_folder(
     path: str | Path,  # Class sub-folders, a flat folder, or a folder with a table
     image_size: int = 64,  # Side of the square images, in pixels
     channels: int = 3,  # 3 for RGB, 1 for grey
     classes: tuple[str, ...] = (),  # Only these; empty: all
-    labels: str | None = None,  # The table, if it is not `metadata.csv` or `manifest.csv` in the folder
+    labels: str | None = None,  # The table, if it is not found in the folder, or a file of answers
     workers: int = 2,  # Threads that read
     n_images: int | None = None,  # At most so many, chosen at random
     seed: int = 0,  # Of that choice
     progress: Callable = iter,  # Wraps the loop over images, as `tqdm` does
+    answers: Answers | None = None,  # What the user says about tables and columns; takes the place of `labels`
     window: str = 'auto',  # Of CT, one of `WINDOWS`
     frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
 ) -> ImageSet:
     "Read the images of a folder; list bad files in `rejected`. Raises `UserError` if no image is left."
-    rows, names, lost = _choose_images(path, labels, classes, n_images, seed)
+    answers = answers or collect_answers(labels)
+    rows, names, lost, reading, listing = _choose_images(path, answers, classes, n_images, seed)
+    labels = ', '.join(answers.tables) or None
     folder, files = Path(path).absolute(), list(rows['path'])
     groups, group_notes = _find_groups(folder, rows)
+    count_groups(reading, pd.Series(groups))
+    report_reading(reading, listing)
     source = _describe_source(folder, image_size, labels, classes, n_images, seed)
     rules = ReadingRules(image_size, channels, window, frames)
     images, bad, where, remarks = read_files(folder, files, source, rules, workers, progress)
@@ -166,5 +166,5 @@ def read_folder(
         raise UserError(f'path: {path}: none of its {len(rows)} images can be read; the first: {first}')
     return ImageSet(images, torch.tensor([names.index(c) for c in good['class']]), names, tuple(good['path']),
                     tuple(groups[file] or f'image {file}' for file in good['path']),
-                    rejected=tuple(bad.items()) + tuple(lost),
-                    notes=_describe_rejected(len(rows), bad, lost) + group_notes + remarks, where=where)
+                    rejected=tuple(bad.items()) + tuple(lost), parts=tuple(good['split']) if any(good['split']) else (),
+                    notes=_describe_rejected(len(rows), bad, lost) + group_notes + remarks, where=where, reading=reading)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 # %% ../../nbs/250_data.imagesets.ipynb #c03
 from ..core.seeds import make_rng
+from .labels import Reading
 
 # %% ../../nbs/250_data.imagesets.ipynb #c07
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class ImageSet:
     notes: tuple[str, ...] = ()  # Remarks on how the images were read, for the user
     rows: Tensor | None = None  # (N,), int64: position of each image in `store`; None: the same order
     where: str = 'in memory'  # Where `store` is, in words
+    parts: tuple[str, ...] = ()  # Part of each image in a published split, '' if it has none; empty: no split
+    reading: Reading | None = None  # What was understood of the folder
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,7 +65,8 @@ class ImageSet:
         factors = None if self.factors is None else self.factors.iloc[chosen].reset_index(drop=True)
         rows = torch.tensor(chosen, dtype=torch.int64)
         rows = rows if self.rows is None else self.rows[rows]
-        return replace(self, rows=rows, labels=self.labels[chosen], factors=factors, rejected=(), notes=(),
+        parts = tuple(self.parts[i] for i in chosen) if self.parts else ()
+        return replace(self, rows=rows, labels=self.labels[chosen], factors=factors, rejected=(), notes=(), parts=parts,
                        files=tuple(self.files[i] for i in chosen), groups=tuple(self.groups[i] for i in chosen))
 
 # %% ../../nbs/250_data.imagesets.ipynb #c13

@@ -51,12 +51,12 @@ def read_shuffled(
     progress: Callable = iter,  # Wraps the loop over images
     window: str = 'auto',  # Of CT, one of `WINDOWS`
     frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
-) -> ImageSet:  # In RGB; `rejected` lists the files that could not be read
+) -> ImageSet:  # In RGB; `rejected` lists the files that could not be read, `notes` what was understood
     "Read a folder of images in random order."
     data = read_folder(path, size, 3, workers=workers, n_images=most, seed=seed, progress=progress, window=window,
                        frames=frames)
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
-    return replace(data.subset(order), rejected=data.rejected)
+    return replace(data.subset(order), rejected=data.rejected, notes=tuple(data.reading.report))
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c16
 def drop_known(
@@ -136,6 +136,8 @@ def score_folders(
                                progress=partial(progress, 'fakes'))
     scores |= {'fakes': str(fakes), 'reals': str(reals), 'reference_folder': str(reference or ''),
                'trained_on_too': len(given) - len(held) if given else 0,
+               'read': {name: list(some.notes) if some else [] for name, some in
+                        (('fakes', generated), ('reals', train), ('reference', given))},
                'unreadable': {name: len(some.rejected) if some else 0 for name, some in
                               (('fakes', generated), ('reals', train), ('reference', given))}}
     return scores, {'real': tile_images(real.reference[:48]), 'fake': tile_images(generated[:48]), 'closest': closest}

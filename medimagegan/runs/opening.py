@@ -103,7 +103,7 @@ def check_same_split(
 ) -> None:
     "Raise `UserError` where an unfinished run was started on other images."
     started = list_checkpoints(folder.checkpoint) and (folder.path / 'split.csv').exists()
-    if started and not folder.split.equals(table.astype(str)):
+    if started and not folder.split.equals(table.astype(str).reindex(columns=list(folder.split))):  # earlier versions wrote fewer columns
         raise UserError(f'path: {cfg.path} has other images than when {folder.path} was started '
                         f'({len(folder.split)} then, {len(table)} now): images held out now may have been trained on; '
                         'choose another `run` name')

@@ -66,7 +66,8 @@ def find_notes(run: OpenRun) -> list[str]:
 # %% ../../nbs/520_runs.training_run.ipynb #c09
 def describe_start(run: OpenRun) -> list[str]:
     "Describe an opened run in the lines that are logged first."
-    gan, lines = run.gan, [f'note: {note}' for note in find_notes(run)]
+    report = run.data.reading.report if run.data.reading else []
+    gan, lines = run.gan, [*report, *(f'note: {note}' for note in find_notes(run))]
     within = f' and {gan.batch} steps' if gan.batch else ''
     resumes = f'; resumes after epoch {gan.epoch}{within}' if gan.step else ''
     images = describe_images(run.train_set, run.held)
