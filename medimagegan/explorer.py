@@ -163,7 +163,8 @@ class Explorer(widgets.VBox):
         c, scores = self.controls, widgets.HTML(scores_html(folder))
         buttons = widgets.HBox([*([c['find']] if folder else []), c['png'], c['gif']])
         right = widgets.VBox([widgets.HBox([c['left'], c['right']]), c['between'], buttons, self.text, scores])
-        super().__init__([widgets.HBox([c['seed'], c['class'], c['truncation']]), self.grid, widgets.HBox([self.image, self.pair, right])])
+        below = widgets.HBox([self.image, self.pair, right], layout=widgets.Layout(align_items='flex-start'))
+        super().__init__([widgets.HBox([c['seed'], c['class'], c['truncation']]), self.grid, below])
         self.choose()
 
     def chosen(self) -> tuple[int, int]:

@@ -19,7 +19,7 @@ PUBLIC = {
     'load_generator': 'gan.generators', 'sample': 'gan.sampling',
     'walk': 'gan.walks', 'write_animation': 'gan.walks', 'write_onnx': 'gan.export',
     'score_folders': 'evaluate.folders', 'summary': 'evaluate.evaluation',
-    'run': 'runs.launcher', 'explore': 'explorer', 'RunFolder': 'runs.folder', 'write_report': 'runs.report',
+    'run': 'runs.launcher', 'explore': 'explorer', 'watch': 'watching', 'RunFolder': 'runs.folder', 'write_report': 'runs.report',
     'load_suite': 'studies.suites', 'run_suite': 'studies.suite_runs', 'synthesize': 'studies.synthesis',
     'load_balance': 'studies.balance', 'run_balance': 'studies.balance_report',
 }
