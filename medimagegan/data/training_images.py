@@ -17,8 +17,8 @@ from .answers import collect_answers
 from .imagesets import ImageSet
 from .datasets import read_folder
 from .phantoms import make_phantoms
-from .splits import (
-    GROUP_COLUMN, apply_split, group_kinds, has_parts, mend_parts, read_split, split_holdout)
+from .parts import group_kinds, has_parts, mend_parts
+from .splits import GROUP_COLUMN, apply_split, read_split, split_holdout
 
 # %% ../../nbs/290_data.training_images.ipynb #c07
 def open_images(
