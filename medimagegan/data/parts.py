@@ -23,17 +23,11 @@ def has_parts(data: ImageSet) -> bool:
 def mend_parts(
     published: tuple[str, ...],  # Part of each image, '' if it has none
     groups: tuple[str, ...],
-    own: list[str],  # Parts of a new split, in which no group is in two parts
-) -> list[str]:  # The published parts, without a group in two of them
-    "Keep a published split, except where a group is in two of its parts, and where it lacks a part."
+) -> list[str]:
+    "Keep a published split, except that a group in several parts goes to the last of them. Images without a part are for training."
     order = {part: k for k, part in enumerate(('', *PARTS))}
-    table = pd.DataFrame({'part': [order[part] for part in published], 'group': groups, 'own': own})
-    table['part'] = table.groupby('group')['part'].transform('max')
-    parts = table['part'].map(dict(enumerate(('', *PARTS))))
-    if not {'validation', 'test'} <= set(published):  # the missing part is taken from the training images
-        missing = 'validation' if 'validation' not in published else 'test'
-        parts = parts.where((parts != 'train') | (table['own'] != missing), missing)
-    return list(parts.where(parts != '', table['own']))
+    table = pd.DataFrame({'part': [order[part] for part in published], 'group': groups})
+    return list(table.groupby('group')['part'].transform('max').map(dict(enumerate(('train', *PARTS)))))
 
 # %% ../../nbs/275_data.parts.ipynb #c09
 def group_kinds(

@@ -312,7 +312,9 @@ def describe_reading(
     "Describe what was understood in one line."
     source = f"{' and '.join(map(str, reading.tables))}" if reading.tables else 'folders'
     layout = f' ({reading.layout})' if reading.layout else ''
-    columns = ', '.join(f'{role}: {column}' for role, column in reading.columns.items()) or 'one class for all'
+    order = ('image', 'class', 'lesion', 'patient')
+    named = sorted(reading.columns.items(), key=lambda pair: order.index(pair[0]) if pair[0] in order else len(order))
+    columns = ', '.join(f'{role}: {column}' for role, column in named) or 'one class for all'
     classes = [f'{n} {name}' for name, n in reading.classes.items()]
     counts = ', '.join(classes[:most]) + (f' and {len(classes) - most} more classes' if len(classes) > most else '')
     parts = '; parts: ' + ', '.join(f'{n} {part}' for part, n in reading.parts.items()) if reading.parts else ''

@@ -91,6 +91,16 @@ def _require_all_parts(table: pd.DataFrame, folder: str | Path) -> None:
                             f'too few to have one in {missing[0]} too')
 
 # %% ../../nbs/280_data.splits.ipynb #c22
+def _fill_parts(parts: list[str], labels: np.ndarray, groups: tuple[str, ...], shares: tuple[float, float], seed: int) -> list[str]:
+    "Take the parts that are missing from the training images, whole groups at a time."
+    train = [i for i, part in enumerate(parts) if part == 'train']
+    missing = {part: share for part, share in zip(PARTS[1:3], shares, strict=True) if part not in parts}
+    names, wanted = ['train', *missing], [1 - sum(missing.values()), *missing.values()]
+    chosen = assign_groups(labels[train], tuple(groups[i] for i in train), tuple(wanted), seed) if missing and train else []
+    new = {i: names[k] for i, k in zip(train, chosen, strict=False)}
+    return [new.get(i, part) for i, part in enumerate(parts)]
+
+# %% ../../nbs/280_data.splits.ipynb #c23
 def make_split(
     data: ImageSet,  # From `read_folder`
     folder: str | Path,  # The same folder
@@ -103,16 +113,17 @@ def make_split(
         raise UserError(f'shares: expected two numbers above 0 with a sum below 1, got {shares[0]:g} and {shares[1]:g}')
     hashes = perceptual_hashes(data, turned=True)
     groups = merge_duplicate_groups(data.groups, hashes)
-    parts = [PARTS[part] for part in assign_groups(data.labels.numpy(), groups, (1 - sum(shares), *shares), seed)]
+    parts = mend_parts(data.parts, groups) if keep else ['train'] * len(data)
+    parts = _fill_parts(parts, data.labels.numpy(), groups, shares, seed)
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[k] for k in data.labels], 'group': groups,
-                          'split': mend_parts(data.parts, groups, parts) if keep else parts})
+                          'split': parts})
     table['sha256'] = [hash_file(Path(folder) / file) for file in data.files]
     table['phash'] = pack_hashes(hashes[:, 0])
     table[GROUP_COLUMN] = group_kinds(groups)
     _require_all_parts(table, folder)
     return table
 
-# %% ../../nbs/280_data.splits.ipynb #c29
+# %% ../../nbs/280_data.splits.ipynb #c30
 def set_aside_reserve(
     table: pd.DataFrame,  # From `make_split`
     name: str,  # A class
@@ -130,17 +141,17 @@ def set_aside_reserve(
     moved = table['group'].isin(set(names) - kept) & (table['split'] == 'train')
     return table.assign(split=table['split'].where(~moved, 'reserve'))
 
-# %% ../../nbs/280_data.splits.ipynb #c32
+# %% ../../nbs/280_data.splits.ipynb #c33
 def _name_two(rows: pd.DataFrame) -> str:
     "Name the files and parts of the first two rows."
     return ' and '.join(f"{row['file']} ({row['split']})" for _, row in rows.iloc[:2].iterrows())
 
-# %% ../../nbs/280_data.splits.ipynb #c33
+# %% ../../nbs/280_data.splits.ipynb #c34
 def _unpack_hashes(table: pd.DataFrame) -> np.ndarray:  # (N, 256), bool
     "Return the perceptual hashes of a split as bits."
     return unpack_hashes(list(table['phash']))
 
-# %% ../../nbs/280_data.splits.ipynb #c34
+# %% ../../nbs/280_data.splits.ipynb #c35
 def _check_shared(
     table: pd.DataFrame,
     column: str,  # `sha256` or `group`
@@ -155,7 +166,7 @@ def _check_shared(
         name = f' ({value})' if column == 'group' else ''
         raise UserError(f'{where}: {_name_two(leak)}: {meaning}{name} in two parts')
 
-# %% ../../nbs/280_data.splits.ipynb #c35
+# %% ../../nbs/280_data.splits.ipynb #c36
 def _check_near_duplicates(table: pd.DataFrame, where: str) -> None:
     "Raise `UserError` if two images that look the same, in the same orientation, are in two parts."
     hashes, part = _unpack_hashes(table), table['split'].to_numpy()
@@ -166,7 +177,7 @@ def _check_near_duplicates(table: pd.DataFrame, where: str) -> None:
             two = table.iloc[[start + leaks[0][0], leaks[0][1]]]
             raise UserError(f'{where}: {_name_two(two)}: the same image in two parts')
 
-# %% ../../nbs/280_data.splits.ipynb #c36
+# %% ../../nbs/280_data.splits.ipynb #c37
 def check_split(
     table: pd.DataFrame,  # A row for each image: `COLUMNS`
     where: str = 'split',  # What it is called, for the error
@@ -179,7 +190,7 @@ def check_split(
     _check_shared(table, 'group', 'one lesion or patient', where)
     _check_near_duplicates(table, where)
 
-# %% ../../nbs/280_data.splits.ipynb #c42
+# %% ../../nbs/280_data.splits.ipynb #c43
 def write_split(
     table: pd.DataFrame,  # From `make_split`
     file: str | Path,  # New
@@ -191,7 +202,7 @@ def write_split(
     write_table(table, file)
     return Path(file)
 
-# %% ../../nbs/280_data.splits.ipynb #c43
+# %% ../../nbs/280_data.splits.ipynb #c44
 def _describe_format_error(table: pd.DataFrame) -> str | None:  # None: none
     "Describe what is wrong with the columns and values of a split."
     missing = [name for name in COLUMNS if name not in table]
@@ -207,7 +218,7 @@ def _describe_format_error(table: pd.DataFrame) -> str | None:  # None: none
         return f'phash: expected {HASH_BITS // 4} hexadecimal digits'
     return None
 
-# %% ../../nbs/280_data.splits.ipynb #c44
+# %% ../../nbs/280_data.splits.ipynb #c45
 def read_split(
     file: str | Path,  # From `write_split`
 ) -> pd.DataFrame:
@@ -222,7 +233,7 @@ def read_split(
     check_split(table, f'split: {file}')
     return table
 
-# %% ../../nbs/280_data.splits.ipynb #c48
+# %% ../../nbs/280_data.splits.ipynb #c49
 def _find_row(
     file: str,  # Relative path
     sha256: str,  # Of its bytes
@@ -241,7 +252,7 @@ def _find_row(
                         'it must not be trained on; remove it')
     return row
 
-# %% ../../nbs/280_data.splits.ipynb #c49
+# %% ../../nbs/280_data.splits.ipynb #c50
 def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
     "Name the image of the split that an image (1, C, H, W) looks like; '' if there is none."
     distances = hamming_distances(perceptual_hashes(image, turned=True), _unpack_hashes(split))[0]
@@ -250,7 +261,7 @@ def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
     row = split.iloc[int(distances.argmin())]
     return f", and is {row['file']}, an image for {row['split']}, in a changed form"
 
-# %% ../../nbs/280_data.splits.ipynb #c50
+# %% ../../nbs/280_data.splits.ipynb #c51
 def _look_up_images(
     data: ImageSet, folder: str | Path, split: pd.DataFrame
 ) -> pd.DataFrame:  # Columns `split`, `sha256`; a row for each image
@@ -269,7 +280,7 @@ def _look_up_images(
         found.append((row.split, sha256))
     return pd.DataFrame(found, columns=['split', 'sha256'])
 
-# %% ../../nbs/280_data.splits.ipynb #c52
+# %% ../../nbs/280_data.splits.ipynb #c53
 def _check_groups(data: ImageSet, parts: pd.Series, folder: str | Path) -> None:
     "Raise `UserError` if a group of the images is in two parts."
     groups = np.array(data.groups)
@@ -279,7 +290,7 @@ def _check_groups(data: ImageSet, parts: pd.Series, folder: str | Path) -> None:
         raise UserError(f'path: {folder}: {_name_two(leak)}: one lesion or patient ({n_parts.idxmax()}) in two parts, '
                         'which the split does not know')
 
-# %% ../../nbs/280_data.splits.ipynb #c53
+# %% ../../nbs/280_data.splits.ipynb #c54
 def apply_split(
     data: ImageSet,  # From `read_folder`; all classes or some
     folder: str | Path,  # The same folder
