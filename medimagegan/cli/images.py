@@ -74,7 +74,7 @@ def describe_split(
     table,  # A row an image, from `make_split`
 ) -> str:  # A line a class, and what the split does not know
     "Count the images of each class in each part, and the groups that stay together."
-    from medimagegan.data.splits import HASH_FINDS, PARTS, warn_of_groups
+    from medimagegan.data.parts import HASH_FINDS, PARTS, warn_of_groups
     lines = []
     for name, mine in table.groupby('class'):
         counts = ', '.join(f'{int((mine.split == part).sum())} {part}' for part in PARTS[:3])

@@ -26,7 +26,7 @@ from .decoding import ReadingRules, read_files
 from .tables import Answers
 from .answers import collect_answers
 from .labels import Reading
-from .reading import count_groups, report_reading, understand
+from .reading import count_images, report_reading, understand
 from .scans import join_groups
 from .imagesets import ImageSet
 
@@ -155,7 +155,7 @@ def read_folder(
     labels = ', '.join(answers.tables) or None
     folder, files = Path(path).absolute(), list(rows['path'])
     groups, group_notes = _find_groups(folder, rows)
-    count_groups(reading, pd.Series(groups))
+    count_images(reading, rows.assign(group=[groups[file] for file in files]))
     report_reading(reading, listing)
     source = _describe_source(folder, image_size, labels, classes, n_images, seed)
     rules = ReadingRules(image_size, channels, window, frames)

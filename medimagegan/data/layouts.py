@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SPELLINGS', 'NESTED_CLASSES', 'PART_WORDS', 'DIAGNOSES', 'FINDINGS', 'NO_CLASSES', 'MALIGNANT_CODES', 'LAYOUTS',
-           'EXTRA_TABLES', 'NAME_PATTERNS', 'plain_name', 'Layout', 'find_layout', 'find_bare_layout',
+           'EXTRA_TABLES', 'NAME_PATTERNS', 'plain_name', 'Layout', 'find_layout', 'is_image_name', 'find_bare_layout',
            'patient_from_name', 'is_container', 'part_of_folder', 'is_mask']
 
 # %% ../../nbs/232_data.layouts.ipynb #c02
@@ -131,6 +131,11 @@ def find_layout(
 
 # %% ../../nbs/232_data.layouts.ipynb #c20
 _IS_ISIC, _IS_FILE = re.compile(r'ISIC_\d{7}', re.I), re.compile(r'.*\.(jpe?g|png|tiff?|bmp|gif|dcm|webp)', re.I)
+
+
+def is_image_name(text: str) -> bool:
+    "Return whether a text ends like the name of an image."
+    return _IS_FILE.fullmatch(text) is not None
 
 
 def find_bare_layout(

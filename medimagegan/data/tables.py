@@ -18,7 +18,8 @@ import pandas as pd
 # %% ../../nbs/236_data.tables.ipynb #c03
 from ..core.errors import UserError, did_you_mean, error_line
 from ..core.tables import restore_cell
-from .layouts import NESTED_CLASSES, SPELLINGS, Layout, find_bare_layout, find_layout, plain_name
+from .layouts import (
+    NESTED_CLASSES, SPELLINGS, Layout, find_bare_layout, find_layout, is_image_name, plain_name)
 
 # %% ../../nbs/236_data.tables.ipynb #c06
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def read_any_table(
     rows = [[restore_cell(cell) if "'" in cell else cell for cell in row] for row in rows]
     rows = [[cell.strip() for cell in row] for row in rows]
     bare = find_bare_layout(rows[:20])
-    headed = not bare and not any(is_file(cell) for cell in rows[0] if cell)
+    headed = not bare and not any(is_file(cell) or is_image_name(cell) for cell in rows[0] if cell)
     names = _unique(rows[0]) if headed else [f'column {i + 1}' for i in range(len(rows[0]))]
     table = Table(name or str(file), pd.DataFrame(rows[headed:], columns=names, dtype=str), headed)
     if bare:
@@ -217,11 +218,19 @@ def find_other_roles(
 def list_class_columns(
     table: Table,  # Its other roles are known
 ) -> list[str]:
-    "List the columns that may be the class, by their spelling: nested ones of the archives first."
+    """List the columns that may be the class, by their spelling: nested ones of the archives first.
+
+    Without a header, it is the one beside the image. Raises `UserError` if there are several."""
     if 'class' in table.roles:
         return [table.roles['class']]
     if table.layout and 'class' in table.layout.roles:
         return [table.column(table.layout.roles['class'])]
+    if not table.headed:
+        found = [c for c in table.rows if c not in table.roles.values()]
+        if len(found) > 1:
+            raise UserError(f"labels: {table.name} has no header: images are in {table.roles.get('image')}; "
+                            f"set class_column to one of {', '.join(found[:9])}")
+        return found
     found = [c for c in _columns_of(table, 'class') if c not in table.roles.values()]
     nested = [c for name in NESTED_CLASSES for c in found if plain_name(c) == name]
     return nested or found

@@ -17,8 +17,8 @@ from .answers import collect_answers
 from .imagesets import ImageSet
 from .datasets import read_folder
 from .phantoms import make_phantoms
-from .splits import (
-    GROUP_COLUMN, apply_split, group_kinds, has_parts, mend_parts, read_split, split_holdout)
+from .parts import group_kinds, has_parts, mend_parts
+from .splits import GROUP_COLUMN, apply_split, read_split, split_holdout
 
 # %% ../../nbs/290_data.training_images.ipynb #c07
 def open_images(
@@ -39,7 +39,7 @@ def follow_parts(
     cfg: TrainConfig,  # `holdout` and `seed`
 ) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; the others are for the test
     "Follow a published split: train on its training images, and hold out those for validation, or some of the former."
-    parts = mend_parts(data.parts, data.groups, ['train'] * len(data))
+    parts = mend_parts(data.parts, data.groups)
     train, held = ([i for i, part in enumerate(parts) if part == name] for name in ('train', 'validation'))
     if not held:
         mine, other = split_holdout(data.subset(train), cfg.holdout, cfg.seed)

@@ -1,0 +1,130 @@
+"""Tables and folders: the trial, answers that are saved, links, and splits that are published or know no patient."""
+import numpy as np
+import pytest
+from PIL import Image
+from trial_tables import GROUP_SPELLINGS, layouts, trial
+
+from medimagegan.core.config import make_config
+from medimagegan.core.errors import UserError
+from medimagegan.data.answers import collect_answers
+from medimagegan.data.datasets import read_folder
+from medimagegan.data.parts import UNKNOWN_GROUPS, warn_of_groups
+from medimagegan.data.reading import report_reading, understand
+from medimagegan.data.splits import GROUP_COLUMN, make_split
+from medimagegan.data.training_images import split_images
+
+
+def test_the_trial_holds():
+    told = trial()
+    assert not [f'{name}: {wrong}' for name, wrong in told if wrong]
+    assert len(layouts()) >= 25 and len(GROUP_SPELLINGS) >= 20 and len(told) >= 95
+
+
+def write_images(folder, names):
+    for i, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def ham(tmp_path):
+    "Make twelve images of six lesions, whose table is not called metadata.csv."
+    folder = write_images(tmp_path / 'images', [f'HAM10000_images_part_{1 + i // 6}/ISIC_{i:07}.jpg' for i in range(12)])
+    rows = [f'HAM_{i // 2},ISIC_{i:07},{("nv", "mel", "bkl")[i // 2 % 3]},histo' for i in range(12)]
+    (folder / 'HAM10000_metadata.csv').write_text('lesion_id,image_id,dx,dx_type\n' + '\n'.join(rows) + '\n')
+    return folder
+
+
+def test_what_was_understood_is_said_and_a_file_of_answers_makes_it_silent(ham, tmp_path):
+    data = read_folder(ham, 32)
+    assert data.reading.report == ['read from HAM10000_metadata.csv (HAM10000); image: image_id, class: dx, lesion: lesion_id; '
+                                   '4 bkl, 4 mel, 4 nv; 6 lesions']
+    answers = tmp_path / 'reading.yaml'
+    answers.write_text('tables: [images/HAM10000_metadata.csv]\nimage_column: image_id\nclass_column: dx\ngroup_columns: lesion_id\n'
+                       'class_map: {nv: nevus}\n')
+    again = read_folder(ham, 32, labels=str(answers))
+    assert again.reading.report == [] and again.groups == data.groups and again.classes == ('bkl', 'mel', 'nevus')
+
+
+def test_settings_say_what_a_file_of_answers_says(ham):
+    cfg = make_config({'path': str(ham), 'image_column': 'image_id', 'class_column': 'dx', 'group_columns': 'Lesion ID',
+                       'class_map': {'nv': 'nevus', 'bkl': ''}})
+    assert cfg.class_map == ('nv=nevus', 'bkl=')
+    rows, lost, reading, _ = understand(ham, collect_answers(None, cfg.image_column, cfg.class_column, cfg.group_columns, cfg.class_map))
+    assert reading.classes == {'mel': 4, 'nevus': 4} and reading.n_groups == 4
+    assert {reason for _, reason in lost} == {'of a class that class_map leaves out'}
+
+
+def test_a_split_that_knows_no_patient_says_so_in_its_table(tmp_path):
+    folder = write_images(tmp_path / 'images', [f'{kind}/{i}.png' for kind in ('a', 'b') for i in range(5)])
+    data = read_folder(folder, 32)
+    table = make_split(data, folder)
+    assert set(table[GROUP_COLUMN]) == {'unknown'} and warn_of_groups(tuple(table['group'])) == UNKNOWN_GROUPS
+    run, _, _ = split_images(data, make_config({'path': str(folder), 'image_size': 32}))
+    assert set(run[GROUP_COLUMN]) == {'unknown'}
+    assert any('no lesion or patient is known' in line for line in data.reading.report)
+
+
+def test_folders_of_a_split_are_followed_and_their_test_images_left_alone(tmp_path):
+    folder = write_images(tmp_path / 'set', [f'{part}/{kind}/{i}.png' for part in ('train', 'test') for kind in ('a', 'b') for i in range(6)])
+    data = read_folder(folder, 32)
+    assert data.classes == ('a', 'b')
+    table, chosen, held = split_images(data, make_config({'path': str(folder), 'image_size': 32}))
+    assert {data.files[i].split('/')[0] for i in chosen + held} == {'train'} and (table['split'] == 'test').sum() == 12
+    split = make_split(data, folder).set_index('file')
+    assert set(split['split'][[f.startswith('test/') for f in split.index]]) == {'test'} and 'validation' in set(split['split'])
+
+
+def test_a_patient_in_two_published_parts_is_not_torn(tmp_path):
+    names = [f'{i}.png' for i in range(48)]
+    folder = write_images(tmp_path / 'set', names)
+    rows = [f'{name},{"ab"[i // 24]},P{i // 2},{("train", "test")[i % 12 == 3]}' for i, name in enumerate(names)]
+    (folder / 'metadata.csv').write_text('image,label,Patient ID,split\n' + '\n'.join(rows) + '\n')
+    data = read_folder(folder, 32)
+    table = make_split(data, folder)
+    assert table.groupby('group')['split'].nunique().max() == 1
+    run, _, _ = split_images(data, make_config({'path': str(folder), 'image_size': 32}))
+    assert run.groupby('group')['split'].nunique().max() == 1
+
+
+def test_links_are_followed_once_and_others_are_named(tmp_path):
+    folder = write_images(tmp_path / 'set', ['nevus/a.png', 'wart/b.png'])
+    elsewhere = write_images(tmp_path / 'elsewhere', ['c.png'])
+    (folder / 'again').symlink_to(folder / 'nevus')
+    (folder / 'nevus' / 'loop').symlink_to(folder)
+    (folder / 'out').symlink_to(elsewhere)
+    rows, _, reading, listing = understand(folder)
+    said = '\n'.join(report_reading(reading, listing).report)
+    assert list(rows['path']) == ['nevus/a.png', 'wart/b.png']
+    assert 'out is a link that leads out of the data set' in said and 'nevus/loop is a link to a folder above it (a loop)' in said
+
+
+def test_formats_of_other_suffixes_are_read_or_counted(tmp_path):
+    folder = write_images(tmp_path / 'set', ['a.png'])
+    for name, kind in (('b.jfif', 'JPEG'), ('c.jpe', 'JPEG'), ('d.gif', 'GIF'), ('e', 'PNG')):
+        Image.new('RGB', (32, 32), 'red').save(folder / name, kind)
+    (folder / 'notes.docx').touch()
+    data = read_folder(folder, 32)
+    assert data.files == ('a.png', 'b.jfif', 'c.jpe', 'd.gif', 'e')
+    assert understand(folder)[3].ignored == [('notes.docx', '.docx is no image')]
+
+
+def test_a_row_without_a_class_and_a_file_without_a_row_are_each_counted_once(tmp_path):
+    folder = write_images(tmp_path / 'set', ['a.png', 'b.png', 'c.png', 'd.png'])
+    (folder / 'metadata.csv').write_text('image,dx\na,x\nb,\nz,x\nc,y\n')
+    data = read_folder(folder, 32)
+    assert dict(data.rejected) == {'b': 'in the table without a class', 'z': 'in the table, but no such file', 'd.png': 'no row in the table'}
+    assert len(data.rejected) == 3
+
+
+def test_class_names_with_commas_can_be_given(tmp_path):
+    assert make_config({'classes': '"nevus, blue",wart'}).classes == ('nevus, blue', 'wart')
+    folder = write_images(tmp_path / 'set', ['nevus, blue/a.png', 'wart/b.png'])
+    assert read_folder(folder, 32, classes=('nevus, blue',)).files == ('nevus, blue/a.png',)
+    with pytest.raises(UserError, match='which is one class: write'):
+        read_folder(folder, 32, classes=('nevus', 'blue'))
+
+
+def test_a_number_as_a_class_means_the_same_as_its_text():
+    assert make_config({'classes': 4}).classes == make_config({'classes': '4'}).classes == ('4',)
