@@ -15,8 +15,8 @@ from PIL import Image
 
 # %% ../../nbs/222_data.window.ipynb #c03
 from .color import apply_profile
-from .pixels import UnreadableImage
-from .dicom import copy_frame_groups, read_header, read_values
+from .pixels import UnreadableImage, shorten_error
+from .dicom import copy_frame_groups, is_dicom, read_header, read_values
 
 # %% ../../nbs/222_data.window.ipynb #c07
 def _read_table(
@@ -96,6 +96,8 @@ def _apply_voi_table(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness
 # %% ../../nbs/222_data.window.ipynb #c17
 def _series_of(file: str | Path) -> tuple:
     "Return what is equal for all images of a series; the file itself if it cannot be read."
+    if not is_dicom(file):  # a pipe would keep us waiting
+        return (str(file),)
     try:
         ds, _ = read_header(file)
     except Exception:  # pydicom raises all kinds of errors on damaged files; they are reported when the image is read
@@ -173,7 +175,7 @@ def _window_of_file(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness;
     is_rescaled = ds.get('ModalityLUTSequence') or rescale != (1, 0)
     return None if ds.BitsStored > 8 or ds.PixelRepresentation or is_rescaled else values / (2**ds.BitsStored - 1)
 
-
+# %% ../../nbs/222_data.window.ipynb #c22
 def _to_grey(stored: np.ndarray, ds, file, window: str, ranges: SeriesRanges, notes: list[str]) -> np.ndarray:
     "Convert stored values to brightness, 0 (black) to 1 (white)."
     values = _rescale(stored, ds)
@@ -190,7 +192,7 @@ def _to_grey(stored: np.ndarray, ds, file, window: str, ranges: SeriesRanges, no
         shown[_is_padding(stored, ds)] = ds.PhotometricInterpretation == 'MONOCHROME1'  # black after inversion
     return 1 - shown if ds.PhotometricInterpretation == 'MONOCHROME1' else shown
 
-# %% ../../nbs/222_data.window.ipynb #c23
+# %% ../../nbs/222_data.window.ipynb #c24
 def _apply_palette(values: np.ndarray, ds) -> np.ndarray:  # (H, W) -> (H, W, 3), 0 to 1
     "Replace indices by the colours of a palette (PS3.3 C.7.9)."
     if ds.get('SegmentedRedPaletteColorLookupTableData'):
@@ -215,7 +217,7 @@ def _to_colors(values: np.ndarray, ds, notes: list[str]) -> Image.Image:  # Mode
     image = Image.fromarray((values.clip(0, 1) * 255 + 0.5).astype(np.uint8))
     return apply_profile(image, bytes(ds.ICCProfile), notes) if ds.get('ICCProfile') else image
 
-# %% ../../nbs/222_data.window.ipynb #c25
+# %% ../../nbs/222_data.window.ipynb #c26
 def read_dicom(
     file: str | Path,
     channels: int,  # 3 for RGB, 1 for grey
@@ -238,11 +240,9 @@ def read_dicom(
             image = _to_colors(values, ds, notes)
         return image.convert('RGB' if channels == 3 else 'L')
     except Exception as error:  # pydicom raises all kinds of errors on damaged files
-        if isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno:
-            raise
-        raise UnreadableImage(f'damaged DICOM ({type(error).__name__})') from None
+        raise shorten_error(error, 'DICOM') from None
 
-# %% ../../nbs/222_data.window.ipynb #c26
+# %% ../../nbs/222_data.window.ipynb #c27
 def describe_dicom(
     file: str | Path,
     notes: list[str],  # Remarks are appended
@@ -255,6 +255,4 @@ def describe_dicom(
             notes.append(NO_WINDOW)
         return (int(ds.Columns), int(ds.Rows)), 1 if is_grey else 3, int(ds.BitsStored)
     except Exception as error:  # as above
-        if isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno:
-            raise
-        raise UnreadableImage(f'damaged DICOM ({type(error).__name__})') from None
+        raise shorten_error(error, 'DICOM') from None
