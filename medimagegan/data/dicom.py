@@ -173,7 +173,7 @@ def _check_decoder(syntax) -> None:  # `pydicom.uid.UID`
         install = 'pip install pylibjpeg pylibjpeg-openjpeg' if 'High-Throughput' in syntax.name else INSTALL_DICOM
         raise UnreadableImage(f'DICOM in {syntax.name}: its decoder is not installed: {install}')
 
-
+# %% ../../nbs/220_data.dicom.ipynb #c28
 def decode_pixels(
     ds,  # `pydicom.Dataset`
     frame: int = 0,
@@ -213,7 +213,7 @@ def read_values(file: str | Path, frame: int) -> np.ndarray:  # (H, W) or (H, W,
         raise UnreadableImage('DICOM without an image')
     return decode_pixels(ds, frame)
 
-# %% ../../nbs/220_data.dicom.ipynb #c36
+# %% ../../nbs/220_data.dicom.ipynb #c37
 def read_patient(file: str | Path) -> tuple[str, str]:  # Patient ID and study UID, never to be written; '' if missing
     "Read whose image a file is."
     tags = ('PatientID', 'StudyInstanceUID')
@@ -225,7 +225,7 @@ def read_patient(file: str | Path) -> tuple[str, str]:  # Patient ID and study U
     except Exception:  # such a file cannot be read as an image either, and is reported then
         return '', ''
 
-# %% ../../nbs/220_data.dicom.ipynb #c39
+# %% ../../nbs/220_data.dicom.ipynb #c40
 def list_decoders() -> list[str]:  # Names with versions
     "List the installed packages that decode DICOM."
     names = ('pydicom', 'python-gdcm', 'pylibjpeg-openjpeg')

@@ -16,7 +16,8 @@ from PIL import Image, ImageOps
 # %% ../../nbs/230_data.images.ipynb #c03
 from .color import apply_profile
 from medimagegan.data.pixels import (
-    DICOM_SUFFIXES, FORMATS, IMAGE_SUFFIXES, NIFTI_SUFFIXES, MAX_PIXELS, UnreadableImage, check_size, read_transparent_color, to_8bit,
+    DICOM_SUFFIXES, FORMATS, IMAGE_SUFFIXES, NIFTI_SUFFIXES, MAX_PIXELS, UnreadableImage, check_size, read_transparent_color, shorten_error,
+    to_8bit,
 )
 from .tiff import describe_tiff, read_tiff
 from .dicom import is_dicom
@@ -49,9 +50,7 @@ def _open_tiff(file: str | Path, read, notes: list[str]):  # What `read` returns
     try:
         return read(file, notes)
     except Exception as error:  # tifffile raises all kinds of errors on damaged files
-        if isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno:
-            raise
-        raise UnreadableImage(f'damaged TIFF ({type(error).__name__})') from None
+        raise shorten_error(error, 'TIFF') from None
 
 
 def _read_picture(file: str | Path, channels: int, notes: list[str]) -> Image.Image:  # Mode RGB or L, upright
@@ -105,7 +104,7 @@ def _read_upright(
     except Exception as error:  # decoders raise all kinds of errors on damaged files
         raise ValueError(_describe_error(error, file)) from None
 
-
+# %% ../../nbs/230_data.images.ipynb #c14
 def read_image(
     file: str | Path,  # A picture, DICOM or NIfTI
     image_size: int,  # Side of the square, in pixels
@@ -127,7 +126,7 @@ def read_image(
     return square.reshape(image_size, image_size, channels).transpose(2, 0, 1).copy()
 
 # %% ../../nbs/230_data.images.ipynb #c23
-_LOW_BITS = {'1': 1, 'L;2': 2, 'L;4': 4, 'P;1': 1, 'P;2': 2, 'P;4': 4}  # Pillow's names of what a PNG stores
+_STORED_BITS = {'1': 1, 'L;2': 2, 'L;4': 4, 'P;1': 1, 'P;2': 2, 'P;4': 4}  # Pillow's names of what a PNG stores
 
 
 def _describe_picture(file: str | Path, notes: list[str]) -> tuple[str, tuple[int, int], int, int]:
@@ -135,7 +134,7 @@ def _describe_picture(file: str | Path, notes: list[str]) -> tuple[str, tuple[in
     with Image.open(file, formats=FORMATS) as image:
         check_size(*image.size)
         stored = str(image.tile[0].args) if image.format == 'PNG' and image.tile else image.mode
-        bits = _LOW_BITS.get(stored, 16 if '16' in stored or image.mode.startswith('I') else 8)
+        bits = _STORED_BITS.get(stored, 16 if '16' in stored or image.mode.startswith('I') else 8)
         if getattr(image, 'is_animated', False):
             notes.append('animation: the first frame is read')
         if image.info.get('icc_profile') and image.mode in ('L', 'RGB', 'CMYK'):
@@ -143,7 +142,7 @@ def _describe_picture(file: str | Path, notes: list[str]) -> tuple[str, tuple[in
         size = image.size[::-1] if image.getexif().get(0x0112, 1) > 4 else image.size
         return image.format, size, 3 if image.mode == 'P' else len(image.getbands()), bits
 
-
+# %% ../../nbs/230_data.images.ipynb #c25
 def describe_image(
     file: str | Path,
 ) -> dict:  # `format`, `size` (width, height), `channels`, `bits` of each, `notes` (short sentences)
@@ -166,12 +165,12 @@ def describe_image(
         raise ValueError(_describe_error(error, file)) from None
     return dict(zip(('format', 'size', 'channels', 'bits'), found, strict=True)) | {'notes': notes}
 
-# %% ../../nbs/230_data.images.ipynb #c27
+# %% ../../nbs/230_data.images.ipynb #c29
 def _has_no_suffix(name: str) -> bool:
     "Return whether a name ends like those of archives: `IM0001`, `1.2.840.10008.5`."
     return '.' not in name or name.rsplit('.', 1)[1].isdigit()
 
-# %% ../../nbs/230_data.images.ipynb #c28
+# %% ../../nbs/230_data.images.ipynb #c30
 def list_images(
     path: str | Path,  # A folder
 ) -> list[str]:  # Paths relative to it, sorted

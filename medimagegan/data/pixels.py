@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'FORMATS', 'DICOM_SUFFIXES', 'NIFTI_SUFFIXES', 'IMAGE_SUFFIXES', 'INSTALL_DICOM', 'INSTALL_NIFTI',
-           'MAX_PIXELS', 'UnreadableImage', 'check_size', 'scale_to_8bit', 'read_transparent_color', 'to_8bit']
+           'MAX_PIXELS', 'UnreadableImage', 'shorten_error', 'check_size', 'scale_to_8bit', 'read_transparent_color',
+           'to_8bit']
 
 # %% ../../nbs/210_data.pixels.ipynb #c02
 import logging
@@ -40,13 +41,22 @@ class UnreadableImage(ValueError):
     "The reason why a file is not read, in one line that quotes nothing of the file."
 
 # %% ../../nbs/210_data.pixels.ipynb #c14
+def shorten_error(
+    error: Exception,  # Of a decoder
+    format_name: str,  # For the message
+) -> Exception:  # To be raised
+    "Keep errors of the file system, and replace others, whose text may quote the file, by one line."
+    is_ours = isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno
+    return error if is_ours else UnreadableImage(f'damaged {format_name} ({type(error).__name__})')
+
+# %% ../../nbs/210_data.pixels.ipynb #c15
 def check_size(width: int, height: int) -> None:
     "Raise `UnreadableImage` for an image without pixels, or with more than `MAX_PIXELS`."
     if not 0 < width * height <= MAX_PIXELS:
         problem = f'more than {MAX_PIXELS:,}' if width * height else 'none at all'
         raise UnreadableImage(f'{width} × {height} pixels: {problem}')
 
-# %% ../../nbs/210_data.pixels.ipynb #c17
+# %% ../../nbs/210_data.pixels.ipynb #c18
 for _name in ('PIL', 'tifffile', 'nibabel'):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 warnings.filterwarnings('ignore', module='pydicom')
@@ -60,7 +70,7 @@ def scale_to_8bit(
     white = 2**bits - 1
     return ((values.astype(np.int64) * 255 + white // 2) // white).astype(np.uint8)
 
-# %% ../../nbs/210_data.pixels.ipynb #c21
+# %% ../../nbs/210_data.pixels.ipynb #c22
 def _scale_deep_grey(
     image: Image.Image,  # Mode I, I;16 or a variant of it
 ) -> Image.Image:  # Mode L
@@ -74,7 +84,7 @@ def _scale_deep_grey(
     return grey
 
 
-# %% ../../nbs/210_data.pixels.ipynb #c23
+# %% ../../nbs/210_data.pixels.ipynb #c24
 def _put_on_black(
     image: Image.Image,  # Mode L or RGB
     opacity: Image.Image,  # Mode L, of the same size
@@ -107,7 +117,10 @@ def read_transparent_color(
         image.putalpha(Image.fromarray(np.where((deep == key).all(2), 0, 255).astype(np.uint8)))
     return image
 
-# %% ../../nbs/210_data.pixels.ipynb #c26
+# %% ../../nbs/210_data.pixels.ipynb #c27
+_REFUSED = {'F': '32-bit floats: their range is not known; save as 8 or 16 bits', 'LAB': 'CIELab colours; save as RGB'}
+
+
 def to_8bit(
     image: Image.Image,  # Any mode that Pillow reads
     channels: int,  # 3 for RGB, 1 for grey
@@ -115,10 +128,8 @@ def to_8bit(
 ) -> Image.Image:  # Mode RGB or L
     "Convert an image to 8 bits and sRGB. Raises `ValueError` for floats and 32-bit integers, whose range is not known."
     profile, notes, opacity = image.info.get('icc_profile'), [] if notes is None else notes, None
-    if image.mode == 'LAB':
-        raise ValueError('CIELab colours; save as RGB')
-    if image.mode == 'F':
-        raise ValueError('32-bit floats: their range is not known; save as 8 or 16 bits')
+    if image.mode in _REFUSED:
+        raise ValueError(_REFUSED[image.mode])
     if image.mode.startswith('I'):
         image = _scale_deep_grey(image)
     if image.mode in ('RGBa', 'La'):  # premultiplied: already mixed with black

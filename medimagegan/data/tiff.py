@@ -45,7 +45,7 @@ def _check_samples(page) -> None:  # `tifffile.TiffPage`
                               'save as 8 or 16 bits')
 
 # %% ../../nbs/218_data.tiff.ipynb #c11
-def _look_up(indices: np.ndarray, colormap: np.ndarray) -> np.ndarray:  # (H, W) and (3, n) -> (H, W, 3) uint8
+def _find_colors(indices: np.ndarray, colormap: np.ndarray) -> np.ndarray:  # (H, W) and (3, n) -> (H, W, 3) uint8
     "Replace indices by the colours of a palette."
     entries = colormap if colormap.max() < 256 else colormap >> 8
     return entries.T.astype(np.uint8)[np.minimum(indices, len(entries.T) - 1)]
@@ -88,7 +88,7 @@ def _to_picture(page, notes: list[str]) -> Image.Image:  # Any mode that `to_8bi
     mode, n = _pick_mode(kind, tuple(page.extrasamples), notes)
     values = _decode_page(page, n)
     is_palette = kind == 'palette'
-    values = _look_up(values[..., 0], page.colormap) if is_palette else scale_to_8bit(values, page.bitspersample)
+    values = _find_colors(values[..., 0], page.colormap) if is_palette else scale_to_8bit(values, page.bitspersample)
     if page.photometric == 0:
         values[..., 0] = 255 - values[..., 0]
     values = values[..., 0] if values.shape[2] == 1 else np.ascontiguousarray(values)
@@ -108,7 +108,7 @@ def _choose_page(tif, notes: list[str]):  # `tifffile.TiffPage`
         notes.append('TIFF of several pages: the first is read')
     return (full or pages)[0]
 
-
+# %% ../../nbs/218_data.tiff.ipynb #c20
 def read_tiff(
     file: str | Path,
     notes: list[str],  # What was done beyond decoding is appended

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 # %% ../../nbs/225_data.volumes.ipynb #c03
-from .pixels import INSTALL_NIFTI, UnreadableImage, check_size
+from .pixels import INSTALL_NIFTI, UnreadableImage, check_size, shorten_error
 from .dicom import pick_frame
 from .window import PRESETS, apply_window, robust_range
 
@@ -66,9 +66,7 @@ def read_nifti(
         picture = Image.fromarray((np.nan_to_num(shown).clip(0, 1) * 255 + 0.5).astype(np.uint8))
         return picture.convert('RGB' if channels == 3 else 'L')
     except Exception as error:  # nibabel raises all kinds of errors on damaged files
-        if isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno:
-            raise
-        raise UnreadableImage(f'damaged NIfTI ({type(error).__name__})') from None
+        raise shorten_error(error, 'NIfTI') from None
 
 # %% ../../nbs/225_data.volumes.ipynb #c10
 def describe_nifti(
@@ -81,6 +79,4 @@ def describe_nifti(
         pick_frame(image.shape[2] if len(image.shape) > 2 else 1, 'middle', notes)
         return tuple(image.shape[:2]), 1, 8 * image.get_data_dtype().itemsize
     except Exception as error:  # as above
-        if isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno:
-            raise
-        raise UnreadableImage(f'damaged NIfTI ({type(error).__name__})') from None
+        raise shorten_error(error, 'NIfTI') from None

@@ -15,7 +15,7 @@ from PIL import Image
 
 # %% ../../nbs/222_data.window.ipynb #c03
 from .color import apply_profile
-from .pixels import UnreadableImage
+from .pixels import UnreadableImage, shorten_error
 from .dicom import copy_frame_groups, is_dicom, read_header, read_values
 
 # %% ../../nbs/222_data.window.ipynb #c07
@@ -96,7 +96,7 @@ def _apply_voi_table(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness
 # %% ../../nbs/222_data.window.ipynb #c17
 def _series_of(file: str | Path) -> tuple:
     "Return what is equal for all images of a series; the file itself if it cannot be read."
-    if not is_dicom(file):  # it may be a pipe, and reading that might never end
+    if not is_dicom(file):  # a pipe would keep us waiting
         return (str(file),)
     try:
         ds, _ = read_header(file)
@@ -175,7 +175,7 @@ def _window_of_file(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness;
     is_rescaled = ds.get('ModalityLUTSequence') or rescale != (1, 0)
     return None if ds.BitsStored > 8 or ds.PixelRepresentation or is_rescaled else values / (2**ds.BitsStored - 1)
 
-
+# %% ../../nbs/222_data.window.ipynb #c22
 def _to_grey(stored: np.ndarray, ds, file, window: str, ranges: SeriesRanges, notes: list[str]) -> np.ndarray:
     "Convert stored values to brightness, 0 (black) to 1 (white)."
     values = _rescale(stored, ds)
@@ -240,9 +240,7 @@ def read_dicom(
             image = _to_colors(values, ds, notes)
         return image.convert('RGB' if channels == 3 else 'L')
     except Exception as error:  # pydicom raises all kinds of errors on damaged files
-        if isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno:
-            raise
-        raise UnreadableImage(f'damaged DICOM ({type(error).__name__})') from None
+        raise shorten_error(error, 'DICOM') from None
 
 # %% ../../nbs/222_data.window.ipynb #c26
 def describe_dicom(
@@ -257,6 +255,4 @@ def describe_dicom(
             notes.append(NO_WINDOW)
         return (int(ds.Columns), int(ds.Rows)), 1 if is_grey else 3, int(ds.BitsStored)
     except Exception as error:  # as above
-        if isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno:
-            raise
-        raise UnreadableImage(f'damaged DICOM ({type(error).__name__})') from None
+        raise shorten_error(error, 'DICOM') from None
