@@ -232,7 +232,7 @@ def _read_run(folder: Path, given: dict) -> TrainConfig:
     free = {f.name: f.default for f in fields(TrainConfig) if f.name in LENGTH_SETTINGS and set(given) & {*LENGTH_SETTINGS}}
     return make_config({**at, **free, **given}, load_config(folder / 'config.yaml', saved=True))
 
-# %% ../../nbs/700_cli.framework.ipynb #c27
+# %% ../../nbs/700_cli.framework.ipynb #c32
 TABLE_SETTINGS = ('labels', 'image_column', 'class_column', 'group_columns', 'class_map')
 
 
@@ -249,7 +249,7 @@ def read_table_options(options: dict):  # `Answers`
     cfg = make_config({'path': 'images', **{name: value for name, value in options.items() if value is not None}})
     return collect_answers(*(getattr(cfg, name) for name in TABLE_SETTINGS))
 
-# %% ../../nbs/700_cli.framework.ipynb #c34
+# %% ../../nbs/700_cli.framework.ipynb #c37
 def check_writable(
     name: str,  # Of the option, for the message
     folder: str | Path,  # A folder that exists or can be made
@@ -283,7 +283,7 @@ def check_new_json(
     if os.path.isdir(file) or len(os.path.basename(file).encode()) > 200:
         raise UserError(f'{name}: cannot write to {file}: it is a folder, or its name is too long')
 
-# %% ../../nbs/700_cli.framework.ipynb #c37
+# %% ../../nbs/700_cli.framework.ipynb #c40
 def parse_assignments(
     words: tuple[str, ...],  # Such as `ttur=4`
     name: str = '--set',  # Of the option, for the message
@@ -299,7 +299,7 @@ def parse_assignments(
         settings[key] = value
     return settings
 
-# %% ../../nbs/700_cli.framework.ipynb #c39
+# %% ../../nbs/700_cli.framework.ipynb #c42
 COUNT = click.IntRange(1, 1000)
 SEED = click.IntRange(0, 2**63 - 1)
 

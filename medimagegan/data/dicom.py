@@ -192,7 +192,7 @@ def decode_pixels(
         raise UnreadableImage(f'damaged DICOM in {syntax.name}')
     return values
 
-# %% ../../nbs/220_data.dicom.ipynb #c32
+# %% ../../nbs/220_data.dicom.ipynb #c33
 def read_header(
     file: str | Path,
     frames: str = 'middle',  # One of `FRAMES`

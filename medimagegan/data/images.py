@@ -125,7 +125,7 @@ def read_image(
         notes.append('flat: every pixel has the same colour')
     return square.reshape(image_size, image_size, channels).transpose(2, 0, 1).copy()
 
-# %% ../../nbs/230_data.images.ipynb #c23
+# %% ../../nbs/230_data.images.ipynb #c24
 _STORED_BITS = {'1': 1, 'L;2': 2, 'L;4': 4, 'P;1': 1, 'P;2': 2, 'P;4': 4}  # Pillow's names of what a PNG stores
 
 

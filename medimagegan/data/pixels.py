@@ -61,7 +61,7 @@ for _name in ('PIL', 'tifffile', 'nibabel'):
     logging.getLogger(_name).addHandler(logging.NullHandler())
 warnings.filterwarnings('ignore', module='pydicom')
 
-# %% ../../nbs/210_data.pixels.ipynb #c19
+# %% ../../nbs/210_data.pixels.ipynb #c20
 def scale_to_8bit(
     values: np.ndarray,  # Integers from 0 to 2^bits - 1
     bits: int,  # Of each value
@@ -96,7 +96,7 @@ def _put_on_black(
         return image
     return Image.composite(image, Image.new(image.mode, image.size), opacity)
 
-# %% ../../nbs/210_data.pixels.ipynb #c25
+# %% ../../nbs/210_data.pixels.ipynb #c26
 _LOW_BITS = {'1': 255, 'L;2': 85, 'L;4': 17}  # Pillow's names for grey of 1, 2 and 4 bits, and the scale of its pixels
 
 

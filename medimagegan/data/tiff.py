@@ -126,7 +126,7 @@ def read_tiff(
         turn = page.tags.valueof(274)
     return image.transpose(_TURNS[turn]) if turn in _TURNS else image
 
-# %% ../../nbs/218_data.tiff.ipynb #c20
+# %% ../../nbs/218_data.tiff.ipynb #c21
 def describe_tiff(
     file: str | Path,
     notes: list[str],  # Remarks are appended

@@ -192,7 +192,7 @@ def _to_grey(stored: np.ndarray, ds, file, window: str, ranges: SeriesRanges, no
         shown[_is_padding(stored, ds)] = ds.PhotometricInterpretation == 'MONOCHROME1'  # black after inversion
     return 1 - shown if ds.PhotometricInterpretation == 'MONOCHROME1' else shown
 
-# %% ../../nbs/222_data.window.ipynb #c23
+# %% ../../nbs/222_data.window.ipynb #c24
 def _apply_palette(values: np.ndarray, ds) -> np.ndarray:  # (H, W) -> (H, W, 3), 0 to 1
     "Replace indices by the colours of a palette (PS3.3 C.7.9)."
     if ds.get('SegmentedRedPaletteColorLookupTableData'):
@@ -217,7 +217,7 @@ def _to_colors(values: np.ndarray, ds, notes: list[str]) -> Image.Image:  # Mode
     image = Image.fromarray((values.clip(0, 1) * 255 + 0.5).astype(np.uint8))
     return apply_profile(image, bytes(ds.ICCProfile), notes) if ds.get('ICCProfile') else image
 
-# %% ../../nbs/222_data.window.ipynb #c25
+# %% ../../nbs/222_data.window.ipynb #c26
 def read_dicom(
     file: str | Path,
     channels: int,  # 3 for RGB, 1 for grey
@@ -242,7 +242,7 @@ def read_dicom(
     except Exception as error:  # pydicom raises all kinds of errors on damaged files
         raise shorten_error(error, 'DICOM') from None
 
-# %% ../../nbs/222_data.window.ipynb #c26
+# %% ../../nbs/222_data.window.ipynb #c27
 def describe_dicom(
     file: str | Path,
     notes: list[str],  # Remarks are appended
