@@ -41,7 +41,7 @@ def read_answers(
         unknown = next((str(k) for k in values if k not in _KEYS), '') if isinstance(values, dict) else 'no names'
         raise UserError(f"labels: {file}: expected the keys {', '.join(_KEYS)}, got {unknown!r}")
     names = {key: _to_names(values.get(key), key, str(file)) for key in _KEYS}
-    tables = tuple(str(Path(file).parent / name) for name in names['tables'])
+    tables = tuple(os.path.normpath(Path(file).parent / name) for name in names['tables'])
     image = names['image_column'][0] if names['image_column'] else None
     return Answers(tables, image, names['class_column'], names['group_columns'], names['class_map'], set(values) == set(_KEYS))
 

@@ -41,8 +41,9 @@ def _read_tables(folder: Path, listing: Listing, index: FileIndex, answers: Answ
     "Read the tables that the user named, and those of the folder."
     said = [Path(name) for name in answers.tables]
     tables = [read_any_table(file, index.__contains__) for file in said]
+    known = {file.resolve() for file in said}
     for name in listing.tables:
-        if any((folder / name).absolute() == file.absolute() for file in said) or not _may_be_table(folder / name):
+        if (folder / name).resolve() in known or not _may_be_table(folder / name):
             continue
         try:
             tables.append(read_any_table(folder / name, index.__contains__, name))
