@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from medimagegan.core.errors import UserError
-from medimagegan.data.answers import collect_answers
+from medimagegan.data.answers import collect_answers, write_answers
+from medimagegan.data.inspection import Inspection, answers_of
 from medimagegan.data.reading import report_reading, understand
 
 
@@ -253,7 +254,14 @@ def try_layout(folder, files, classes, owners, said, answers):
     if owners is not None and (not reading.known or reading.ungrouped or torn(rows, owners)):
         return f'torn: {torn(rows, owners)}; {notes}'
     missing = [words for words in said if words not in notes]
-    return f'not said: {missing}; {notes}' if missing else ''
+    if missing:
+        return f'not said: {missing}; {notes}'
+    write_answers(answers_of(Inspection(str(folder), rows, lost, reading, listing, None)), folder / 'reading.yaml')
+    again, _, silent, listing = understand(folder, collect_answers(str(folder / 'reading.yaml')))
+    columns = ['path', 'class', 'group', 'split']
+    if report_reading(silent, listing).report or not again[columns].reset_index(drop=True).equals(rows[columns].reset_index(drop=True)):
+        return f"saved answers are read differently: {(folder / 'reading.yaml').read_text()}"
+    return ''
 
 
 GROUP_SPELLINGS = ('patient_id', 'patientId', 'Patient ID', 'PatientID', 'PATIENT_ID', 'patient', 'Patients', 'patient-id', 'subject',

@@ -18,7 +18,7 @@ from .doctor import doctor, driver_gpus, torch_has_cuda, torch_version
 from .evaluate import bench, compare, score
 from .framework import Command, SettingsCommand, describe_usage_error, print_failure
 from .generators import export, invert, walk
-from .images import cache, phantoms, split
+from .images import cache, inspect, phantoms, split
 from .studies import balance, suite, synthesize
 from .training import experiment, release, report, resolve, sample, train
 from ..core.errors import UserError
@@ -39,7 +39,7 @@ def completion(shell):
 
 # %% ../../nbs/790_cli.main.ipynb #c08
 COMMANDS = {command.name: command for command in
-            (train, report, sample, walk, invert, score, compare, release, export, resolve, split, synthesize, balance, suite, experiment,
+            (train, report, sample, walk, invert, score, compare, release, export, resolve, inspect, split, synthesize, balance, suite, experiment,
              phantoms, cache, bench, doctor, completion)}
 RESUMABLE = ('train', 'experiment', 'suite', 'balance')  # The same command continues where it was interrupted
 

@@ -22,6 +22,8 @@ class Reading:
     "What was understood of the tables and folders of a data set."
 
     tables: list[str] = field(default_factory=list)  # Empty: by the names of folders
+    files: list[str] = field(default_factory=list)  # The same, one for each file
+    class_columns: list[str] = field(default_factory=list)  # All of them, in the order in which they count
     layout: str = ''  # Name of a published one
     columns: dict[str, str] = field(default_factory=dict)  # {'image', 'class', 'lesion', ...: column}
     remarks: list[str] = field(default_factory=list)  # How columns were read; what could be chosen instead
@@ -73,14 +75,16 @@ def _class_from_names(
     table: Table,
     columns: list[str],  # From `list_class_columns`
     reading: Reading,  # Gets remarks
+    chosen: bool = False,  # Did the user name them?
 ) -> pd.Series:  # '' where all cells are empty
     "Return the class of each row from the columns that name it."
-    columns = _choose_class_columns(table, columns, reading)
+    columns = columns if chosen else _choose_class_columns(table, columns, reading)
     found = table.rows[columns[0]]
+    reading.columns['class'], reading.class_columns = columns[0], columns[:1]
     for column in columns[1:]:
         if plain_name(column) != 'target' and (found == '').any():
             found = found.where(found != '', table.rows[column])
-    reading.columns['class'] = columns[0]
+            reading.class_columns.append(column)
     rename = table.layout.rename if table.layout else MALIGNANT_CODES if table.called == 'ISIC 2016' else {}
     if rename and set(found) & set(rename):
         reading.remarks.append('codes of the layout: ' + ', '.join(f'{k} is {v}' for k, v in rename.items() if k in set(found)))
@@ -144,21 +148,20 @@ def _class_from_flags(
     if many.any():
         reading.remarks.append(f'{int(many.sum())} rows with several or uncertain findings are left out; '
                                'class_column takes one finding')
-    reading.columns['class'] = _describe_flags(flags)
+    reading.columns['class'], reading.class_columns = _describe_flags(flags), [str(c) for c in flags]
     zeros = table.layout.zeros if table.layout and len(flags.columns) == 2 else ''
-    found = (flags > 0).idxmax(axis=1).astype(str).where(sums == 1, zeros if not said else '')
+    found = (flags > 0).idxmax(axis=1).astype(str).where(sums == 1, zeros)
     valid = ~(table.rows[list(flags)] == '').any(axis=1) | (sums == 1)
     return found.where(valid, '').mask(many, SEVERAL)
 
 # %% ../../nbs/240_data.labels.ipynb #c17
 def find_classes(table: Table, answers: Answers, reading: Reading) -> pd.Series | None:  # None: no column of classes
     "Return the class of each row, as it is written."
-    if len(answers.class_column) > 1:
+    said = [named_column(table, name, 'class_column') for name in answers.class_column]
+    if len(said) > 1 and _flag_columns(table, said).shape[1] > 1:
         return _class_from_flags(table, reading, answers.class_column)
-    if answers.class_column:
-        reading.columns['class'] = named_column(table, answers.class_column[0], 'class_column')
-        rename = table.layout.rename if table.layout else {}
-        return _single_findings(table.rows[reading.columns['class']].replace(rename), reading)
+    if said:
+        return _single_findings(_class_from_names(table, said, reading, chosen=True), reading)
     columns = list_class_columns(table)
     if columns:
         return _single_findings(_class_from_names(table, columns, reading), reading)
@@ -234,7 +237,8 @@ def stack_tables(tables: list[Table]) -> list[Table]:
         if key in stacked:
             other = stacked[key]
             rows = pd.concat([other.rows, table.rows], ignore_index=True)
-            stacked[key] = Table(f'{other.name}, {table.name}', rows, table.headed, other.roles, other.layout, other.called)
+            files = [*other.files, *table.files]
+            stacked[key] = Table(', '.join(files), rows, table.headed, other.roles, other.layout, other.called, files)
         else:
             stacked[key] = table
     return list(stacked.values())

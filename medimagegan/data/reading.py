@@ -20,7 +20,7 @@ from .tables import FIND_ALL, Answers, Table, decode_text, find_image_column, fi
 from .labels import (
     Reading, find_classes, find_groups, image_key, join_column, rename_classes, stack_tables)
 from .matching import FileIndex, match_labels
-from .subfolders import FILE_NAME, add_from_paths, read_subfolders
+from .subfolders import FILE_NAME, add_from_paths, is_level, read_subfolders
 
 # %% ../../nbs/246_data.reading.ipynb #c06
 MAIN_TABLES = ('metadata.csv', 'manifest.csv')
@@ -41,8 +41,9 @@ def _read_tables(folder: Path, listing: Listing, index: FileIndex, answers: Answ
     "Read the tables that the user named, and those of the folder."
     said = [Path(name) for name in answers.tables]
     tables = [read_any_table(file, index.__contains__) for file in said]
+    known = {file.resolve() for file in said}
     for name in listing.tables:
-        if any((folder / name).absolute() == file.absolute() for file in said) or not _may_be_table(folder / name):
+        if (folder / name).resolve() in known or not _may_be_table(folder / name):
             continue
         try:
             tables.append(read_any_table(folder / name, index.__contains__, name))
@@ -59,6 +60,9 @@ def open_tables(
 ) -> list[Table]:  # With the roles of their columns; the first are those that the user named
     "Read the tables of a data set. Raises `UserError` for one that the user named and that is none."
     tables = _read_tables(folder, listing, index, answers)
+    if answers.image_column and all(table.column(answers.image_column) is None for table in tables):
+        shown = f', only {list_columns(tables[0])} in {tables[0].name}' if tables else ', since there is no table'
+        raise UserError(f'image_column: no table has a column {answers.image_column!r}{shown}')
     for table in tables:
         image = find_image_column(table, index.__contains__, answers.image_column)
         if image:
@@ -87,7 +91,7 @@ def choose_main_table(
     reading: Reading,  # Gets a remark
 ) -> Table:
     "Choose the table that gives the classes. Raises `UserError` where two tables disagree."
-    said = [t for t in tables if t.name.split(', ')[0] in answers.tables][:1]
+    said = [t for t in tables if set(t.files) & set(answers.tables)][:1]
     main = said or [t for t in tables if t.name in MAIN_TABLES] or [t for t in tables if t.called not in EXTRA_TABLES] or tables
     main = [t for t in main if t.called] or main
     best = max(main, key=lambda t: len(t.rows))
@@ -110,7 +114,8 @@ def _attach_images(main: Table, classes: pd.Series, others: list[Table]) -> tupl
         found = join_column(other, with_class, 'class of the lesion') if 'image' in other.roles else None
         if found is not None:
             roles = {**other.roles, 'lesion': other.roles['lesion']}
-            return Table(f'{main.name}, {other.name}', other.rows, other.headed, roles, other.layout, main.called), found
+            files = [*main.files, *other.files]
+            return Table(', '.join(files), other.rows, other.headed, roles, other.layout, main.called, files), found
     raise UserError(f'labels: {main.name} has no column of images among its columns {list_columns(main)}: set image_column')
 
 # %% ../../nbs/246_data.reading.ipynb #c14
@@ -123,7 +128,9 @@ def _join_role(main: Table, role: str, others: list[Table], reading: Reading) ->
             continue
         main.roles[role] = f'{column} of {other.name}'
         main.rows = main.rows.assign(**{main.roles[role]: found})
-        reading.tables += [other.name] if other.name not in reading.tables else []
+        if other.name not in reading.tables:
+            reading.tables.append(other.name)
+            reading.files += other.files
         reading.sources[role] = column
         return
 
@@ -135,12 +142,13 @@ def _join_roles(main: Table, others: list[Table], reading: Reading) -> None:
         if role not in main.roles:
             _join_role(main, role, others, reading)
 
-def _check_group_columns(main: Table, answers: Answers) -> None:
+def _check_group_columns(tables: list[Table], answers: Answers) -> None:
     "Raise `UserError` for a column of groups that no table has."
-    known = {column.split(' of ')[0] for column in main.roles.values()} | set(main.rows)
+    images = [table for table in tables if 'image' in table.roles or 'lesion' in table.roles]
     for name in answers.group_columns:
-        if main.column(name) is None and name not in known | {FILE_NAME}:
-            raise UserError(f'group_columns: no table of images has a column {name!r}; {main.name} has {list_columns(main)}')
+        if not is_level(name) and name != FILE_NAME and all(table.column(name) is None for table in images):
+            shown = '; '.join(f'{table.name} has {list_columns(table)}' for table in images[:2]) or 'there is no table'
+            raise UserError(f'group_columns: no table of images has a column {name!r}; {shown}')
 
 # %% ../../nbs/246_data.reading.ipynb #c15
 def _read_parts(main: Table) -> pd.Series:
@@ -153,23 +161,29 @@ def _read_parts(main: Table) -> pd.Series:
     return parts
 
 # %% ../../nbs/246_data.reading.ipynb #c16
+def _is_named(table: Table, answers: Answers) -> bool:
+    "Return whether the user named a table, or it has the name of the main table."
+    return bool(set(table.files) & {*answers.tables, *MAIN_TABLES})
+
+
 def _read_classes(tables: list[Table], index: FileIndex, answers: Answers) -> tuple[dict[str, pd.Series], dict[str, Reading]]:
     "Find the classes of each table, and how they were read. Raises `UserError` if the only such table is ambiguous."
     classes, readings, failed = {}, {}, []
     for table in tables:
-        named = 'image' in table.roles and table.name in (*answers.tables, *MAIN_TABLES)
-        if not (named or _has_images(table, index) or 'image' not in table.roles and 'lesion' in table.roles):
+        named = _is_named(table, answers)
+        if not (named and 'image' in table.roles or _has_images(table, index) or 'image' not in table.roles and 'lesion' in table.roles):
             continue
         own = Reading()
         try:
             found = find_classes(table, answers, own)
         except UserError as error:
-            failed.append(error)
+            failed.append((not named, error))
             continue
         if found is not None:
             classes[table.name], readings[table.name] = found, own
-    if failed and not classes:
-        raise failed[0]
+    told = any(_is_named(table, answers) for table in tables if table.name in classes)
+    if failed and not (told or classes and all(other for other, _ in failed)):
+        raise min(failed, key=lambda pair: pair[0])[1]
     return classes, readings
 
 # %% ../../nbs/246_data.reading.ipynb #c17
@@ -188,9 +202,9 @@ def label_rows(
     reading.layout = main.called
     reading.columns |= readings[main.name].columns
     reading.remarks += readings[main.name].remarks + ([main.layout.remark] if main.layout and main.layout.remark else [])
-    others = [t for t in tables if t is not main]
+    others, name = [t for t in tables if t is not main], main.name
     main, found = _attach_images(main, classes[main.name], others)
-    reading.tables = [main.name]
+    reading.tables, reading.files, reading.class_columns = [main.name], list(main.files), readings[name].class_columns
     return _collect_rows(main, found, others, answers, reading)
 
 # %% ../../nbs/246_data.reading.ipynb #c18
@@ -198,7 +212,6 @@ def _collect_rows(main: Table, classes: pd.Series, others: list[Table], answers:
     "Collect the columns of the main table and of those that are joined to it."
     reading.sources = dict(main.roles)
     _join_roles(main, others, reading)
-    _check_group_columns(main, answers)
     parts = _read_parts(main)
     reading.columns |= {role.removeprefix('key '): column for role, column in main.roles.items() if role != 'class'}
     licence = main.rows[main.roles['licence']] if 'licence' in main.roles else pd.Series('', index=main.rows.index)
@@ -217,6 +230,7 @@ def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileInde
         if not set(found.index) & set(rows['path']):
             continue
         reading.tables.append(table.name)
+        reading.files += table.files
         for column in ('group', 'split'):
             known = rows['path'].map(found[column]).fillna('')
             rows[column] = known.where(known != '', rows[column])
@@ -227,7 +241,7 @@ def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileInde
 # %% ../../nbs/246_data.reading.ipynb #c22
 def _check_folders_suffice(tables: list[Table], answers: Answers, has_class: bool) -> None:
     "Raise `UserError` where a table was named that has no images or classes, or a column that no table has."
-    needed = next((t for t in tables if t.name in (*MAIN_TABLES, *answers.tables)), None)
+    needed = next((t for t in tables if set(t.files) & {*MAIN_TABLES, *answers.tables}), None)
     tried = needed or next((t for t in tables if 'image' in t.roles), None)
     if tried and answers.class_column and not has_class:
         raise UserError(f'class_column: {tried.name} has no column {answers.class_column[0]!r}, only {list_columns(tried)}')
@@ -248,7 +262,7 @@ def _rows_from_folders(folder: Path, files: list[str], tables: list[Table], inde
 
 
 def _names_folder(answers: Answers) -> bool:
-    return bool(answers.class_column) and answers.class_column[0].lower().startswith('folder')
+    return bool(answers.class_column) and is_level(answers.class_column[0])
 
 # %% ../../nbs/246_data.reading.ipynb #c23
 def count_groups(
@@ -286,13 +300,14 @@ def understand(
     folder, listing, reading = Path(path), list_files(path), Reading(said=answers)
     index = FileIndex(listing.images + listing.masks)
     tables = stack_tables(open_tables(folder, listing, index, answers)) if listing.images or listing.masks else []
+    _check_group_columns(tables, answers)
     labels = None if _names_folder(answers) else label_rows(tables, folder, index, answers, reading)
     if labels is None:
         rows, lost = _rows_from_folders(folder, listing.images, tables, index, answers, reading), []
     else:
         rows, lost = match_labels(listing.images, labels, FileIndex(listing.images))
     if len(rows):
-        rows = add_from_paths(rows, answers, reading)
+        rows = add_from_paths(rows, folder, answers, reading)
         rows = rows.assign(**{'class': rename_classes(rows['class'], answers.class_map)})
     left_out = (rows['class'] == '').to_numpy(bool)
     lost += [(f, 'of a class that class_map leaves out') for f in rows['path'][left_out]]

@@ -78,6 +78,7 @@ class Table:
     roles: dict[str, str] = field(default_factory=dict)  # {role: column}
     layout: Layout | None = None  # If it is a published one
     called: str = ''  # Name of the layout
+    files: list[str] = field(default_factory=list)  # The tables that it was put together from
 
     def column(self, name: str) -> str | None:
         "Find a column by its name, or by another spelling of it."
@@ -123,7 +124,8 @@ def read_any_table(
     bare = find_bare_layout(rows[:20])
     headed = not bare and not any(is_file(cell) or is_image_name(cell) for cell in rows[0] if cell)
     names = _unique(rows[0]) if headed else [f'column {i + 1}' for i in range(len(rows[0]))]
-    table = Table(name or str(file), pd.DataFrame(rows[headed:], columns=names, dtype=str), headed)
+    name = name or str(file)
+    table = Table(name, pd.DataFrame(rows[headed:], columns=names, dtype=str), headed, files=[name])
     if bare:
         table.called, table.roles = bare['name'], {role: names[i] for role, i in bare.items() if role != 'name'}
     elif headed and (layout := find_layout(names)):
@@ -169,7 +171,7 @@ def find_image_column(
     said: str | None = None,  # What the user named
 ) -> str | None:
     "Find the column of images. Raises `UserError` where two columns name different files."
-    if said:
+    if said and table.column(said) is not None:
         return table.column(said)
     if table.roles.get('image') or table.layout and 'image' in table.layout.roles:
         return table.roles.get('image') or table.column(table.layout.roles['image'])
