@@ -122,8 +122,7 @@ def _attach_images(main: Table, classes: pd.Series, others: list[Table]) -> tupl
 def _join_role(main: Table, role: str, others: list[Table], reading: Reading) -> None:
     "Look up one role in other tables, and add it to the main table as a column."
     for other in [other for other in others if role in other.roles]:
-        column = other.roles[role]
-        found = join_column(main, other, column)
+        found = join_column(main, other, column := other.roles[role])
         if found is None or role == 'split' and found.str.lower().map(PART_WORDS).isna().all():
             continue
         main.roles[role] = f'{column} of {other.name}'
@@ -134,7 +133,7 @@ def _join_role(main: Table, role: str, others: list[Table], reading: Reading) ->
         reading.sources[role] = column
         return
 
-
+# %% ../../nbs/246_data.reading.ipynb #c15
 def _join_roles(main: Table, others: list[Table], reading: Reading) -> None:
     "Look up lesion, patient, part and licence, and the columns of groups that the user named, in other tables."
     named = [role for other in others for role in other.roles if role.startswith('key ')]
@@ -150,7 +149,7 @@ def _check_group_columns(tables: list[Table], answers: Answers) -> None:
             shown = '; '.join(f'{table.name} has {list_columns(table)}' for table in images[:2]) or 'there is no table'
             raise UserError(f'group_columns: no table of images has a column {name!r}; {shown}')
 
-# %% ../../nbs/246_data.reading.ipynb #c15
+# %% ../../nbs/246_data.reading.ipynb #c16
 def _read_parts(main: Table) -> pd.Series:
     "Return the part of each row, '' where its cell names none."
     if 'split' not in main.roles:
@@ -160,7 +159,7 @@ def _read_parts(main: Table) -> pd.Series:
         del main.roles['split']
     return parts
 
-# %% ../../nbs/246_data.reading.ipynb #c16
+# %% ../../nbs/246_data.reading.ipynb #c17
 def _is_named(table: Table, answers: Answers) -> bool:
     "Return whether the user named a table, or it has the name of the main table."
     return bool(set(table.files) & {*answers.tables, *MAIN_TABLES})
@@ -186,7 +185,7 @@ def _read_classes(tables: list[Table], index: FileIndex, answers: Answers) -> tu
         raise min(failed, key=lambda pair: pair[0])[1]
     return classes, readings
 
-# %% ../../nbs/246_data.reading.ipynb #c17
+# %% ../../nbs/246_data.reading.ipynb #c18
 def label_rows(
     tables: list[Table],  # From `open_tables`, stacked
     folder: str | Path,  # For messages
@@ -207,7 +206,7 @@ def label_rows(
     reading.tables, reading.files, reading.class_columns = [main.name], list(main.files), readings[name].class_columns
     return _collect_rows(main, found, others, answers, reading)
 
-# %% ../../nbs/246_data.reading.ipynb #c18
+# %% ../../nbs/246_data.reading.ipynb #c19
 def _collect_rows(main: Table, classes: pd.Series, others: list[Table], answers: Answers, reading: Reading) -> pd.DataFrame:
     "Collect the columns of the main table and of those that are joined to it."
     reading.sources = dict(main.roles)
@@ -218,7 +217,7 @@ def _collect_rows(main: Table, classes: pd.Series, others: list[Table], answers:
     return pd.DataFrame({'file': main.rows[main.roles['image']], 'class': classes, 'group': find_groups(main),
                          'split': parts, 'licence': licence})
 
-# %% ../../nbs/246_data.reading.ipynb #c20
+# %% ../../nbs/246_data.reading.ipynb #c21
 def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileIndex, reading: Reading) -> pd.DataFrame:
     "Add the groups, parts and licences that tables without classes know to rows from folders."
     for table in tables:
@@ -238,7 +237,7 @@ def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileInde
         reading.sources |= table.roles
     return rows
 
-# %% ../../nbs/246_data.reading.ipynb #c22
+# %% ../../nbs/246_data.reading.ipynb #c23
 def _check_folders_suffice(tables: list[Table], answers: Answers, has_class: bool) -> None:
     "Raise `UserError` where a table was named that has no images or classes, or a column that no table has."
     needed = next((t for t in tables if set(t.files) & {*MAIN_TABLES, *answers.tables}), None)
@@ -264,7 +263,7 @@ def _rows_from_folders(folder: Path, files: list[str], tables: list[Table], inde
 def _names_folder(answers: Answers) -> bool:
     return bool(answers.class_column) and is_level(answers.class_column[0])
 
-# %% ../../nbs/246_data.reading.ipynb #c23
+# %% ../../nbs/246_data.reading.ipynb #c24
 def count_groups(
     reading: Reading,  # Gets the numbers
     groups: pd.Series,  # Of each image: `patient P1`, `lesion L1`, `DICOM patient 3`, ...; '' where unknown
@@ -288,7 +287,7 @@ def count_images(
     reading.parts = rows['split'][rows['split'] != ''].value_counts().to_dict()
     reading.licences = rows['licence'][rows['licence'] != ''].value_counts().to_dict()
 
-# %% ../../nbs/246_data.reading.ipynb #c24
+# %% ../../nbs/246_data.reading.ipynb #c25
 def understand(
     path: str | Path,  # A folder
     answers: Answers = FIND_ALL,
@@ -315,7 +314,7 @@ def understand(
     count_images(reading, rows)
     return rows, lost, reading, listing
 
-# %% ../../nbs/246_data.reading.ipynb #c26
+# %% ../../nbs/246_data.reading.ipynb #c27
 NO_GROUPS = ('no lesion or patient is known: images of one patient may be on both sides of a split, and scores too good; '
              'name the column with group_columns')
 
@@ -337,7 +336,7 @@ def describe_reading(
     groups = f'{reading.groups}{some}' if reading.known else 'groups: none known'
     return f'read from {source}{layout}; {columns}; {counts}; {groups}{parts}'
 
-# %% ../../nbs/246_data.reading.ipynb #c27
+# %% ../../nbs/246_data.reading.ipynb #c28
 def report_reading(
     reading: Reading,  # Gets a headline and warnings
     listing: Listing,
