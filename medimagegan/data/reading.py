@@ -17,7 +17,7 @@ from .tables import FIND_ALL, Answers, Table, list_columns
 from .labels import Reading, find_groups, rename_classes, stack_tables
 from .matching import FileIndex, match_labels
 from .subfolders import FILE_NAME, add_from_paths, is_level, read_subfolders
-from .archives import MAIN_TABLES, label_rows, open_tables, read_parts
+from .archives import MAIN_TABLES, label_rows, open_tables, read_parts, role_cells
 
 # %% ../../nbs/246_data.reading.ipynb #c07
 def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileIndex, reading: Reading) -> pd.DataFrame:
@@ -26,13 +26,15 @@ def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileInde
         if 'image' not in table.roles or not ({'lesion', 'patient', 'split', 'licence'} & set(table.roles) or
                                               any(role.startswith('key ') for role in table.roles)):
             continue
-        found = pd.DataFrame({'path': [(index.find(name)[0] or [''])[0] for name in table.rows[table.roles['image']]],
-                              'group': find_groups(table), 'split': read_parts(table)}).drop_duplicates('path').set_index('path')
+        meant = (index.find(name)[0] for name in table.rows[table.roles['image']])
+        found = pd.DataFrame({'path': [paths[0] if len(paths) == 1 else '' for paths in meant], 'group': list(find_groups(table)),
+                              'split': list(read_parts(table)), 'licence': list(role_cells(table, 'licence'))})
+        found = found.drop_duplicates('path').set_index('path')
         if not set(found.index) & set(rows['path']):
             continue
         reading.tables.append(table.name)
         reading.files += table.files
-        for column in ('group', 'split'):
+        for column in found:
             known = rows['path'].map(found[column]).fillna('')
             rows[column] = known.where(known != '', rows[column])
         reading.columns |= {role.removeprefix('key '): c for role, c in table.roles.items()}
