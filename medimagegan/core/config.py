@@ -233,6 +233,9 @@ class TrainConfig:
         0, 'Real images shown, in all epochs together, after which the run ends and is scored; 0: no limit', low=0, high=10**12)
     budget_minutes: float = setting(
         0.0, 'Minutes of training, without scores and checkpoints, after which the run ends and is scored; 0: no limit', low=0)
+    track: tuple[str, ...] = setting(
+        (), 'Write curves and samples for these trackers too, on this machine; empty: none',
+        choices=('tensorboard', 'trackio', 'mlflow'))
     max_time: float = setting(
         0.0, 'Minutes after which the run saves a checkpoint and stops, to be resumed later; 0: no limit', low=0)
     deterministic: bool = setting(
@@ -301,7 +304,7 @@ def settings_text(
     "Write what was trained as text: equal for equal experiments."
     usual = {'budget_minutes': 0, 'budget_images': 0, **ADDED_SETTINGS}
     usual |= {name: ARCHITECTURES[cfg.arch][name] for name in ('generator', 'discriminator')}
-    left_out = {*PATH_SETTINGS, 'n_gpu', 'max_time', 'images_are_public',
+    left_out = {*PATH_SETTINGS, 'n_gpu', 'max_time', 'track', 'images_are_public',
                 *(name for name in usual if getattr(cfg, name) == usual[name])}
     return json.dumps({k: v for k, v in asdict(cfg).items() if k not in left_out}, sort_keys=True)
 

@@ -100,7 +100,7 @@ def check_run_path(
                         'choose another `run` name')
 
 # %% ../../nbs/500_runs.folder.ipynb #c13
-FREE_SETTINGS = ('out', 'run', 'n_gpu', 'max_time', 'images_are_public')  # Nothing that is trained depends on them
+FREE_SETTINGS = ('out', 'run', 'n_gpu', 'max_time', 'track', 'images_are_public')  # Nothing that is trained depends on them
 
 # %% ../../nbs/500_runs.folder.ipynb #c14
 def changed_setting(

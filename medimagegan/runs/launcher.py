@@ -23,6 +23,7 @@ from ..core.ranks import die_with_parent, print_error
 from ..core.device import pick_device, use_deterministic_algorithms
 from .clock import past_images, past_seconds, share_after
 from .folder import RunFolder, check_folder, keep_started
+from .tracking import check_trackers
 from .training_run import train_run
 
 # %% ../../nbs/530_runs.launcher.ipynb #c06
@@ -103,6 +104,7 @@ def run(
     cfg, began = name_run(cfg), time.monotonic()
     folder = RunFolder(Path(cfg.out) / cfg.run)
     cfg = keep_started(cfg, folder)
+    check_trackers(cfg.track)
     changed = check_folder(folder, cfg, force)
     if changed and not force:
         check_longer(folder, cfg)

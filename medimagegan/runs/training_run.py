@@ -41,6 +41,7 @@ from medimagegan.runs.scoring import (
     score_epoch,
     score_run,
 )
+from .tracking import Tracker, finish_tracking
 from .opening import OpenRun, open_run
 
 # %% ../../nbs/520_runs.training_run.ipynb #c07
@@ -198,14 +199,13 @@ class TrainingRun:
         self,
         opened: OpenRun,
         stats: ReferenceStats,  # From `open_reference_stats`
-        stop: Stop,  # What signals ask for
-        log: Callable = print,  # Gets a line now and then
+        stop: Stop, log: Callable = print,  # What signals ask for; gets a line now and then
         deadline: float = math.inf,  # On the clock of `time.monotonic`
     ):
         self.opened, self.stats, self.stop, self.log, self.deadline = opened, stats, stop, log, deadline
         self.cfg, self.folder, self.gan = opened.cfg, opened.folder, opened.gan
         self.clock = TrainingClock(self.cfg, self.gan, self.folder, len(opened.train_set))
-        self.epoch_end, self.saved = EpochEnd(opened, stats, stop, self.clock), time.monotonic()
+        self.epoch_end, self.tracker = EpochEnd(opened, stats, stop, self.clock), Tracker(self.cfg.track, self.folder, log)
 
     def fit(self) -> str:  # Reason for an early stop, '' where there was none
         "Take the remaining steps. An interruption saves the state first."
@@ -221,6 +221,7 @@ class TrainingRun:
                         advance_bar(bar, record, self.opened, clock)
                     if record and not gan.batch:
                         early = broadcast(self.epoch_end.finish())
+                    self.tracker.follow(record)
                     self.save_if_due(record)
                     check_stop(self.stop, self.deadline, cfg.max_time, record)
                     if early:
@@ -311,7 +312,8 @@ def train_opened(
         follow_first_rank(run, stop)
     else:
         stats = open_reference_stats(run.cfg, run.train_set, run.held, features)
-        early = fit_or_roll_back(TrainingRun(run, stats, stop, log, deadline))
+        training = TrainingRun(run, stats, stop, log, deadline)
+        early = fit_or_roll_back(training)
         if early:
             log(f"stopped after {name_epoch(run.cfg, run.gan.epoch, ' of ')}: {early}")
         elif run.cfg.budget_minutes:
@@ -319,6 +321,7 @@ def train_opened(
         save_generator(run.gan.ema, run.cfg, run.folder.path / 'generator.safetensors')
         log('scoring')
         score_run(run.gan, run.cfg, run.folder, stats, run.train_set, run.held)
+        finish_tracking(training.tracker)
     wait_for_all()
 
 # %% ../../nbs/520_runs.training_run.ipynb #c41
