@@ -6,6 +6,7 @@
 __all__ = ['LENGTHS', 'orientation_vectors', 'Starts', 'make_pool', 'shrink', 'image_loss', 'descend', 'Inversion', 'invert']
 
 # %% ../../nbs/379_gan.inversion.ipynb #c02
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -49,12 +50,14 @@ def make_pool(
 ) -> tuple[Starts, Tensor]:  # Every combination of vector, class and orientation; their images at 16 pixels, (M, C·256)
     "Sample the images among which the starts are chosen."
     z, views, parts, small = draw_latents(n, generator.latent_dim, seed), orientation_vectors(generator, seed), [], []
+    symmetries, upright = generator.network.symmetries, copy.copy(generator.network)
+    upright.symmetries = ()
     for name in generator.classes if generator.config.conditional else (None,):
         labels = generator.labels(n, name)
+        images = F.adaptive_avg_pool2d(render(upright, z, labels, noise_from=views[:1].expand_as(z)), 16)
         for view in views:
-            part = Starts(z, view.expand_as(z), labels)
-            parts.append(part)
-            small.append(shrink(render(generator.network, z, labels, noise_from=part.noise_from)))
+            parts.append(Starts(z, view.expand_as(z), labels))
+            small.append(orient(images, parts[-1].noise_from, symmetries).flatten(1))
     together = (None if x[0] is None else torch.cat(x) for x in zip(*parts, strict=True))
     return Starts(*together), torch.cat(small)
 
@@ -125,15 +128,15 @@ def invert(
     starts: int = 4,  # For each target
     steps: tuple[int, int] = (30, 120),  # With all starts; with the best
     embed: Callable[[Tensor], Tensor] | None = None,  # As for `image_loss`
-    seed: int = 0,  # Of the pool; images of other seeds are not in it
+    pool: tuple[Starts, Tensor] | None = None,  # From `make_pool`, if several sets of images are inverted
     chunk: int = 8,  # Targets at a time
     progress: Callable = iter,  # Wraps the loop over chunks of targets
 ) -> Inversion:
     "Find the latent vector whose sample is nearest to each image."
-    (pool, small), found = make_pool(generator, seed=seed), []
+    (known, small), found = pool or make_pool(generator), []
     for part in progress(targets.split(chunk)):
         near = torch.cdist(shrink(part), small).topk(starts, largest=False).indices.flatten()
-        at, loss = descend(generator, pool.take(near), part.repeat_interleave(starts, 0), steps[0])
+        at, loss = descend(generator, known.take(near), part.repeat_interleave(starts, 0), steps[0])
         best = loss.view(-1, starts).argmin(1) + starts * torch.arange(len(part))
         found.append(descend(generator, at.take(best), part, steps[1], embed)[0])
     at = Starts(*(None if x[0] is None else torch.cat(x) for x in zip(*found, strict=True)))

@@ -35,7 +35,7 @@ from ..data.training_images import open_images
 from ..evaluate.features import Features, load_features
 from ..evaluate.memorization import compare_distances
 from ..gan.generators import TrainedGenerator, find_generator, load_generator
-from ..gan.inversion import Inversion, invert
+from ..gan.inversion import Inversion, invert, make_pool
 from .folder import RunFolder
 from .privacy import DO_NOT_PASS_ON, are_images_public
 
@@ -120,9 +120,9 @@ def measure_sets(
     def embed(images: Tensor) -> Tensor:  # as `Features`, with gradients
         x = images.to(features.device).expand(-1, 3, -1, -1)
         return features.network(F.interpolate(x, features.size, mode='bilinear', antialias=True)).flatten(1)
-    rows, found = [], {}
+    rows, found, pool = [], {}, make_pool(generator)
     for name, (images, files) in sets.items():
-        found[name] = invert_images(generator, images, embed=embed)
+        found[name] = invert_images(generator, images, embed=embed, pool=pool)
         with torch.no_grad():
             likeness = torch.cat([F.cosine_similarity(*(embed(to_unit(x)) for x in pair)).cpu() for pair in
                                   zip(images.split(8), found[name].images.split(8), strict=True)])
@@ -268,7 +268,7 @@ def invert_run(
     given = read_given(images, cfg.image_size, cfg.number_channels) if images else None
     sets = make_sets(generator, choose_real(folder, n, seed) if folder else {}, given, n, seed)
     extractor = load_features(features or cfg.features, 128, device)
-    rows, found = measure_sets(generator, sets, extractor, partial(invert, starts=starts, steps=counts, seed=seed, progress=show_progress))
+    rows, found = measure_sets(generator, sets, extractor, partial(invert, starts=starts, steps=counts, progress=show_progress))
     shows_real = bool(given) or bool(folder and not are_images_public(cfg))
     about = {'title': Path(source).name, 'features': extractor.name, 'starts': starts, 'steps': counts}
     page = inversion_page(generator, sets, rows, found, about, DO_NOT_PASS_ON if shows_real and not images_are_public else '')
