@@ -43,6 +43,7 @@ from medimagegan.runs.scoring import (
 )
 from .tracking import Tracker, finish_tracking
 from .opening import OpenRun, open_run
+from .forecast import log_forecast
 
 # %% ../../nbs/520_runs.training_run.ipynb #c07
 def describe_device(gan: GAN) -> str:
@@ -311,6 +312,7 @@ def train_opened(
     if rank() > 0:
         follow_first_rank(run, stop)
     else:
+        log_forecast(run, features, log)
         stats = open_reference_stats(run.cfg, run.train_set, run.held, features)
         training = TrainingRun(run, stats, stop, log, deadline)
         early = fit_or_roll_back(training)
