@@ -9,6 +9,7 @@ __all__ = ['LARGEST_DIFFERENCE', 'ExportedGenerator', 'describe_export', 'larges
 import copy
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,8 @@ def describe_export(
 ) -> dict[str, str]:
     "State what goes into an exported generator and what comes out."
     cfg = generator.config
+    if cfg.features.startswith('classifier:'):  # contains a path
+        cfg = replace(cfg, features='efficientnet_lite0')
     facts = {'made by': f'medimagegan {__version__}', 'architecture': cfg.arch,
              'z': f'(N, {generator.latent_dim}) float32, independent standard normal numbers',
              'images': f'(N, {cfg.number_channels}, {cfg.image_size}, {cfg.image_size}) float32 in [-1, 1], '
