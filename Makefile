@@ -29,7 +29,7 @@ test: install
 	$(SLIM) python -m pytest -q -n 3 --dist worksteal --durations 8
 
 trials: install
-	for t in runs images settings trust suites; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done
+	for t in runs images settings trust suites explorer; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done
 
 docs: install
 	$(SLIM) python docs/build.py site
@@ -47,7 +47,7 @@ format: install
 
 notebooks: install
 	$(SLIM) nbdev_export
-	$(SLIM) TQDM_DISABLE=1 jupyter nbconvert --log-level ERROR --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace nbs/*.ipynb
+	$(SLIM) TQDM_DISABLE=1 jupyter nbconvert --log-level ERROR --ExecutePreprocessor.store_widget_state=False --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace nbs/*.ipynb
 	$(SLIM) nbdev_clean
 
 clean:
