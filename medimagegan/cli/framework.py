@@ -245,9 +245,8 @@ def table_options(command: Callable) -> Callable:
 
 def read_table_options(options: dict):  # `Answers`
     "Check the options of `table_options` as the settings of a run are. Raises `UserError`."
-    from medimagegan.data.answers import collect_answers
-    cfg = make_config({'path': 'images', **{name: value for name, value in options.items() if value is not None}})
-    return collect_answers(*(getattr(cfg, name) for name in TABLE_SETTINGS))
+    from medimagegan.data.answers import answers_of_settings
+    return answers_of_settings(make_config({'path': 'images', **{name: value for name, value in options.items() if value is not None}}))
 
 # %% ../../nbs/700_cli.framework.ipynb #c37
 def check_writable(

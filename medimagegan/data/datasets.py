@@ -6,9 +6,7 @@
 __all__ = ['read_folder']
 
 # %% ../../nbs/260_data.datasets.ipynb #c02
-import importlib.util
 import unicodedata
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,15 +17,14 @@ import torch
 # %% ../../nbs/260_data.datasets.ipynb #c03
 from ..core.errors import UserError, did_you_mean
 from ..core.seeds import make_rng
-from .pixels import IMAGE_SUFFIXES, INSTALL_DICOM, NIFTI_SUFFIXES, SUFFIXES
+from .pixels import IMAGE_SUFFIXES
 from .listing import Listing
-from .dicom import read_patient
 from .decoding import ReadingRules, read_files
 from .tables import Answers
 from .answers import collect_answers
 from .labels import Reading
 from .reading import count_images, report_reading, understand
-from .scans import join_groups
+from .scans import join_scans
 from .imagesets import ImageSet
 
 # %% ../../nbs/260_data.datasets.ipynb #c10
@@ -55,8 +52,9 @@ def _label_files(
     rows, unnamed = _storable_names(rows)
     if not len(rows):
         tables, links = ' and '.join(reading.tables), '; '.join(f'{link} is {why}' for link, why in listing.links)
+        first = f'; {len(lost)} left out, the first: {lost[0][0]}, {lost[0][1]}' if lost else ''
         raise UserError(f"path: {folder} has no image ({', '.join(IMAGE_SUFFIXES)})"
-                        + (f' that {tables} names' if tables else '') + (f'; {links}' if links else ''))
+                        + (f' that {tables} names' if tables else '') + (f'; {links}' if links else '') + first)
     return rows, lost + unnamed, reading, listing
 
 
@@ -82,28 +80,7 @@ def _choose_rows(rows: pd.DataFrame, n: int | None, seed: int) -> pd.DataFrame:
         return rows
     return rows.iloc[np.sort(make_rng(seed, 'choice of images').permutation(len(rows))[:n])]
 
-# %% ../../nbs/260_data.datasets.ipynb #c22
-def _find_groups(
-    folder: Path,
-    rows: pd.DataFrame,  # Columns `path`, `group`
-) -> tuple[dict[str, str], tuple[str, ...]]:  # {file: group or ''}, and notes for the user
-    "Find the group of each file. Raises `UserError` if there are DICOM files and pydicom is not installed."
-    scans = [p for p in rows['path'] if not p.lower().endswith(SUFFIXES + NIFTI_SUFFIXES)]
-    if not scans:
-        return dict(zip(rows['path'], rows['group'], strict=True)), ()
-    if importlib.util.find_spec('pydicom') is None:
-        raise UserError(f'path: {folder} has DICOM files, the first {scans[0]}: {INSTALL_DICOM}')
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        owners = {p: read_patient(folder / p) for p in scans}
-    known = pd.DataFrame([(g, *owners.get(p, ('', ''))) for p, g in zip(rows['path'], rows['group'], strict=True)],
-                         columns=['group', 'patient', 'study'])
-    one_patient = len(known) > 1 and known['patient'].nunique() == 1 and known['patient'].iloc[0]
-    by = 'study by study' if known['study'].nunique() > 1 else 'image by image'
-    notes = (f'all DICOM files name one patient: held out {by}',) if one_patient else ()
-    return dict(zip(rows['path'], join_groups(known), strict=True)), notes
-
-# %% ../../nbs/260_data.datasets.ipynb #c26
+# %% ../../nbs/260_data.datasets.ipynb #c25
 def _describe_rejected(
     n: int,  # Images that were to be read
     bad: dict[str, str],  # {file: reason} of those that could not be read
@@ -117,7 +94,7 @@ def _describe_rejected(
         notes.append(f'{len(names)} left out, {reason}; the first: {names[0]}')
     return tuple(notes)
 
-# %% ../../nbs/260_data.datasets.ipynb #c28
+# %% ../../nbs/260_data.datasets.ipynb #c27
 def _choose_images(path: str | Path, answers: Answers, classes: tuple[str, ...], n_images: int | None, seed: int):
     """Find the images of a folder, with their classes, and choose among them.
 
@@ -127,14 +104,14 @@ def _choose_images(path: str | Path, answers: Answers, classes: tuple[str, ...],
     return _choose_rows(rows[rows['class'].isin(names)], n_images, seed), names, lost, reading, listing
 
 
-# %% ../../nbs/260_data.datasets.ipynb #c30
+# %% ../../nbs/260_data.datasets.ipynb #c29
 def _describe_source(folder, image_size, labels, classes, n_images, seed) -> str:
     "Name a choice of images in words, for the cache."
     chosen = [str(Path(labels).absolute())] if labels else []
     chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
     return ', '.join([str(folder), f'{image_size} px', *chosen])
 
-# %% ../../nbs/260_data.datasets.ipynb #c31
+# %% ../../nbs/260_data.datasets.ipynb #c30
 def read_folder(
     path: str | Path,  # Class sub-folders, a flat folder, or a folder with a table
     image_size: int = 64,  # Side of the square images, in pixels
@@ -154,7 +131,7 @@ def read_folder(
     rows, names, lost, reading, listing = _choose_images(path, answers, classes, n_images, seed)
     labels = ', '.join(answers.tables) or None
     folder, files = Path(path).absolute(), list(rows['path'])
-    groups, group_notes = _find_groups(folder, rows)
+    groups, group_notes = join_scans(folder, rows)
     count_images(reading, rows.assign(group=[groups[file] for file in files]))
     report_reading(reading, listing)
     source = _describe_source(folder, image_size, labels, classes, n_images, seed)

@@ -22,7 +22,8 @@ from .listing import Listing
 from .tables import FIND_ALL, Answers
 from .labels import Reading
 from .subfolders import FILE_NAME
-from .reading import report_reading, understand
+from .reading import count_images, report_reading, understand
+from .scans import join_scans
 
 # %% ../../nbs/292_data.inspection.ipynb #c06
 MOST_DESCRIBED = 2000
@@ -84,7 +85,10 @@ def inspect(
 ) -> Inspection:
     "Understand a data set and read the headers of its files. Raises `UserError` for what is ambiguous."
     rows, lost, reading, listing = understand(path, answers)
-    report_reading(reading, listing)
+    groups, notes = join_scans(Path(path), rows)
+    rows = rows.assign(group=[groups[file] for file in rows['path']])
+    count_images(reading, rows)
+    report_reading(reading, listing).warnings.extend(notes)
     return Inspection(str(path), rows, lost, reading, listing, describe_files(path, listing.images, most, progress))
 
 # %% ../../nbs/292_data.inspection.ipynb #c11

@@ -14,7 +14,7 @@ import pandas as pd
 # %% ../../nbs/240_data.labels.ipynb #c03
 from ..core.errors import UserError, did_you_mean
 from .layouts import DIAGNOSES, FINDINGS, MALIGNANT_CODES, NESTED_CLASSES, NO_CLASSES, plain_name
-from .tables import Answers, Table, list_class_columns, named_column
+from .tables import Answers, Table, ambiguous, list_class_columns, named_column
 
 # %% ../../nbs/240_data.labels.ipynb #c06
 @dataclass
@@ -65,7 +65,7 @@ def _choose_class_columns(table: Table, columns: list[str], reading: Reading) ->
     first = columns[0]
     if len(columns) > 1 and not nested:
         counts = ' or '.join(f'class_column: {c} ({table.rows[c].nunique()} classes)' for c in columns[:4])
-        raise UserError(f'labels: {table.name} has {len(columns)} columns of classes: set {counts}')
+        raise ambiguous(f'labels: {table.name} has {len(columns)} columns of classes: set {counts}')
     if len(columns) > 1:
         reading.remarks.append(f'class from {first}; {", ".join(columns[1:])} can be chosen with class_column')
     return columns
@@ -142,7 +142,7 @@ def _class_from_flags(
     sums, unsure = (flags > 0).sum(axis=1), (flags < 0).any(axis=1)
     sparse = (sums == 1).mean() < 2 / 3
     if not (said or known) and ((sums > 1).any() or sparse):
-        raise UserError(f'labels: {table.name}: the columns {_describe_flags(flags)} hold 0 and 1, but not one 1 in each row: '
+        raise ambiguous(f'labels: {table.name}: the columns {_describe_flags(flags)} hold 0 and 1, but not one 1 in each row: '
                         f'say which are the classes, as class_column: {flags.columns[0]}, {flags.columns[1]}')
     many = (sums > 1) | unsure & (sums > 0)
     if many.any():

@@ -15,7 +15,7 @@ import pandas as pd
 # %% ../../nbs/244_data.subfolders.ipynb #c03
 from ..core.errors import UserError
 from .layouts import is_container, part_of_folder, patient_from_name
-from .tables import Answers
+from .tables import Answers, ambiguous
 from .labels import Reading
 
 # %% ../../nbs/244_data.subfolders.ipynb #c06
@@ -70,11 +70,11 @@ def _choose_level(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Pat
             reading.remarks.append(f'class from {known}; {", ".join(c for c in classes if c != known)} can be chosen with class_column')
             return known
     if classes and (levels[classes[0]] == '').any():
-        raise UserError(f'path: {folder} has images beside its sub-folders and in them: '
+        raise ambiguous(f'path: {folder} has images beside its sub-folders and in them: '
                         'move them all into sub-folders, or all out of them, or add a metadata.csv')
     if len(classes) > 1:
         readings = ' or '.join(f"class_column: {c} ({', '.join(sorted(set(levels[c]) - {''})[:4])})" for c in classes[:3])
-        raise UserError(f'path: {folder} has classes in {len(classes)} levels of folders: set {readings}')
+        raise ambiguous(f'path: {folder} has classes in {len(classes)} levels of folders: set {readings}')
     return classes[0] if classes else None
 
 # %% ../../nbs/244_data.subfolders.ipynb #c12

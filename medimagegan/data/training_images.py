@@ -13,7 +13,7 @@ import pandas as pd
 
 # %% ../../nbs/290_data.training_images.ipynb #c03
 from ..core.config import TrainConfig
-from .answers import collect_answers
+from .answers import answers_of_settings
 from .imagesets import ImageSet
 from .datasets import read_folder
 from .phantoms import make_phantoms
@@ -29,9 +29,8 @@ def open_images(
     if cfg.path == 'phantoms':
         return make_phantoms(cfg.n_images or 2000, cfg.image_size, channels=cfg.number_channels, classes=cfg.classes,
                              progress=progress)
-    answers = collect_answers(cfg.labels, cfg.image_column, cfg.class_column, cfg.group_columns, cfg.class_map)
     return read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers,
-                       cfg.n_images, cfg.seed, progress=progress, answers=answers, window=cfg.window, frames=cfg.frames)
+                       cfg.n_images, cfg.seed, progress=progress, answers=answers_of_settings(cfg), window=cfg.window, frames=cfg.frames)
 
 # %% ../../nbs/290_data.training_images.ipynb #c10
 def follow_parts(

@@ -19,6 +19,7 @@ import torch
 # %% ../../nbs/490_evaluate.folders.ipynb #c03
 from ..core.errors import UserError
 from ..data.images import describe_image, list_images
+from ..data.tables import Answers
 from ..data.imagesets import ImageSet
 from ..data.show import tile_images
 from ..data.datasets import read_folder
@@ -53,12 +54,17 @@ def read_shuffled(
     frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
 ) -> ImageSet:  # In RGB; `rejected` lists the files that could not be read, `notes` what was understood
     "Read a folder of images in random order."
-    data = read_folder(path, size, 3, workers=workers, n_images=most, seed=seed, progress=progress, window=window,
-                       frames=frames)
+    read = partial(read_folder, path, size, 3, workers=workers, n_images=most, seed=seed, progress=progress, window=window, frames=frames)
+    try:
+        data = read()
+    except UserError as error:
+        if not getattr(error, 'is_ambiguous', False):
+            raise
+        data = read(answers=Answers(without_classes=True))
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
     return replace(data.subset(order), rejected=data.rejected, notes=tuple(data.reading.report))
 
-# %% ../../nbs/490_evaluate.folders.ipynb #c16
+# %% ../../nbs/490_evaluate.folders.ipynb #c18
 def drop_known(
     held: ImageSet,  # Images that should not have been trained on
     train: ImageSet,  # The training images
@@ -72,7 +78,7 @@ def drop_known(
                         'training images too: choose another folder, or leave it out')
     return kept
 
-# %% ../../nbs/490_evaluate.folders.ipynb #c19
+# %% ../../nbs/490_evaluate.folders.ipynb #c21
 class RealSets(NamedTuple):
     "The real images of an evaluation."
 
@@ -80,7 +86,7 @@ class RealSets(NamedTuple):
     baseline: ImageSet
     described: str  # What the reference is
 
-# %% ../../nbs/490_evaluate.folders.ipynb #c20
+# %% ../../nbs/490_evaluate.folders.ipynb #c22
 def choose_real_sets(
     train: ImageSet,  # From the folder `reals`
     held: ImageSet | None,  # From the folder `reference`, if there is one
@@ -94,7 +100,7 @@ def choose_real_sets(
                  f'images of a seeded half of {reals} (training images, which rewards copies)')
     return RealSets(against, others, described)
 
-# %% ../../nbs/490_evaluate.folders.ipynb #c23
+# %% ../../nbs/490_evaluate.folders.ipynb #c25
 def smallest_size(
     generated: ImageSet,  # Generated images
     real: RealSets,  # From `choose_real_sets`
@@ -107,7 +113,7 @@ def smallest_size(
                         f'{len(real.reference)} reference and {len(real.baseline)} other real images')
     return few
 
-# %% ../../nbs/490_evaluate.folders.ipynb #c26
+# %% ../../nbs/490_evaluate.folders.ipynb #c28
 def score_folders(
     fakes: str | Path,  # Folder of generated images
     reals: str | Path,  # Folder of the images they were trained on

@@ -26,6 +26,7 @@ from ..core.tables import read_table
 from ..core.architectures import pick_architecture
 from ..core.config import LENGTH_SETTINGS, MAX_EPOCHS, TrainConfig, default_settings
 from ..core.pages import PLOT_STYLE, data_url, render_page
+from ..data.parts import warn_of_groups
 from ..evaluate.measures import PAIRWISE, Measure, curve_measures, measure_key
 from ..evaluate.pairwise import CANDIDATES, PAIRINGS
 from ..evaluate.verdict import VERDICTS
@@ -178,6 +179,7 @@ def _run_fields(folder: RunFolder) -> dict:
             'rejected': f'{len(read_table(rejected))} entries were left out; rejected.csv gives the reasons.'
                         if rejected.exists() else '',
             'extended': rows[is_length & ~rows['now'].isin(('0', '0.0', str(MAX_EPOCHS)))].to_dict('records'), 'resumes': rows[~is_length].to_dict('records'),
+            'groups': warn_of_groups(tuple(split['group'])) if 'group' in split else '',
             'command': shlex.quote(str(folder.path / 'config.yaml'))}
 
 # %% ../../nbs/540_runs.report.ipynb #c35

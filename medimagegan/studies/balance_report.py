@@ -24,6 +24,7 @@ from ..core.errors import printable
 from ..core.files import atomic_write
 from ..core.device import pick_device
 from ..core.pages import escape_markdown, markdown_page, markdown_table
+from ..data.parts import warn_of_groups
 from ..data.show import tile_images
 from ..runs.privacy import warn_of_images
 from .workers import open_client
@@ -159,9 +160,10 @@ def balance_page(
     cards: list[dict],  # `scorecard.json` of each seed
     n_real_rows: int,  # In the picture of samples
     command: str = '',  # That made the page
+    groups: str = '',  # What the split does not know, from `warn_of_groups`
 ) -> str:  # Markdown
     "Write the page of a study."
-    paragraphs = [*answer_section(outcome), *arms_section(outcome, balance), *differences_section(outcome),
+    paragraphs = [*answer_section(outcome), *filter(None, [groups]), *arms_section(outcome, balance), *differences_section(outcome),
                   *doses_section(outcome, balance.name), *synthetic_section(balance, cards, n_real_rows),
                   *settings_section(balance, command)]
     return '\n\n'.join(paragraphs) + '\n'
@@ -190,7 +192,7 @@ def write_balance_report(
     folders = [set_folder(prepared, cfg) for cfg in plan_generators(prepared)]
     cards = [json.loads((one / 'scorecard.json').read_text(encoding='utf-8')) for one in folders]
     sheet, n_real_rows = sample_sheet(prepared)
-    text = balance_page(balance, outcome, cards, n_real_rows, command)
+    text = balance_page(balance, outcome, cards, n_real_rows, command, warn_of_groups(prepared.data.groups))
     folder.mkdir(parents=True, exist_ok=True)
     _write_study_pictures(folder, balance.name, outcome, sheet)
     _write_text(folder / f'{balance.name}.md', text)
