@@ -32,7 +32,7 @@ def parameters_cell() -> str:
     for row, f in zip(describe_settings(), fields(TrainConfig), strict=True):
         default = list(f.default) if isinstance(f.default, tuple) else f.default
         note = f"{row['help']}; {row['range']}" if row['range'] else row['help']
-        lines.append(f"{row['name']}: {row['type']} = {default!r}  # {note.replace('=', ': ')}")  # papermill allows one =
+        lines.append(f"{row['name']}: {row['type']} = {default!r}  # {note}")
     return '\n'.join(lines)
 
 # %% ../../nbs/560_runs.experiment.ipynb #c12
