@@ -124,6 +124,19 @@ def test_scans_that_all_name_one_patient_are_held_out_by_study(tmp_path):
     assert data.notes == ('all DICOM files name one patient: held out study by study',)
 
 
+def test_images_of_one_series_without_a_window_stay_comparable(tmp_path):
+    for name, factor, series in (('dark', 1, '1.5'), ('bright', 2, '1.5'), ('other', 1, '1.6')):
+        (tmp_path / f'{name}.dcm').write_bytes(file_of(scan(TWELVE * factor, SeriesInstanceUID=series)))
+    data = read_folder(tmp_path, SIDE, 1)
+    bright, dark, other = (data[[i]][0, 0].numpy().astype(int) for i in range(3))
+    low, high = np.percentile([TWELVE, TWELVE * 2], [.5, 99.5])
+    for shown, values in ((dark, TWELVE), (bright, TWELVE * 2)):
+        assert abs(shown - ((values.astype(float) - low) / (high - low)).clip(0, 1) * 255).max() <= .5
+    assert other.max() == 255 and data.remarks == ('3 of 3 images: no usable DICOM window: own range of the series',)
+    assert read_folder(tmp_path, SIDE, 1).remarks == data.remarks, 'from the cache'
+    assert not (read_folder(tmp_path, SIDE, 1, window='lung').images != data.images).any(), 'not CT'
+
+
 def test_one_image_is_one_line(medimagegan, tmp_path):
     (tmp_path / 'images').mkdir()
     (tmp_path / 'images' / 'a.png').write_bytes(picture(RGB))

@@ -79,6 +79,7 @@ def describe_left_out(
 ) -> list[str]:  # A line for each folder of real images, and for each reason
     "Describe how the real images were read, and which were left out of the scores."
     notes = [f'{what}: {line}' for what, lines in scores.get('read', {}).items() for line in lines[:1] if what != 'fakes']
+    notes += [f'note: {what}: {line}' for what, lines in scores.get('remarks', {}).items() for line in lines]
     notes += [f'note: {n} files of {what} could not be read and were left out'
              for what, n in scores['unreadable'].items() if n]
     if scores['trained_on_too']:

@@ -144,4 +144,5 @@ def read_folder(
     return ImageSet(images, torch.tensor([names.index(c) for c in good['class']]), names, tuple(good['path']),
                     tuple(groups[file] or f'image {file}' for file in good['path']),
                     rejected=tuple(bad.items()) + tuple(lost), parts=tuple(good['split']) if any(good['split']) else (),
-                    notes=_describe_rejected(len(rows), bad, lost) + group_notes + remarks, where=where, reading=reading)
+                    notes=_describe_rejected(len(rows), bad, lost) + group_notes + remarks, remarks=remarks,
+                    where=where, reading=reading)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['HEADER_TAGS', 'FRAMES', 'is_dicom', 'import_pydicom', 'open_dicom', 'name_object', 'pick_frame', 'copy_frame_groups',
-           'decode_requests', 'decode_pixels', 'read_header', 'read_values', 'read_patient', 'list_decoders']
+           'is_jpeg12', 'decode_requests', 'decode_pixels', 'read_header', 'read_values', 'read_patient',
+           'list_decoders']
 
 # %% ../../nbs/220_data.dicom.ipynb #c02
 import logging
@@ -112,6 +113,22 @@ def copy_frame_groups(ds, frame: int) -> None:
                 ds[element.tag] = element
 
 # %% ../../nbs/220_data.dicom.ipynb #c22
+def is_jpeg12(ds) -> bool:
+    "Return whether the pixels are lossy JPEG of more than 8 bits."
+    return ds.file_meta.get('TransferSyntaxUID') == import_pydicom().uid.JPEGExtended12Bit and ds.BitsStored > 8
+
+
+def _decode_jpeg12(ds, frame: int | None) -> np.ndarray:  # (H, W), uint16
+    "Decode lossy JPEG of 12 bits."
+    import imagecodecs
+    from pydicom.encaps import get_frame
+    data = get_frame(ds.PixelData, frame or 0, number_of_frames=int(ds.get('NumberOfFrames') or 1))
+    values = imagecodecs.jpeg_decode(data)
+    if values.shape != (ds.Rows, ds.Columns):
+        raise ValueError('header and pixels disagree')
+    return values
+
+# %% ../../nbs/220_data.dicom.ipynb #c23
 def decode_requests() -> None:
     "Decode data sets from standard input and write their pixel arrays to standard output, as the child process does."
     with suppress(ImportError, ValueError, OSError):  # Windows has no such limits
@@ -123,16 +140,16 @@ def decode_requests() -> None:
     while True:
         ds, frame = pickle.load(sys.stdin.buffer)
         try:
-            values = pixels.pixel_array(ds, index=frame)
+            values = _decode_jpeg12(ds, frame) if is_jpeg12(ds) else pixels.pixel_array(ds, index=frame)
         except Exception:  # whatever a decoder raises on damaged bytes
             values = None
         pickle.dump(values, out)
         out.flush()
 
-# %% ../../nbs/220_data.dicom.ipynb #c24
+# %% ../../nbs/220_data.dicom.ipynb #c25
 _of_this_thread = threading.local()
 
-# %% ../../nbs/220_data.dicom.ipynb #c25
+# %% ../../nbs/220_data.dicom.ipynb #c26
 def _decoder_process() -> subprocess.Popen:
     "Return the child process of this thread; start one if there is none."
     child = getattr(_of_this_thread, 'child', None)
@@ -143,7 +160,7 @@ def _decoder_process() -> subprocess.Popen:
         _of_this_thread.child = child
     return child
 
-# %% ../../nbs/220_data.dicom.ipynb #c26
+# %% ../../nbs/220_data.dicom.ipynb #c27
 def _decode_in_child(ds, frame: int | None) -> np.ndarray | None:  # None: damaged, or more than a minute of work
     "Decode the pixels of a data set in the child process."
     child = _decoder_process()
@@ -160,7 +177,7 @@ def _decode_in_child(ds, frame: int | None) -> np.ndarray | None:  # None: damag
     finally:
         timer.cancel()
 
-# %% ../../nbs/220_data.dicom.ipynb #c27
+# %% ../../nbs/220_data.dicom.ipynb #c28
 def _check_decoder(syntax) -> None:  # `pydicom.uid.UID`
     "Raise `UnreadableImage` if no decoder of a compressed form is installed."
     if 'MPEG' in syntax.name or 'HEVC' in syntax.name:
@@ -173,7 +190,7 @@ def _check_decoder(syntax) -> None:  # `pydicom.uid.UID`
         install = 'pip install pylibjpeg pylibjpeg-openjpeg' if 'High-Throughput' in syntax.name else INSTALL_DICOM
         raise UnreadableImage(f'DICOM in {syntax.name}: its decoder is not installed: {install}')
 
-# %% ../../nbs/220_data.dicom.ipynb #c28
+# %% ../../nbs/220_data.dicom.ipynb #c29
 def decode_pixels(
     ds,  # `pydicom.Dataset`
     frame: int = 0,
@@ -192,7 +209,7 @@ def decode_pixels(
         raise UnreadableImage(f'damaged DICOM in {syntax.name}')
     return values
 
-# %% ../../nbs/220_data.dicom.ipynb #c33
+# %% ../../nbs/220_data.dicom.ipynb #c34
 def read_header(
     file: str | Path,
     frames: str = 'middle',  # One of `FRAMES`
@@ -213,7 +230,7 @@ def read_values(file: str | Path, frame: int) -> np.ndarray:  # (H, W) or (H, W,
         raise UnreadableImage('DICOM without an image')
     return decode_pixels(ds, frame)
 
-# %% ../../nbs/220_data.dicom.ipynb #c37
+# %% ../../nbs/220_data.dicom.ipynb #c39
 def read_patient(file: str | Path) -> tuple[str, str]:  # Patient ID and study UID, never to be written; '' if missing
     "Read whose image a file is."
     tags = ('PatientID', 'StudyInstanceUID')
@@ -225,8 +242,8 @@ def read_patient(file: str | Path) -> tuple[str, str]:  # Patient ID and study U
     except Exception:  # such a file cannot be read as an image either, and is reported then
         return '', ''
 
-# %% ../../nbs/220_data.dicom.ipynb #c40
+# %% ../../nbs/220_data.dicom.ipynb #c42
 def list_decoders() -> list[str]:  # Names with versions
     "List the installed packages that decode DICOM."
-    names = ('pydicom', 'python-gdcm', 'pylibjpeg-openjpeg')
+    names = ('pydicom', 'python-gdcm', 'pylibjpeg-openjpeg', 'imagecodecs')
     return [f'{found.name} {found.version}' for name in names for found in metadata.distributions(name=name)]

@@ -31,7 +31,8 @@ class ImageSet:
     groups: tuple[str, ...]  # Patient or lesion of each image
     rejected: tuple[tuple[str, str], ...] = ()  # (file, reason) of every image that was left out
     factors: pd.DataFrame | None = None  # True factors of phantoms, one row for each image
-    notes: tuple[str, ...] = ()  # Remarks on how the images were read, for the user
+    notes: tuple[str, ...] = ()  # What the user should know about the folder
+    remarks: tuple[str, ...] = ()  # How many images were read in a special way; also among the notes
     rows: Tensor | None = None  # (N,), int64: position of each image in `store`; None: the same order
     where: str = 'in memory'  # Where `store` is, in words
     parts: tuple[str, ...] = ()  # Part of each image in a published split, '' if it has none; empty: no split

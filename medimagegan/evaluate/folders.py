@@ -144,6 +144,8 @@ def score_folders(
                'trained_on_too': len(given) - len(held) if given else 0,
                'read': {name: list(some.notes) if some else [] for name, some in
                         (('fakes', generated), ('reals', train), ('reference', given))},
+               'remarks': {name: list(some.remarks) if some else [] for name, some in
+                           (('fakes', generated), ('reals', train), ('reference', given))},
                'unreadable': {name: len(some.rejected) if some else 0 for name, some in
                               (('fakes', generated), ('reals', train), ('reference', given))}}
     return scores, {'real': tile_images(real.reference[:48]), 'fake': tile_images(generated[:48]), 'closest': closest}

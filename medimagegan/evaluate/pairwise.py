@@ -38,12 +38,13 @@ def mdsi(a: Tensor, b: Tensor) -> Tensor:
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c11
 def haarpsi(a: Tensor, b: Tensor) -> Tensor:
     "Compute the Haar wavelet-based perceptual similarity index (Reisenhofer et al. 2018)."
-    return piq.haarpsi(a, b, reduction='none')
+    values = piq.haarpsi(a, b, reduction='none')  # 0 / 0 for two black images: without edges, no pixel has a weight
+    return torch.where((a == b).flatten(1).all(1), torch.ones_like(values), values)
 
-# %% ../../nbs/420_evaluate.pairwise.ipynb #c22
+# %% ../../nbs/420_evaluate.pairwise.ipynb #c24
 PAIRINGS = ('batch', 'nearest')
 
-# %% ../../nbs/420_evaluate.pairwise.ipynb #c23
+# %% ../../nbs/420_evaluate.pairwise.ipynb #c25
 def pair_nearest(
     images: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
     reals: Tensor,  # (M, C, H, W)
@@ -52,10 +53,10 @@ def pair_nearest(
     small = [F.adaptive_avg_pool2d(to_unit(x.cpu()), 32).flatten(1) for x in (images, reals)]
     return torch.cdist(*small).argmin(1)
 
-# %% ../../nbs/420_evaluate.pairwise.ipynb #c26
+# %% ../../nbs/420_evaluate.pairwise.ipynb #c28
 CANDIDATES = ('fakes', 'other reals', 'mean image', 'noise')
 
-# %% ../../nbs/420_evaluate.pairwise.ipynb #c27
+# %% ../../nbs/420_evaluate.pairwise.ipynb #c29
 def make_baselines(
     others: Tensor | ImageSet,  # (K, C, H, W), uint8: real images that are not in the reference
     n: int,  # Images in each baseline

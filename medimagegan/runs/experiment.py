@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 # %% ../../nbs/560_runs.experiment.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
 from ..core.packaged import packaged_folder
 from ..core.config import TrainConfig, describe_settings, make_config, name_run
@@ -129,6 +129,23 @@ def _mark_failed(manager) -> None:
         ran[-1].metadata.papermill['status'] = manager.FAILED
 
 # %% ../../nbs/560_runs.experiment.ipynb #c31
+def _explain_kernel_error(
+    error: BaseException,  # What ended the notebook
+    manager,  # papermill's `NotebookExecutionManager`
+    kernel_name: str,
+) -> BaseException:  # To be raised: `UserError`, `ChildProcessError`, or the same error
+    "Explain a kernel that did not start or was killed."
+    from nbclient.exceptions import DeadKernelError
+    from papermill import PapermillExecutionError
+    if not isinstance(error, Exception) or isinstance(error, PapermillExecutionError):
+        return error
+    if all(cell.metadata.papermill['status'] == manager.PENDING for cell in manager.nb.cells):
+        return UserError(f'the kernel {kernel_name} of the notebook does not start ({error_line(error)}): install it again '
+                         'with `pip install --force-reinstall ipykernel`, or look for it with `jupyter kernelspec list`')
+    killed = 'the kernel of the notebook was killed, maybe for lack of memory; the same command resumes'
+    return ChildProcessError(killed) if isinstance(error, DeadKernelError) else error
+
+# %% ../../nbs/560_runs.experiment.ipynb #c34
 class Engine:
     "papermill's engine that forwards signals to the kernel and saves notebooks atomically."
 
@@ -157,9 +174,10 @@ class Engine:
         try:
             received = _execute(manager, kernel_name=kernel_name, timeout=execution_timeout,
                                 startup_timeout=start_timeout, log_output=log_output, **options)
-        except BaseException:
+        except BaseException as error:
+            explained = _explain_kernel_error(error, manager, kernel_name)
             _mark_failed(manager)
-            raise
+            raise explained from None
         finally:
             manager.cleanup_pbar()
             manager.notebook_complete()
@@ -167,7 +185,7 @@ class Engine:
             raise SystemExit(128 + received)
         return manager.nb
 
-# %% ../../nbs/560_runs.experiment.ipynb #c33
+# %% ../../nbs/560_runs.experiment.ipynb #c36
 def _original_error(
     error,  # papermill's `PapermillExecutionError`
 ) -> BaseException:
@@ -177,7 +195,7 @@ def _original_error(
     known = {kind.__name__: kind for kind in (UserError, FloatingPointError, MemoryError, OSError)}
     return known.get(error.ename, RuntimeError)(error.evalue)
 
-# %% ../../nbs/560_runs.experiment.ipynb #c36
+# %% ../../nbs/560_runs.experiment.ipynb #c39
 def find_notebook() -> Path:
     "Find `experiment.ipynb`. Raises `UserError` where it is missing."
     folders = (Path('experiments'), packaged_folder(), Path('.'))
@@ -186,7 +204,7 @@ def find_notebook() -> Path:
         raise UserError('experiment.ipynb: not found here, in experiments/ or in the package: install medimagegan again')
     return found
 
-# %% ../../nbs/560_runs.experiment.ipynb #c37
+# %% ../../nbs/560_runs.experiment.ipynb #c40
 def _execute_to(
     executed: Path,  # The notebook to write
     notebook: Path,  # The notebook to execute
@@ -201,7 +219,7 @@ def _execute_to(
                      engine_name='medimagegan',
                      extra_arguments=['--log-level=CRITICAL'])  # ipykernel warns when it is ended
 
-# %% ../../nbs/560_runs.experiment.ipynb #c39
+# %% ../../nbs/560_runs.experiment.ipynb #c42
 def run_experiment(
     cfg: TrainConfig,  # The settings; a run without a name gets one from them
     notebook: str | Path | None = None,  # The experiment notebook; found if left out
@@ -209,8 +227,9 @@ def run_experiment(
 ) -> Path:  # The run folder, with `experiment.ipynb` and `experiment.html`
     """Execute the experiment notebook with these settings.
 
-    Raises `UserError` for wrong settings and `FloatingPointError` if training diverges, as `run` does. Ends the process
-    with the usual exit code if a signal arrived or `max_time` is over."""
+    Raises `UserError` for wrong settings or a kernel that does not start, `FloatingPointError` if training diverges and
+    `ChildProcessError` if the kernel is killed. Ends the process with the usual exit code if a signal arrived or
+    `max_time` is over."""
     from papermill import PapermillExecutionError
     cfg = name_run(cfg)
     folder, refused, notebook = Path(cfg.out).resolve() / cfg.run, False, Path(notebook or find_notebook())
