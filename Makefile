@@ -47,7 +47,7 @@ format: install
 
 notebooks: install
 	$(SLIM) nbdev_export
-	$(SLIM) TQDM_DISABLE=1 jupyter nbconvert --log-level ERROR --to notebook --execute --inplace nbs/*.ipynb
+	$(SLIM) TQDM_DISABLE=1 jupyter nbconvert --log-level ERROR --to notebook --execute --ExecutePreprocessor.store_widget_state=False --inplace nbs/*.ipynb
 	$(SLIM) nbdev_clean
 
 clean:

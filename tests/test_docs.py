@@ -1,9 +1,21 @@
 """The documentation site builds without a warning, and a page opened from disk loads nothing from elsewhere."""
+import json
 import re
 import shutil
 import sys
 
 from conftest import ROOT, command
+
+
+def test_the_melanoma_table_equals_its_file():
+    page = (ROOT / 'docs' / 'architectures.md').read_text(encoding='utf-8')
+    found = json.loads((ROOT / 'experiments' / 'reports' / 'quality' / 'melanoma.json').read_text(encoding='utf-8'))
+    digits = {'KD(efficientnet_lite0)': 3, 'precision': 2, 'recall': 2, 'coverage': 2, 'color': 1, 'spectrum': 1, 'pattern': 3}
+    for title, rows in (('synthetic', found['metrics']), ('real vs. real', found['other reals'])):
+        cells = [f"{rows[name]['value']:.{d}f} [{rows[name]['low']:.{d}f}, {rows[name]['high']:.{d}f}]" for name, d in digits.items()]
+        gap = rows['KD(efficientnet_lite0)'].get('gap_closed', 1) if title == 'synthetic' else 1
+        assert f"| {title} | {found['n']} | {cells[0]} | {gap:.2f} | {' | '.join(cells[1:])} |" in page
+    assert found['command'] in page
 
 
 def test_the_site_builds_without_a_warning_and_needs_no_connection(tmp_path):

@@ -205,7 +205,7 @@ def here(words: list[str], folder: Path) -> tuple[int, str]:
     from medimagegan.cli.framework import read_settings
     said, before = io.StringIO(), os.getcwd()
     for name in ('train', 'experiment'):
-        program.COMMANDS[name].callback = lambda file, force=None, **options: read_settings(file, options)
+        program.COMMANDS[name].callback = lambda file, force=None, as_json=None, **options: read_settings(file, options)
     os.chdir(folder)
     try:
         with contextlib.redirect_stderr(said):

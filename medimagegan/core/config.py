@@ -178,7 +178,6 @@ class TrainConfig:
     msg_combine: str = setting(
         'simple', 'How the discriminator merges the image of each scale with its features',
         choices=('simple', 'cat_lin'))
-
     loss: str | None = setting(
         None, 'Adversarial loss; empty: bce, for FastGAN and SNGAN-Miyato hinge',
         choices=('bce', 'hinge', 'lsgan', 'wgan-gp', 'relativistic'))
@@ -211,20 +210,17 @@ class TrainConfig:
         choices=('auto', 'never'))
     warm_start: str | None = setting(
         None, 'Run folder or released generator that gives the initial weights; empty: random weights')
-
     log_every: int = setting(
         10, 'Steps between rows of history.csv; each row is a mean over them', low=1, high=1_000_000)
     score_every: int | None = setting(
         None, 'Epochs between sample sheets and scores; empty: tenths of the run, scored if cheap (with a budget always); '
-        '0: only at the end',
-        low=0, high=1_000_000)
+        '0: only at the end', low=0, high=1_000_000)
     score_images: int = setting(
         500, 'Generated images in the final scores, at most as many as are held out', low=4, high=50_000)
     curve_images: int = setting(
         128, 'Generated images in each score during training, at most as many as are held out', low=4, high=50_000)
     features: str = setting(
-        'efficientnet_lite0',
-        'Feature network of the scores: efficientnet_lite0, inception, dinov2, timm:MODEL or classifier:RUN')
+        'efficientnet_lite0', 'Feature network of the scores: efficientnet_lite0, inception, dinov2, timm:MODEL or classifier:RUN')
     reference: str = setting(
         'heldout', 'Reference set of the scores; train rewards memorization', choices=('heldout', 'train'))
     stop_on: tuple[str, ...] = setting(

@@ -52,8 +52,9 @@ def _label_files(
     rows, unnamed = _storable_names(rows)
     if not len(rows):
         tables, links = ' and '.join(reading.tables), '; '.join(f'{link} is {why}' for link, why in listing.links)
+        first = f'; {len(lost)} left out, the first: {lost[0][0]}, {lost[0][1]}' if lost else ''
         raise UserError(f"path: {folder} has no image ({', '.join(IMAGE_SUFFIXES)})"
-                        + (f' that {tables} names' if tables else '') + (f'; {links}' if links else ''))
+                        + (f' that {tables} names' if tables else '') + (f'; {links}' if links else '') + first)
     return rows, lost + unnamed, reading, listing
 
 

@@ -70,6 +70,10 @@ def _rows_from_folders(folder: Path, files: list[str], tables: list[Table], inde
         _check_folders_suffice(tables, answers, False)
     rows = read_subfolders(folder, files, answers, reading)
     _check_folders_suffice(tables, answers, 'class' in reading.columns)
+    unread = next((t for t in tables if 'image' in t.roles), None) if 'class' not in reading.columns else None
+    if unread:
+        reading.remarks.append(f'{unread.name} names the images, but none of its columns {list_columns(unread)} is known to give '
+                               'classes: all images are one class, unless you set class_column')
     return _groups_from_tables(rows.assign(licence=''), tables, index, reading)
 
 

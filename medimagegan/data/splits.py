@@ -123,7 +123,7 @@ def make_split(
     _require_all_parts(table, folder)
     return table
 
-# %% ../../nbs/280_data.splits.ipynb #c30
+# %% ../../nbs/280_data.splits.ipynb #c29
 def set_aside_reserve(
     table: pd.DataFrame,  # From `make_split`
     name: str,  # A class
@@ -141,17 +141,17 @@ def set_aside_reserve(
     moved = table['group'].isin(set(names) - kept) & (table['split'] == 'train')
     return table.assign(split=table['split'].where(~moved, 'reserve'))
 
-# %% ../../nbs/280_data.splits.ipynb #c33
+# %% ../../nbs/280_data.splits.ipynb #c32
 def _name_two(rows: pd.DataFrame) -> str:
     "Name the files and parts of the first two rows."
     return ' and '.join(f"{row['file']} ({row['split']})" for _, row in rows.iloc[:2].iterrows())
 
-# %% ../../nbs/280_data.splits.ipynb #c34
+# %% ../../nbs/280_data.splits.ipynb #c33
 def _unpack_hashes(table: pd.DataFrame) -> np.ndarray:  # (N, 256), bool
     "Return the perceptual hashes of a split as bits."
     return unpack_hashes(list(table['phash']))
 
-# %% ../../nbs/280_data.splits.ipynb #c35
+# %% ../../nbs/280_data.splits.ipynb #c34
 def _check_shared(
     table: pd.DataFrame,
     column: str,  # `sha256` or `group`
@@ -166,7 +166,7 @@ def _check_shared(
         name = f' ({value})' if column == 'group' else ''
         raise UserError(f'{where}: {_name_two(leak)}: {meaning}{name} in two parts')
 
-# %% ../../nbs/280_data.splits.ipynb #c36
+# %% ../../nbs/280_data.splits.ipynb #c35
 def _check_near_duplicates(table: pd.DataFrame, where: str) -> None:
     "Raise `UserError` if two images that look the same, in the same orientation, are in two parts."
     hashes, part = _unpack_hashes(table), table['split'].to_numpy()
@@ -177,7 +177,7 @@ def _check_near_duplicates(table: pd.DataFrame, where: str) -> None:
             two = table.iloc[[start + leaks[0][0], leaks[0][1]]]
             raise UserError(f'{where}: {_name_two(two)}: the same image in two parts')
 
-# %% ../../nbs/280_data.splits.ipynb #c37
+# %% ../../nbs/280_data.splits.ipynb #c36
 def check_split(
     table: pd.DataFrame,  # A row for each image: `COLUMNS`
     where: str = 'split',  # What it is called, for the error
@@ -190,7 +190,7 @@ def check_split(
     _check_shared(table, 'group', 'one lesion or patient', where)
     _check_near_duplicates(table, where)
 
-# %% ../../nbs/280_data.splits.ipynb #c43
+# %% ../../nbs/280_data.splits.ipynb #c42
 def write_split(
     table: pd.DataFrame,  # From `make_split`
     file: str | Path,  # New
@@ -202,7 +202,7 @@ def write_split(
     write_table(table, file)
     return Path(file)
 
-# %% ../../nbs/280_data.splits.ipynb #c44
+# %% ../../nbs/280_data.splits.ipynb #c43
 def _describe_format_error(table: pd.DataFrame) -> str | None:  # None: none
     "Describe what is wrong with the columns and values of a split."
     missing = [name for name in COLUMNS if name not in table]
@@ -218,7 +218,7 @@ def _describe_format_error(table: pd.DataFrame) -> str | None:  # None: none
         return f'phash: expected {HASH_BITS // 4} hexadecimal digits'
     return None
 
-# %% ../../nbs/280_data.splits.ipynb #c45
+# %% ../../nbs/280_data.splits.ipynb #c44
 def read_split(
     file: str | Path,  # From `write_split`
 ) -> pd.DataFrame:
@@ -233,7 +233,7 @@ def read_split(
     check_split(table, f'split: {file}')
     return table
 
-# %% ../../nbs/280_data.splits.ipynb #c49
+# %% ../../nbs/280_data.splits.ipynb #c48
 def _find_row(
     file: str,  # Relative path
     sha256: str,  # Of its bytes
@@ -252,7 +252,7 @@ def _find_row(
                         'it must not be trained on; remove it')
     return row
 
-# %% ../../nbs/280_data.splits.ipynb #c50
+# %% ../../nbs/280_data.splits.ipynb #c49
 def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
     "Name the image of the split that an image (1, C, H, W) looks like; '' if there is none."
     distances = hamming_distances(perceptual_hashes(image, turned=True), _unpack_hashes(split))[0]
@@ -261,7 +261,7 @@ def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
     row = split.iloc[int(distances.argmin())]
     return f", and is {row['file']}, an image for {row['split']}, in a changed form"
 
-# %% ../../nbs/280_data.splits.ipynb #c51
+# %% ../../nbs/280_data.splits.ipynb #c50
 def _look_up_images(
     data: ImageSet, folder: str | Path, split: pd.DataFrame
 ) -> pd.DataFrame:  # Columns `split`, `sha256`; a row for each image
@@ -280,7 +280,7 @@ def _look_up_images(
         found.append((row.split, sha256))
     return pd.DataFrame(found, columns=['split', 'sha256'])
 
-# %% ../../nbs/280_data.splits.ipynb #c53
+# %% ../../nbs/280_data.splits.ipynb #c52
 def _check_groups(data: ImageSet, parts: pd.Series, folder: str | Path) -> None:
     "Raise `UserError` if a group of the images is in two parts."
     groups = np.array(data.groups)
@@ -290,7 +290,7 @@ def _check_groups(data: ImageSet, parts: pd.Series, folder: str | Path) -> None:
         raise UserError(f'path: {folder}: {_name_two(leak)}: one lesion or patient ({n_parts.idxmax()}) in two parts, '
                         'which the split does not know')
 
-# %% ../../nbs/280_data.splits.ipynb #c54
+# %% ../../nbs/280_data.splits.ipynb #c53
 def apply_split(
     data: ImageSet,  # From `read_folder`; all classes or some
     folder: str | Path,  # The same folder
