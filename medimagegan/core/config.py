@@ -148,7 +148,7 @@ class TrainConfig:
     image_column: str | None = setting(None, 'Column of the table that names the image; empty: found')
     class_column: tuple[str, ...] = setting((), 'Column of the class, columns of 0 and 1, or folder 2; empty: found')
     group_columns: tuple[str, ...] = setting((), 'Columns of patient or lesion, kept together; empty: found')
-    class_map: tuple[str, ...] = setting((), 'New names of classes: old name, equals sign, new name or nothing')
+    class_map: tuple[str, ...] = setting((), 'New names of classes: old name, equals sign, new name; without a new name the class is left out')
     n_images: int | None = setting(
         None, 'Number of images to use, chosen by the seed; empty: all (phantoms: 2000)', low=1, high=10_000_000)
     holdout: float = setting(0.2, 'Share of images held out for scoring, never trained on', low=0, high=0.9)

@@ -102,7 +102,8 @@ def count_images(
     "Count the classes, groups, parts and licences of the images."
     reading.classes = rows['class'].value_counts().sort_index().to_dict()
     count_groups(reading, rows['group'])
-    reading.parts = rows['split'][rows['split'] != ''].value_counts().to_dict()
+    parts = rows['split'][rows['split'] != ''].value_counts().to_dict()
+    reading.parts = parts if len(parts) > 1 else {}  # one part is no split
     reading.licences = rows['licence'][rows['licence'] != ''].value_counts().to_dict()
 
 # %% ../../nbs/246_data.reading.ipynb #c12

@@ -167,7 +167,7 @@ def release(
     source = check_release(folder, file := Path(file), best)
     generator, cfg = read_generator(source)
     table = list_seen(folder) if include_real else list_seen(folder, lambda run: list_hidden(run, folder))
-    table = table.drop(columns='group', errors='ignore')  # may hold patient numbers
+    table = table.drop(columns=['group', 'group_is'], errors='ignore')  # may hold patient numbers
     if cfg.features.startswith('classifier:'):  # contains a path
         cfg = replace(cfg, features='efficientnet_lite0')
     file.parent.mkdir(parents=True, exist_ok=True)
