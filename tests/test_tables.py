@@ -1,17 +1,26 @@
 """Tables and folders: the trial, answers that are saved, links, and splits that are published or know no patient."""
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 from trial_tables import GROUP_SPELLINGS, layouts, trial
 
+from medimagegan.cli.main import main
 from medimagegan.core.config import make_config
 from medimagegan.core.errors import UserError
 from medimagegan.data.answers import collect_answers
 from medimagegan.data.datasets import read_folder
+from medimagegan.data.inspection import inspect
 from medimagegan.data.parts import UNKNOWN_GROUPS, warn_of_groups
 from medimagegan.data.reading import report_reading, understand
-from medimagegan.data.splits import GROUP_COLUMN, make_split
+from medimagegan.data.splits import GROUP_COLUMN, make_split, read_split
 from medimagegan.data.training_images import split_images
+from medimagegan.evaluate.folders import read_shuffled
+from medimagegan.runs.inspection import inspection_page
+from medimagegan.runs.privacy import DO_NOT_PASS_ON
 
 
 def test_the_trial_holds():
@@ -29,9 +38,9 @@ def write_images(folder, names):
 
 @pytest.fixture
 def ham(tmp_path):
-    "Make twelve images of six lesions, whose table is not called metadata.csv."
-    folder = write_images(tmp_path / 'images', [f'HAM10000_images_part_{1 + i // 6}/ISIC_{i:07}.jpg' for i in range(12)])
-    rows = [f'HAM_{i // 2},ISIC_{i:07},{("nv", "mel", "bkl")[i // 2 % 3]},histo' for i in range(12)]
+    "Make eighteen images of nine lesions, whose table is not called metadata.csv."
+    folder = write_images(tmp_path / 'images', [f'HAM10000_images_part_{1 + i // 6}/ISIC_{i:07}.jpg' for i in range(18)])
+    rows = [f'HAM_{i // 2},ISIC_{i:07},{("nv", "mel", "bkl")[i // 2 % 3]},histo' for i in range(18)]
     (folder / 'HAM10000_metadata.csv').write_text('lesion_id,image_id,dx,dx_type\n' + '\n'.join(rows) + '\n')
     return folder
 
@@ -39,7 +48,7 @@ def ham(tmp_path):
 def test_what_was_understood_is_said_and_a_file_of_answers_makes_it_silent(ham, tmp_path):
     data = read_folder(ham, 32)
     assert data.reading.report == ['read from HAM10000_metadata.csv (HAM10000); image: image_id, class: dx, lesion: lesion_id; '
-                                   '4 bkl, 4 mel, 4 nv; 6 lesions']
+                                   '6 bkl, 6 mel, 6 nv; 9 lesions']
     answers = tmp_path / 'reading.yaml'
     answers.write_text('tables: [images/HAM10000_metadata.csv]\nimage_column: image_id\nclass_column: dx\ngroup_columns: lesion_id\n'
                        'class_map: {nv: nevus}\n')
@@ -52,7 +61,7 @@ def test_settings_say_what_a_file_of_answers_says(ham):
                        'class_map': {'nv': 'nevus', 'bkl': ''}})
     assert cfg.class_map == ('nv=nevus', 'bkl=')
     rows, lost, reading, _ = understand(ham, collect_answers(None, cfg.image_column, cfg.class_column, cfg.group_columns, cfg.class_map))
-    assert reading.classes == {'mel': 4, 'nevus': 4} and reading.n_groups == 4
+    assert reading.classes == {'mel': 6, 'nevus': 6} and reading.n_groups == 6
     assert {reason for _, reason in lost} == {'of a class that class_map leaves out'}
 
 
@@ -128,3 +137,65 @@ def test_class_names_with_commas_can_be_given(tmp_path):
 
 def test_a_number_as_a_class_means_the_same_as_its_text():
     assert make_config({'classes': 4}).classes == make_config({'classes': '4'}).classes == ('4',)
+
+
+def test_a_file_of_medmnist_is_read_with_its_published_split(tmp_path, monkeypatch):
+    monkeypatch.setenv('MEDIMAGEGAN_CACHE', str(tmp_path / 'cache'))
+    pixels, arrays = np.random.default_rng(0).integers(0, 256, (60, 28, 28, 3)).astype(np.uint8), {}
+    for part, (start, end) in {'train': (0, 40), 'val': (40, 50), 'test': (50, 60)}.items():
+        arrays |= {f'{part}_images': pixels[start:end], f'{part}_labels': np.arange(start, end)[:, None] % 2}
+    np.savez(tmp_path / 'bloodmnist.npz', **arrays)
+    data = read_folder(tmp_path / 'bloodmnist.npz', 32)
+    assert data.classes == ('0', '1') and len(data) == 60 and data.reading.layout == 'MedMNIST' and not data.reading.known
+    split = make_split(data, tmp_path / 'bloodmnist.npz')
+    assert split['split'].value_counts().to_dict() == {'train': 40, 'validation': 10, 'test': 10}
+    assert {kind: [k for k in range(60) if k % 2 == int(kind)] for kind in '01'} == {
+        kind: sorted(int(Path(f).stem) + {'train': 0, 'val': 40, 'test': 50}[f.split('/')[0]] for f, c in
+                     zip(split['file'], split['class'], strict=True) if c == kind) for kind in '01'}
+
+
+def call(*words):
+    "Run a command in this process; return its exit code."
+    return main([str(word) for word in words])
+
+
+def test_inspect_names_everything_and_its_answers_make_the_next_run_silent(ham, tmp_path, capsys):
+    (ham / 'HAM10000_images_part_1' / 'ISIC_0000000_segmentation.png').touch()
+    (ham / 'notes.docx').touch()
+    page, answers = tmp_path / 'page.html', tmp_path / 'reading.yaml'
+    assert call('inspect', ham, '--out', page, '--save', answers) == 0
+    said = capsys.readouterr().out
+    for words in ('layout: HAM10000', 'image: image_id', 'class: dx', 'lesion: lesion_id', 'bkl: 6', '9 lesions; 0 images without',
+                  'format: JPEG (18)', 'size: 32 × 32 (18)', '1 masks', '1 .docx is no image'):
+        assert words in said, words
+    html = page.read_text()
+    assert html.count('data:image/png') == 3 and DO_NOT_PASS_ON in html and 'http:' not in html
+    assert call('inspect', ham, '--labels', answers) == 0
+    assert 'note:' not in capsys.readouterr().out
+    assert call('split', ham, '--labels', answers, '--out', tmp_path / 'split.csv', '--validation', .3, '--test', .3) == 0
+    assert 'read from' not in capsys.readouterr().out
+    assert call('inspect', ham, '--class-column', 'dxx') == 2 and "Did you mean 'dx'?" in capsys.readouterr().err
+
+
+def test_inspect_does_not_import_torch():
+    code = 'import sys, medimagegan.data.inspection, medimagegan.data.answers, medimagegan.runs.inspection; sys.exit("torch" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], timeout=60, check=False).returncode == 0
+
+
+def test_the_page_of_a_set_without_patients_says_so_before_the_examples(tmp_path):
+    folder = write_images(tmp_path / 'set', [f'{kind}/{i}.png' for kind in ('a', 'b') for i in range(3)])
+    html = inspection_page(inspect(folder))
+    assert html.index('No lesion or patient is known') < html.index('<h2>Examples')
+
+
+def test_scores_read_a_folder_whose_classes_are_ambiguous(tmp_path):
+    folder = write_images(tmp_path / 'set', ['benign/nevus/a.png', 'benign/wart/b.png', 'malignant/melanoma/c.png'])
+    with pytest.raises(UserError, match='set class_column: folder 1'):
+        read_folder(folder, 32)
+    assert len(read_shuffled(folder, 32)) == 3
+
+
+def test_a_run_table_is_no_split_and_the_message_says_what_it_is(tmp_path):
+    (tmp_path / 'split.csv').write_text('file,class,group,split\na.png,x,image a.png,train\n')
+    with pytest.raises(UserError, match='the table of a run or of a released generator'):
+        read_split(tmp_path / 'split.csv')

@@ -183,6 +183,10 @@ def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes`
         files = list(folder.glob('*'))
         rows.append({'what': what, 'images': n, 'bytes': sum(f.stat().st_size for f in files),
                      'used': folder.stat().st_mtime})
+    for folder in (cache_folder() / 'arrays').glob('*'):
+        files = [f for f in folder.rglob('*') if f.is_file()]
+        rows.append({'what': f'{folder.name}, unpacked', 'images': len(files) - 1, 'bytes': sum(f.stat().st_size for f in files),
+                     'used': folder.stat().st_mtime})
     features = list((cache_folder() / 'features').glob('*.safetensors'))
     if features:
         rows.append({'what': f'features of {len(features)} sets of images', 'images': None,
@@ -194,6 +198,6 @@ def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes`
 def clear_cache() -> int:  # Bytes that were freed
     "Empty the cache. Other files in the folder stay."
     freed = sum(row['bytes'] for row in list_cache())
-    for name in ('images', 'features'):
+    for name in ('images', 'arrays', 'features'):
         shutil.rmtree(cache_folder() / name, ignore_errors=True)
     return freed

@@ -22,6 +22,7 @@ from .listing import Listing
 from .decoding import ReadingRules, read_files
 from .tables import Answers
 from .answers import collect_answers
+from .arrays import locate_images
 from .labels import Reading
 from .reading import count_images, report_reading, understand
 from .scans import join_scans
@@ -113,7 +114,7 @@ def _describe_source(folder, image_size, labels, classes, n_images, seed) -> str
 
 # %% ../../nbs/260_data.datasets.ipynb #c30
 def read_folder(
-    path: str | Path,  # Class sub-folders, a flat folder, or a folder with a table
+    path: str | Path,  # Class sub-folders, a flat folder, a folder with a table, or a file of MedMNIST
     image_size: int = 64,  # Side of the square images, in pixels
     channels: int = 3,  # 3 for RGB, 1 for grey
     classes: tuple[str, ...] = (),  # Only these; empty: all
@@ -130,7 +131,7 @@ def read_folder(
     answers = answers or collect_answers(labels)
     rows, names, lost, reading, listing = _choose_images(path, answers, classes, n_images, seed)
     labels = ', '.join(answers.tables) or None
-    folder, files = Path(path).absolute(), list(rows['path'])
+    folder, files = locate_images(path).absolute(), list(rows['path'])
     groups, group_notes = join_scans(folder, rows)
     count_images(reading, rows.assign(group=[groups[file] for file in files]))
     report_reading(reading, listing)

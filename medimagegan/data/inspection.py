@@ -20,6 +20,7 @@ from PIL import Image
 from .images import describe_image, read_image
 from .listing import Listing
 from .tables import FIND_ALL, Answers
+from .arrays import locate_images
 from .labels import Reading
 from .subfolders import FILE_NAME
 from .reading import count_images, report_reading, understand
@@ -85,11 +86,12 @@ def inspect(
 ) -> Inspection:
     "Understand a data set and read the headers of its files. Raises `UserError` for what is ambiguous."
     rows, lost, reading, listing = understand(path, answers)
-    groups, notes = join_scans(Path(path), rows)
+    folder = locate_images(path)
+    groups, notes = join_scans(folder, rows)
     rows = rows.assign(group=[groups[file] for file in rows['path']])
     count_images(reading, rows)
     report_reading(reading, listing).warnings.extend(notes)
-    return Inspection(str(path), rows, lost, reading, listing, describe_files(path, listing.images, most, progress))
+    return Inspection(str(path), rows, lost, reading, listing, describe_files(folder, listing.images, most, progress))
 
 # %% ../../nbs/292_data.inspection.ipynb #c11
 def _count(counts: Counter, words: Callable = str, most: int = 5) -> str:
@@ -153,7 +155,7 @@ def contact_sheet(
     size: int = 96,  # Side of each, in pixels
 ) -> Image.Image | None:  # One row; None if no image can be read
     "Show some images of a class side by side."
-    pictures = _read_examples(found.path, list(found.rows['path'][found.rows['class'] == name]), n, size)
+    pictures = _read_examples(locate_images(found.path), list(found.rows['path'][found.rows['class'] == name]), n, size)
     if not pictures:
         return None
     sheet = Image.new('RGB', (len(pictures) * (size + 2) - 2, size), 'white')
@@ -167,7 +169,7 @@ def answers_of(
 ) -> Answers:
     "Turn what was understood into answers that leave nothing to find."
     reading, said = found.reading, found.reading.said
-    tables = tuple(name if name in said.tables else str(Path(found.path, name)) for name in reading.files)
+    tables = tuple(name if name in said.tables else str(locate_images(found.path) / name) for name in reading.files)
     groups = [column for role, column in reading.sources.items() if role in ('lesion', 'patient') or role.startswith('key ')]
     if not groups and reading.known and 'patient' in reading.columns:
         groups = reading.columns['patient'].split(', ') if reading.columns['patient'] != FILE_NAME else [FILE_NAME]

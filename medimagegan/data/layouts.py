@@ -117,6 +117,7 @@ LAYOUTS += (
     _layout('RSNA', 'patientId, x, y, width, height, target', image='patientId', patient='patientId', **{'class': 'target'}),
     _layout('RSNA details', 'patientId, class', image='patientId', patient='patientId'),
     _layout('APTOS', 'id_code, diagnosis'),
+    _layout('MedMNIST', 'medmnist_file, label, split', image='medmnist_file'),
 )
 EXTRA_TABLES = ('RSNA details', )  # Not taken if another table of the folder has classes
 

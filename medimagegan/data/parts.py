@@ -8,14 +8,13 @@ __all__ = ['PARTS', 'UNKNOWN_GROUPS', 'HASH_FINDS', 'has_parts', 'mend_parts', '
 # %% ../../nbs/275_data.parts.ipynb #c02
 import pandas as pd
 
-# %% ../../nbs/275_data.parts.ipynb #c03
-from .imagesets import ImageSet
-
-# %% ../../nbs/275_data.parts.ipynb #c06
+# %% ../../nbs/275_data.parts.ipynb #c05
 PARTS = ('train', 'validation', 'test', 'reserve')  # reserve: real images that a study adds later, as a control
 
 
-def has_parts(data: ImageSet) -> bool:
+def has_parts(
+    data,  # An `ImageSet`
+) -> bool:
     "Return whether a published split has training images and others."
     return 'train' in data.parts and bool({'validation', 'test'} & set(data.parts))
 
@@ -29,7 +28,7 @@ def mend_parts(
     table = pd.DataFrame({'part': [order[part] for part in published], 'group': groups})
     return list(table.groupby('group')['part'].transform('max').map(dict(enumerate(('train', *PARTS)))))
 
-# %% ../../nbs/275_data.parts.ipynb #c09
+# %% ../../nbs/275_data.parts.ipynb #c08
 def group_kinds(
     groups: tuple[str, ...],
 ) -> list[str]:  # `lesion`, `patient`, `DICOM patient`, ...; `unknown` for an image whose lesion and patient are unknown

@@ -16,6 +16,7 @@ from .listing import Listing, list_files
 from .tables import FIND_ALL, Answers, Table, list_columns
 from .labels import Reading, find_groups, rename_classes, stack_tables
 from .matching import FileIndex, match_labels
+from .arrays import locate_images
 from .subfolders import FILE_NAME, add_from_paths, is_level, read_subfolders
 from .archives import MAIN_TABLES, label_rows, open_tables, read_parts, role_cells
 
@@ -101,19 +102,21 @@ def count_images(
     "Count the classes, groups, parts and licences of the images."
     reading.classes = rows['class'].value_counts().sort_index().to_dict()
     count_groups(reading, rows['group'])
-    reading.parts = rows['split'][rows['split'] != ''].value_counts().to_dict()
+    parts = rows['split'][rows['split'] != ''].value_counts().to_dict()
+    reading.parts = parts if len(parts) > 1 else {}  # one part is no split
     reading.licences = rows['licence'][rows['licence'] != ''].value_counts().to_dict()
 
 # %% ../../nbs/246_data.reading.ipynb #c12
 def understand(
-    path: str | Path,  # A folder
+    path: str | Path,  # A folder, or a file of MedMNIST
     answers: Answers = FIND_ALL,
 ) -> tuple[pd.DataFrame, list[tuple[str, str]], Reading, Listing]:
     """Find class, group and part of each image of a folder.
 
     Returns rows with the columns `path`, `class`, `group`, `split`, `licence`; (file, reason) of the rest; what was understood;
     and the files. Raises `UserError` for what is ambiguous."""
-    folder, listing, reading = Path(path), list_files(path), Reading(said=answers)
+    folder, reading = locate_images(path), Reading(said=answers)
+    listing = list_files(folder)
     if answers.without_classes:
         rows = pd.DataFrame({'path': listing.images, 'class': 'images', 'group': '', 'split': '', 'licence': ''}, dtype=str)
         count_images(reading, rows)
@@ -129,9 +132,8 @@ def understand(
     if len(rows):
         rows = add_from_paths(rows, folder, answers, reading)
         rows = rows.assign(**{'class': rename_classes(rows['class'], answers.class_map)})
-    left_out = (rows['class'] == '').to_numpy(bool)
-    lost += [(f, 'of a class that class_map leaves out') for f in rows['path'][left_out]]
-    rows = rows[~left_out]
+    lost += [(f, 'of a class that class_map leaves out') for f in rows['path'][rows['class'] == '']]
+    rows = rows[rows['class'] != '']
     count_images(reading, rows)
     return rows, lost, reading, listing
 

@@ -18,6 +18,7 @@ from ..core.errors import UserError
 from ..core.files import hash_file
 from ..core.tables import read_table, write_table
 from ..core.seeds import make_rng
+from .arrays import locate_images
 from .imagesets import ImageSet
 from .parts import PARTS, group_kinds, has_parts, mend_parts
 from .duplicates import (
@@ -117,7 +118,7 @@ def make_split(
     parts = _fill_parts(parts, data.labels.numpy(), groups, shares, seed)
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[k] for k in data.labels], 'group': groups,
                           'split': parts})
-    table['sha256'] = [hash_file(Path(folder) / file) for file in data.files]
+    table['sha256'] = [hash_file(locate_images(folder) / file) for file in data.files]
     table['phash'] = pack_hashes(hashes[:, 0])
     table[GROUP_COLUMN] = group_kinds(groups)
     _require_all_parts(table, folder)
@@ -270,7 +271,7 @@ def _look_up_images(
     by_bytes = {row.sha256: row for row in by_file.values()}
     found = []
     for i, file in enumerate(data.files):
-        sha256, kind = hash_file(Path(folder) / file), data.classes[data.labels[i]]
+        sha256, kind = hash_file(locate_images(folder) / file), data.classes[data.labels[i]]
         row = _find_row(file, sha256, by_file, by_bytes, folder)
         if row is None:
             raise UserError(f'path: {file} in {folder} is not in the split{_describe_duplicate(data[[i]], split)}: '

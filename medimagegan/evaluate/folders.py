@@ -20,6 +20,7 @@ import torch
 from ..core.errors import UserError
 from ..data.images import describe_image, list_images
 from ..data.tables import Answers
+from ..data.arrays import locate_images
 from ..data.imagesets import ImageSet
 from ..data.show import tile_images
 from ..data.datasets import read_folder
@@ -32,7 +33,8 @@ def common_size(
     path: str | Path,  # A folder of images
 ) -> int:  # The median short side of up to 100 of them, in pixels; 32 to 512
     "Find the size at which to read a folder. Raises `UserError` if no image can be opened."
-    if not Path(path).is_dir():
+    path = locate_images(path)
+    if not path.is_dir():
         raise UserError(f'{path}: no such folder')
     files, sides = list_images(path), []
     for file in files[::max(1, len(files) // 100)]:

@@ -19,6 +19,7 @@ import torch
 from ..core.errors import UserError
 from ..core.files import hash_file
 from ..core.tables import read_table, write_table
+from ..data.arrays import locate_images
 from ..data.duplicates import DUPLICATE_BITS, hamming_distances, pack_hashes, perceptual_hashes, unpack_hashes
 from ..data.imagesets import ImageSet
 from ..data.pixels import DICOM_SUFFIXES, SUFFIXES
@@ -122,7 +123,7 @@ def fingerprint_images(
     if missing:
         raise UserError(f'{run.path}: needs its images, to hash them: found no {missing} in {cfg.path}')
     hashes = pack_hashes(perceptual_hashes(data.subset([position[file] for file in files])))
-    return pd.DataFrame({'sha256': [hash_file(Path(cfg.path) / file) for file in files], 'phash': hashes})
+    return pd.DataFrame({'sha256': [hash_file(locate_images(cfg.path) / file) for file in files], 'phash': hashes})
 
 
 def list_hidden(
@@ -201,5 +202,5 @@ def find_parts(
     "Find the images of a folder in the table of a released generator, by name or by SHA-256."
     by_name = dict(zip(seen['file'], seen['split'], strict=True))
     by_bytes = dict(zip(seen['sha256'], seen['split'], strict=True)) if 'sha256' in seen else {}
-    return [by_name.get(file) or (by_bytes.get(hash_file(Path(path) / file)) if by_bytes else None) or 'unknown'
+    return [by_name.get(file) or (by_bytes.get(hash_file(locate_images(path) / file)) if by_bytes else None) or 'unknown'
             for file in data.files]
