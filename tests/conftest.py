@@ -33,10 +33,11 @@ def command(*words, cwd, code=0, **env):
     return check(words, code, done.returncode, done.stdout, done.stderr)
 
 
-def serve(words, cwd, out, err):
+def serve(words, cwd, out, err, env):
     "Run the program's `main` in the forked process, with its output in files."
     from medimagegan.cli.main import main
     os.chdir(cwd)
+    os.environ.update(env)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore Ctrl-C, and their children inherit that
     for fd, file in ((1, out), (2, err)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), fd)
@@ -56,10 +57,10 @@ def serve(words, cwd, out, err):
 @pytest.fixture
 def medimagegan(tmp_path, tmp_path_factory):
     "Return a function that runs the command in a process and a folder of its own."
-    def call(*words, code=0, cwd=tmp_path):
+    def call(*words, code=0, cwd=tmp_path, **env):
         said = tmp_path_factory.mktemp('said')
         words = [str(word) for word in words]
-        process = SERVER.Process(target=serve, args=(words, cwd, said / 'out', said / 'err'))
+        process = SERVER.Process(target=serve, args=(words, cwd, said / 'out', said / 'err', env))
         process.start()
         process.join(300)
         assert not process.is_alive(), f'{words} hangs'

@@ -1,12 +1,11 @@
 """The command line as a user calls it: real processes, real folders."""
 import json
-import sys
 
 import pytest
-from conftest import ROOT, SMALL, command, flags
+from conftest import SMALL, flags
 from PIL import Image
 
-from medimagegan.core.config import describe_settings, load_config
+from medimagegan.core.config import describe_settings
 
 
 def test_train_then_sample_then_report(installed, medimagegan, tmp_path):
@@ -29,13 +28,6 @@ def test_train_then_sample_then_report(installed, medimagegan, tmp_path):
     (folder / 'report.html').unlink()
     medimagegan('report', 'runs/a')
     assert (folder / 'report.html').read_bytes() == page
-
-
-def test_image_generation_runs_the_same_command(tmp_path):
-    (tmp_path / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**SMALL, 'run': 'b', 'learning_rate': '2e-4'}.items()))
-    done = command(sys.executable, ROOT / 'image_generation.py', 'input.yaml', cwd=tmp_path)
-    assert 'runs/b/report.html' in done.stdout
-    assert load_config(tmp_path / 'runs' / 'b' / 'config.yaml').learning_rate == 2e-4
 
 
 def test_grey_images_train_sample_and_report(medimagegan, tmp_path):
@@ -94,21 +86,21 @@ def test_bench_prints_a_table_and_writes_rows(medimagegan, tmp_path):
         assert reason in medimagegan('bench', '--device', 'cpu', *words, code=2).stderr
 
 
-def test_cache_shows_and_clears(installed, tmp_path):
-    def medimagegan(*words):
-        return installed(*words, MEDIMAGEGAN_CACHE=str(tmp_path / 'cache'), HOME=str(tmp_path / 'home')).stdout
-    assert '0.0 MiB' in medimagegan('cache')
-    medimagegan('phantoms', 'lesions', '--n', 40, '--image-size', 32)
+def test_cache_shows_and_clears(medimagegan, tmp_path):
+    def call(*words):
+        return medimagegan(*words, MEDIMAGEGAN_CACHE=str(tmp_path / 'cache'), HOME=str(tmp_path / 'home')).stdout
+    assert '0.0 MiB' in call('cache')
+    call('phantoms', 'lesions', '--n', 40, '--image-size', 32)
     small = flags(**{**SMALL, 'path': 'lesions'})
-    first = medimagegan('train', *small, '--run', 'a')
+    first = call('train', *small, '--run', 'a')
     place = next((tmp_path / 'cache' / 'images').iterdir())
     assert f'images: {place}, 0 MiB' in first
     made = place.joinpath('images.bytes').stat().st_mtime_ns
-    medimagegan('train', *small, '--run', 'b')
+    call('train', *small, '--run', 'b')
     assert place.joinpath('images.bytes').stat().st_mtime_ns == made, 'decoded once'
     for name in ('generator.safetensors', 'scores.json', 'split.csv'):
         assert len({(tmp_path / 'runs' / run / name).read_bytes() for run in 'ab'}) == 1, name
-    shown = medimagegan('cache')
+    shown = call('cache')
     assert f"{tmp_path / 'lesions'}, 32 px, 40 by seed 0, 40 images" in shown and 'features of ' in shown
-    assert 'MiB deleted' in medimagegan('cache', '--clear')
-    assert not (tmp_path / 'cache' / 'images').exists() and '0.0 MiB' in medimagegan('cache')
+    assert 'MiB deleted' in call('cache', '--clear')
+    assert not (tmp_path / 'cache' / 'images').exists() and '0.0 MiB' in call('cache')

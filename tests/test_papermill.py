@@ -9,6 +9,8 @@ import pytest
 from conftest import ROOT, SMALL, command, flags
 from real_pixels import reals_in, write_patients
 
+from medimagegan.core.config import load_config
+from medimagegan.data.phantoms import write_phantoms
 from medimagegan.runs.privacy import DO_NOT_PASS_ON
 
 
@@ -28,10 +30,13 @@ def parameters(**settings):
 
 
 def test_papermill_experiment_and_train_give_the_same_run(experiments, medimagegan):
-    papermill(*parameters(**{**SMALL, 'arch': 'SNGAN'}, run='007'), cwd=experiments)  # which papermill takes for 7
-    medimagegan('train', *flags(**{**SMALL, 'arch': 'SNGAN'}, run='flags'))
-    (experiments / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**SMALL, 'arch': 'SNGAN', 'run': 'yaml'}.items()))
-    command(sys.executable, ROOT / 'image_generation.py', 'input.yaml', cwd=experiments)
+    settings = {**SMALL, 'arch': 'SNGAN', 'learning_rate': '2e-4'}
+    papermill(*parameters(**settings, run='007'), cwd=experiments)  # which papermill takes for 7
+    medimagegan('train', *flags(**settings, run='flags'))
+    (experiments / 'input.yaml').write_text('\n'.join(f'{k}: {v}' for k, v in {**settings, 'run': 'yaml'}.items()))
+    done = command(sys.executable, ROOT / 'image_generation.py', 'input.yaml', cwd=experiments)
+    assert 'runs/yaml/report.html' in done.stdout
+    assert load_config(experiments / 'runs' / 'yaml' / 'config.yaml').learning_rate == 2e-4
     runs = [experiments / 'runs' / name for name in ('007', 'flags', 'yaml')]
     for name in ('generator.safetensors', 'history.csv', 'split.csv', 'scores.json'):
         assert len({(run / name).read_bytes() for run in runs}) == 1, name
@@ -77,8 +82,9 @@ def test_papermill_can_list_the_parameters(experiments):
 
 def test_the_benchmark_notebook_renders_the_bench(tmp_path):
     shutil.copy(ROOT / 'experiments' / 'benchmark.ipynb', tmp_path / 'benchmark.ipynb')
-    words = parameters(sizes=32, batches=4, device='cpu', width=4, seconds=.02, rounds=2, out='bench.json')
+    write_phantoms(tmp_path / 'lesions', 12, 32)
+    words = parameters(sizes=32, batches=4, device='cpu', width=4, seconds=.02, rounds=2, out='bench.json', path='lesions')
     command(Path(sys.executable).parent / 'papermill', 'benchmark.ipynb', 'out.ipynb', '--no-progress-bar', *words, cwd=tmp_path)
     outputs = json.dumps([c.get('outputs') for c in json.loads((tmp_path / 'out.ipynb').read_text())['cells']])
-    assert '| 32 | 4 | training |' in outputs and 'image/png' in outputs and '| 256 | 500 |' in outputs
+    assert '| 32 | 4 | training |' in outputs and 'image/png' in outputs and '| 256 | 12 |' in outputs
     assert len(json.loads((tmp_path / 'bench.json').read_text())) == 3
