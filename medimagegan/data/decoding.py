@@ -75,7 +75,7 @@ def _read_in_order(
         counts.update({'warnings of decoders': len(warned)} if warned else {})
 
 # %% ../../nbs/231_data.decoding.ipynb #c14
-READER = 3  # increase it if a file gives other pixels than before; images of an older number are read again
+READER = 4  # increase it if a file gives other pixels than before; images of an older number are read again
 
 
 def _file_state(file: Path) -> list[int]:
