@@ -130,6 +130,20 @@ def compare(runs, primary_metric, out, as_json):
         print_json({'arms': table.reset_index().to_dict('records'), 'conclusion': conclusion})
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c16
+def _bench_waits(what, n, size, rounds, path, out, as_json):
+    "Time reading, scores or the start of commands."
+    import json
+    from medimagegan.core.files import atomic_write
+    from medimagegan.runs.waits import bench_waits, waits_table
+    rows = list(bench_waits(what, n, size, rounds, path))
+    print_lines(waits_table(rows))
+    if out:
+        with atomic_write(out) as new:
+            new.write_text(json.dumps(rows, indent=1), encoding='utf-8')
+    if as_json:
+        print_json(rows)
+
+# %% ../../nbs/730_cli.evaluate.ipynb #c17
 def parse_integers(ctx, param, value: str) -> list[int]:
     "Read `64,256` as a list of integers; raise `click.BadParameter` for anything else."
     try:
@@ -150,22 +164,27 @@ def parse_integers(ctx, param, value: str) -> list[int]:
 @option('--seconds', type=click.FloatRange(0, 3600, min_open=True), default=2., help='Time for each variant and round.')
 @option('--rounds', type=click.IntRange(1, 1000), default=5, help='Rounds in which the variants take turns.')
 @option('--out', type=PATH, metavar='FILE.json', help='Write the rows here, and their plot beside them.')
+@option('--what', type=click.Choice(['step', 'read', 'score', 'start']), default='step',
+        help='Training step; first reading of a folder; scoring; commands until they answer.')
+@option('--n', type=click.IntRange(20, 100_000), default=200, help='Images to read or to score.')
+@option('--path', type=PATH, help='Folder to read; left out: photographs are made.')
 @json_option
-def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out, as_json):
-    "Time the training step against the usual loop."
+def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out, what, n, path, as_json):
+    "Time the training step against the usual loop, or what else people wait for."
     if out:
         check_new_json('--out', out)
     if seconds != seconds:
         raise UserError('--seconds: expected a number, got nan')
+    if what != 'step':
+        return _bench_waits(what, n, sizes[0], rounds, path, out, as_json)
     from medimagegan.core.device import pick_device
     from medimagegan.core.progress import progress_bar
-    from medimagegan.runs.bench import bench as run_bench
-    from medimagegan.runs.bench import bench_table, write_bench
+    from medimagegan.runs import bench as benches
     chosen = pick_device({'cpu': 0, 'cuda': 1, 'auto': None}[device])
-    timed = run_bench(sizes, batches, chosen, arch, width, latent, seconds, rounds)
+    timed = benches.bench(sizes, batches, chosen, arch, width, latent, seconds, rounds)
     rows = list(progress_bar(timed, desc='bench', unit='row'))
-    print_lines(bench_table(rows))
+    print_lines(benches.bench_table(rows))
     if out:
-        print_lines(f'rows: {out}\npicture: {write_bench(rows, out)}')
+        print_lines(f'rows: {out}\npicture: {benches.write_bench(rows, out)}')
     if as_json:
         print_json(rows)

@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:  # torch takes longer to import than `medimagegan cache` takes
+    from torch import Tensor
 
 # %% ../../nbs/200_data.cache.ipynb #c03
 from ..core.files import digest
@@ -74,18 +76,27 @@ def _write_entry(
     return transient
 
 # %% ../../nbs/200_data.cache.ipynb #c18
-def _open_entry(folder: Path) -> tuple[Tensor, dict] | None:  # Images: (N, C, size, size), uint8
-    "Map an entry's images and read its `about.json`; return None if it is missing or damaged."
+def _read_about(folder: Path) -> dict | None:
+    "Read the `about.json` of an entry; return None if it is missing, or if the images do not have the size that it says."
     try:
         about = json.loads((folder / 'about.json').read_text(encoding='utf-8'))
-        shape = (about['n'], *about['shape'])
-        size, file = int(np.prod(shape)), folder / 'images.bytes'
-        if file.stat().st_size != size:
-            return None
-        if not size:  # an empty file cannot be mapped
-            return torch.empty(shape, dtype=torch.uint8), about
-        return torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8).view(shape), about
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        size = int(np.prod((about['n'], *about['shape'])))
+        return about if (folder / 'images.bytes').stat().st_size == size else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _open_entry(folder: Path) -> 'tuple[Tensor, dict] | None':  # Images: (N, C, size, size), uint8
+    "Map an entry's images and read its `about.json`; return None if it is missing or damaged."
+    import torch
+    if (about := _read_about(folder)) is None:
+        return None
+    shape = (about['n'], *about['shape'])
+    size, file = int(np.prod(shape)), folder / 'images.bytes'
+    try:  # an empty file cannot be mapped
+        images = torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8) if size else torch.empty(0, dtype=torch.uint8)
+        return images.view(shape), about
+    except (OSError, RuntimeError, TypeError):
         return None
 
 # %% ../../nbs/200_data.cache.ipynb #c21
@@ -113,7 +124,7 @@ def _make_entry(
     about: dict,  # What else to store in `about.json`
     images: Iterable,  # uint8 arrays and `Unreadable`
     unchanged: Callable[[], bool],  # Are the files still those that were read?
-) -> tuple[Tensor, dict, str]:  # Images, `about.json`, and why the entry is not kept; '' if it is
+) -> 'tuple[Tensor, dict, str]':  # Images, `about.json`, and why the entry is not kept; '' if it is
     "Write an entry and open it. Raises `OSError` if that is not possible."
     new = Path(tempfile.mkdtemp(prefix=f'{place.name}.', suffix='.new', dir=place.parent))  # for its owner alone
     try:
@@ -139,7 +150,7 @@ def map_images(
     shape: tuple[int, int, int],  # (C, size, size) of each image
     make: Callable[[], Iterable],  # Gives each image in turn: uint8, or `Unreadable`
     notes: Counter | None = None,  # Filled: how many images each remark is about; `make` counts them while it reads
-) -> tuple[Tensor, dict[int, str], str]:  # (N, C, size, size) uint8; {position: reason} of bad ones; where, in words
+) -> 'tuple[Tensor, dict[int, str], str]':  # (N, C, size, size) uint8; {position: reason} of bad ones; where, in words
     "Map images from the cache; make them, and keep them there, if they are missing."
     before, notes = stamp(), Counter() if notes is None else notes
     try:
@@ -161,8 +172,9 @@ def map_images(
     return images, {int(i): reason for i, reason in about['bad'].items()}, where
 
 # %% ../../nbs/200_data.cache.ipynb #c28
-def _hold_in_memory(images: Iterable, shape: tuple[int, int, int]) -> tuple[Tensor, dict[int, str]]:
+def _hold_in_memory(images: Iterable, shape: tuple[int, int, int]) -> 'tuple[Tensor, dict[int, str]]':
     "Collect images without a cache: (N, C, size, size) uint8, and {position: reason} of unreadable ones."
+    import torch
     found = list(images)
     good = [torch.from_numpy(np.array(image)) for image in found if not isinstance(image, Unreadable)]
     bad = {i: image.reason for i, image in enumerate(found) if isinstance(image, Unreadable)}
@@ -178,8 +190,8 @@ def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes`
     "List the entries of the cache, the last used first."
     rows = []
     for folder in (cache_folder() / 'images').glob('*'):
-        entry = _open_entry(folder)
-        what, n = (entry[1]['source'], entry[1]['n']) if entry else ('unfinished or damaged', None)
+        about = _read_about(folder)
+        what, n = (about['source'], about['n']) if about else ('unfinished or damaged', None)
         files = list(folder.glob('*'))
         rows.append({'what': what, 'images': n, 'bytes': sum(f.stat().st_size for f in files),
                      'used': folder.stat().st_mtime})
