@@ -40,8 +40,12 @@ def atomic_write(
     "Replace a file as a whole or not at all."
     new = Path(f'{file}.new')
     new.unlink(missing_ok=True)  # left by a killed process; a link there would redirect the write to another file
+    new.touch()
+    mode = new.stat().st_mode  # as the process's umask has it; safetensors and tempfile make private files
+    new.unlink()
     try:
         yield new
+        os.chmod(new, mode & 0o777)
         with open(new, 'rb+') as f:
             os.fsync(f.fileno())
         os.replace(new, file)
@@ -49,14 +53,14 @@ def atomic_write(
     finally:
         new.unlink(missing_ok=True)
 
-# %% ../../nbs/110_core.files.ipynb #c18
+# %% ../../nbs/110_core.files.ipynb #c20
 def digest(
     *parts,  # Values that JSON can represent
 ) -> str:  # 16 hexadecimal digits
     "Hash values to a short name: equal values give equal names."
     return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()[:16]
 
-# %% ../../nbs/110_core.files.ipynb #c21
+# %% ../../nbs/110_core.files.ipynb #c23
 def hash_file(
     file: str | Path,
 ) -> str:  # 64 hexadecimal digits; '' for a file that cannot be read
@@ -69,7 +73,7 @@ def hash_file(
     except OSError:
         return ''
 
-# %% ../../nbs/110_core.files.ipynb #c24
+# %% ../../nbs/110_core.files.ipynb #c26
 def _acquire_lock(
     descriptor: int,  # Of an open folder
     patience: float,  # Seconds
@@ -85,7 +89,7 @@ def _acquire_lock(
                 return False
             time.sleep(.2)
 
-# %% ../../nbs/110_core.files.ipynb #c25
+# %% ../../nbs/110_core.files.ipynb #c27
 @contextmanager
 def lock_folder(
     at: Path,  # A run folder; created if missing, and removed again if nothing was written into it

@@ -29,7 +29,7 @@ from ..evaluate.intervals import proportion_interval, student_interval
 from ..evaluate.measures import Measure, comparison_measures, curve_measures
 from ..runs.folder import RunFolder
 from ..runs.report import changed_settings
-from .comparison import Arm, differences, group_families, primary_metrics
+from .comparison import Arm, differences, find_mismatches, group_families, primary_metrics
 from .cures import conclude, count_cures, name_in_family
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c08
@@ -121,7 +121,7 @@ def comparison_panels() -> dict[str, Panel]:
 # %% ../../nbs/610_studies.comparison_report.ipynb #c24
 def _legend_label(arm: Arm, base: Arm) -> str:
     "Write the name of an arm so that a legend shows it unchanged."
-    label = printable(name_in_family(arm, base)).replace('$', r'\$')
+    label = textwrap.fill(printable(name_in_family(arm, base)), 36).replace('$', r'\$')
     return f' {label}' if label.startswith('_') else label
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c25
@@ -206,7 +206,7 @@ def sample_grid(
     picture = Image.new('RGB', (width, len(rows) * (step + 8)), 'white')
     pen = ImageDraw.Draw(picture)
     for y, (arm, sheets) in enumerate(rows):
-        name = textwrap.fill(printable(arm.name), 22)
+        name = textwrap.fill(printable(arm.name), 22, max_lines=7)  # as many as fit beside a cell
         pen.text((4, y * (step + 8) + step // 2), name, 'black', font, anchor='lm')
         for x, (epoch, file) in enumerate(sheets):
             pen.text((margin + x * step, y * (step + 8)), f'epoch {epoch}', 'dimgrey', font)
@@ -305,11 +305,13 @@ def _comparison_page(
     question: str,
     primary_metric: str,
     command: str,
+    note: str,
 ) -> str:  # Markdown
     "Write the page of a comparison."
     families, table = group_families(arms), differences(arms, primary_metric)
     answer = escape_markdown(conclude(arms, primary_metric))
-    parts = [f'# {escape_markdown(title)}', escape_markdown(question), f'**Answer.** {answer}', _length_note(arms)]
+    parts = [f'# {escape_markdown(title)}', escape_markdown(question), f'**Answer.** {answer}', _length_note(arms),
+             escape_markdown(' '.join(find_mismatches(arms))), escape_markdown(note)]
     for i, family in enumerate(families):
         parts += [f'## {escape_markdown(family[0].name)}', f'{_settings_text(family[0])}.'] if len(families) > 1 else []
         parts += _family_section(family, name, f'{i or ""}', primary_metric, table)
@@ -334,6 +336,7 @@ def write_comparison(
     question: str = '',
     primary_metric: str = 'KD',
     command: str = '',  # The command that makes the page again
+    note: str = '',  # A sentence that stands below the answer
 ) -> Path:  # The Markdown file
     "Write the page of a comparison and its pictures."
     folder, families = Path(folder), group_families(arms)
@@ -341,7 +344,7 @@ def write_comparison(
     for i, family in enumerate(families):
         if any(arm.runs for arm in family):
             _write_pictures(family, folder / name, f'{i or ""}')
-    text = _comparison_page(arms, name, title, question, primary_metric, command)
+    text = _comparison_page(arms, name, title, question, primary_metric, command, note)
     for suffix, body in (('md', text), ('html', markdown_page(title, text, folder))):
         with atomic_write(folder / f'{name}.{suffix}') as new:
             new.write_text(body, encoding='utf-8')
