@@ -7,14 +7,15 @@ __all__ = ['score', 'check_names', 'describe_left_out', 'check_primary_metric', 
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c02
 import shlex
+from pathlib import Path
 
 import click
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c03
 from .framework import (
-    PATH, SEED, Command, check_new_json, check_writable, json_option, option, print_json, print_lines)
+    PATH, SEED, Command, check_exists, check_finished, check_new_json, check_writable, json_option, option, print_json, print_lines)
 from ..core.config import make_config
-from ..core.errors import UserError, did_you_mean, error_line
+from ..core.errors import UserError, did_you_mean, error_line, is_plot_error
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c06
 @click.command(cls=Command, examples=(
@@ -44,6 +45,8 @@ def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, window,
         check_new_json('--out', out)
     check_names({'FAKES': fakes, 'REALS': reals, '--reference': reference, '--out': out})
     make_config({'n_gpu': n_gpu})
+    for folder in (fakes, reals, reference):
+        check_exists('', folder)
     from medimagegan.core.device import pick_device
     from medimagegan.core.progress import progress_bar
     from medimagegan.evaluate.evaluation import summary
@@ -107,7 +110,10 @@ def compare(runs, primary_metric, out, as_json):
     """Compare finished runs.
 
     Prints a table, the differences and a conclusion. Runs that differ only in their seed are one arm."""
-    from medimagegan.studies.comparison import group_runs
+    for run in runs:
+        if not (Path(run) / 'result.json').exists():  # of a suite; else a run that diverged has no scores
+            check_finished(run)
+    from medimagegan.studies.comparison import find_mismatches, group_runs
     from medimagegan.studies.comparison_report import comparison_table, write_comparison
     from medimagegan.studies.cures import conclude
     check_primary_metric(primary_metric)
@@ -116,18 +122,20 @@ def compare(runs, primary_metric, out, as_json):
     from medimagegan.core.pages import markdown_table
     try:
         arms = group_runs(runs)
-        table, conclusion = comparison_table(arms, primary_metric), conclude(arms, primary_metric)
+        table, conclusion, notes = comparison_table(arms, primary_metric), conclude(arms, primary_metric), find_mismatches(arms)
     except UserError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that no run of ours wrote
+        if is_plot_error(error):
+            raise
         raise UserError(f'{", ".join(runs)}: damaged run folder: {error_line(error)}') from None
-    print_lines(f'{markdown_table(table)}\n\n{conclusion}')
+    print_lines('\n'.join([markdown_table(table), '', conclusion, *(f'note: {note}' for note in notes)]))
     if out:
         words = shlex.join(['medimagegan', 'compare', *runs, '--primary-metric', primary_metric])
         page = write_comparison(arms, out, 'comparison', 'Comparison', primary_metric=primary_metric, command=words)
         print_lines(f'page: {page}')
     if as_json:
-        print_json({'arms': table.reset_index().to_dict('records'), 'conclusion': conclusion})
+        print_json({'arms': table.reset_index().to_dict('records'), 'conclusion': conclusion, 'notes': notes})
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c16
 def parse_integers(ctx, param, value: str) -> list[int]:

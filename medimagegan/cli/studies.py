@@ -17,6 +17,8 @@ from medimagegan.cli.framework import (
     PATH,
     SEED,
     Command,
+    check_exists,
+    check_finished,
     check_scheduler,
     check_writable,
     option,
@@ -62,12 +64,14 @@ def suite(file, dry_run, settings, only, seeds, out, workers, scheduler, cluster
     check_scheduler(scheduler, cluster)
     check_writable('--out', out)
     changes, file = parse_assignments(settings), find_study(file, 'suites')
-    from medimagegan.studies.suite_runs import run_suite
     from medimagegan.studies.suites import load_suite
     plan = load_suite(file, changes, tuple(only), seeds)
+    for cfg in plan.runs.values():
+        check_exists('path', cfg.path)
     if dry_run:
         print_lines(describe_plan(plan, out, workers))
         return
+    from medimagegan.studies.suite_runs import run_suite
     command = repeat_command('suite', file, settings, only, seeds)
     print_lines(f'report: {run_suite(plan, out, workers, scheduler, cluster, command=command, log=print_lines)}')
 
@@ -136,6 +140,7 @@ def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility
     a scorecard, which can be passed on: they have no real image and no name of one."""
     make_config({'n_gpu': n_gpu})
     check_writable('--out', out)
+    check_finished(run, 'generator.safetensors')
     from medimagegan.studies.synthesis import synthesize as write_set
     folder = write_set(run, class_name, n, out, seed, tuple(drop), '' if rank == 'none' else rank, best, licence or '',
                        utility or '', n_gpu, print_lines, include_real)

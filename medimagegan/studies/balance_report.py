@@ -27,6 +27,7 @@ from ..core.pages import escape_markdown, markdown_page, markdown_table
 from ..data.parts import warn_of_groups
 from ..data.show import tile_images
 from ..runs.privacy import warn_of_images
+from ..runs.report import show_value
 from .workers import open_client
 from .suite_runs import write_index
 from .balance import Balance
@@ -140,7 +141,7 @@ def _describe_changes(settings) -> str:
         silent += ('path', *(['num_epochs'] if settings.num_epochs == MAX_EPOCHS else []))
     changed = [f.name for f in fields(settings)
                if getattr(settings, f.name) != usual.get(f.name, f.default) and f.name not in silent]
-    return ', '.join(f'{name}: {getattr(settings, name)}' for name in changed) or 'all at their defaults'
+    return ', '.join(f'{name}: {show_value(getattr(settings, name))}' for name in changed) or 'all at their defaults'
 
 
 def settings_section(

@@ -22,12 +22,14 @@ from matplotlib.figure import Figure
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c03
 from ..core.errors import printable
-from ..core.files import atomic_write
+from ..core.config import settings_digest
+from ..core.files import atomic_write, digest
 from ..core.pages import PLOT_STYLE, escape_markdown, markdown_page, markdown_table
 from ..evaluate.evaluation import measured_values
 from ..evaluate.intervals import proportion_interval, student_interval
 from ..evaluate.measures import Measure, comparison_measures, curve_measures
 from ..runs.folder import RunFolder
+from ..runs.privacy import list_absolute, shorten_paths
 from ..runs.report import changed_settings
 from .comparison import Arm, differences, find_mismatches, group_families, primary_metrics
 from .cures import conclude, count_cures, name_in_family
@@ -228,7 +230,8 @@ def _settings_text(arm: Arm) -> str:
     "List the settings of an arm that differ from their defaults, escaped."
     if not arm.runs:
         return 'no run has a result'
-    changed = changed_settings(arm.runs[0].config)
+    cfg = arm.runs[0].config
+    changed = shorten_paths(changed_settings(cfg), list_absolute(cfg))
     return escape_markdown(', '.join(f'{key}: {value}' for key, (value, _) in changed.items() if key != 'seed'))
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c40
@@ -328,6 +331,12 @@ def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
         sample_grid(arms).quantize(256, dither=Image.Dither.NONE).save(new, 'PNG', optimize=True)
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c49
+def _settings_of(arms: list[Arm]) -> str:
+    "Digest the settings of all runs, for the last line of the page."
+    digests = sorted(settings_digest(run.config) for arm in arms for run in arm.runs)
+    return digests[0] if len(digests) == 1 else digest(*digests)[:8] if digests else ''
+
+# %% ../../nbs/610_studies.comparison_report.ipynb #c50
 def write_comparison(
     arms: list[Arm],
     folder: str | Path,  # Gets `NAME.md`, `NAME.html` and two pictures for each family
@@ -345,7 +354,7 @@ def write_comparison(
         if any(arm.runs for arm in family):
             _write_pictures(family, folder / name, f'{i or ""}')
     text = _comparison_page(arms, name, title, question, primary_metric, command, note)
-    for suffix, body in (('md', text), ('html', markdown_page(title, text, folder))):
+    for suffix, body in (('md', text), ('html', markdown_page(title, text, folder, _settings_of(arms)))):
         with atomic_write(folder / f'{name}.{suffix}') as new:
             new.write_text(body, encoding='utf-8')
     return folder / f'{name}.md'

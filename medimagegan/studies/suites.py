@@ -11,19 +11,11 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-
 # %% ../../nbs/630_studies.suites.ipynb #c03
 from ..core.errors import UserError, describe_value, did_you_mean
 from ..core.yaml import read_yaml
 from ..core.config import TrainConfig, make_config, settings_digest
-from ..core.device import pick_device
-from ..data.imagesets import n_steps
 from ..evaluate.verdict import FAILURES
-from ..gan.step import init_gan
-from ..gan.capture import make_step
-from ..runs.clock import images_per_step
-from .comparison import primary_metrics
 from .workers import cores
 
 # %% ../../nbs/630_studies.suites.ipynb #c06
@@ -79,6 +71,7 @@ def _check_kinds(text: dict, file: str | Path) -> None:
 # %% ../../nbs/630_studies.suites.ipynb #c11
 def _check_primary_metric(name: str, file: str | Path) -> str:
     "Return the name of a measure. Raises `UserError` for an unknown one."
+    from medimagegan.studies.comparison import primary_metrics  # imports torch: a wrong setting is refused before
     known = primary_metrics()
     if name not in known:
         hint = did_you_mean(name, known)
@@ -226,11 +219,11 @@ def load_suite(
     text = _read_keys(file)
     _check_kinds(text, file)
     base, flags = text.get('base') or {}, settings or {}
-    metric = _check_primary_metric(text.get('primary_metric', 'KD'), file)
     numbers = _read_seeds(text, seeds, file)
     _check_only(only, list(map(str, text['runs'])), file)
     runs = {str(name): _make_run(str(name), values, base, flags, file) for name, values in text['runs'].items()}
     _check_distinct(runs, file)
+    metric = _check_primary_metric(text.get('primary_metric', 'KD'), file)
     kept = {name: cfg for name, cfg in runs.items() if not only or name in only}
     name, changed = safe_name(Path(file).stem).strip('.') or 'suite', bool(settings or only or seeds is not None)
     return Suite(name, text['title'], text['question'], kept, numbers, metric, _read_epochs(text, runs, file),
@@ -256,6 +249,12 @@ def estimate_seconds(
     share: int = 1,  # Runs that share the cores of this machine
 ) -> float:
     "Estimate how long a run takes on this device, from the time of one training step."
+    import torch
+    from medimagegan.core.device import pick_device
+    from medimagegan.data.imagesets import n_steps
+    from medimagegan.gan.capture import make_step
+    from medimagegan.gan.step import init_gan
+    from medimagegan.runs.clock import images_per_step
     device, threads = pick_device(cfg.n_gpu), torch.get_num_threads()
     torch.set_num_threads(max(1, cores() // share))
     classes = ('0', '1') if cfg.conditional else ()  # their number hardly changes the time of a step
