@@ -200,7 +200,7 @@ def print_failure(line: str) -> None:
     from medimagegan.core.ranks import print_error
     print_error(line)
 
-# %% ../../nbs/700_cli.framework.ipynb #c28
+# %% ../../nbs/700_cli.framework.ipynb #c30
 def settings_options(command: Callable) -> Callable:
     "Decorate a command with one option for each setting of `TrainConfig`."
     for row in reversed(describe_settings()):
@@ -213,7 +213,7 @@ def settings_options(command: Callable) -> Callable:
                                shell_complete=complete_setting(row['range']))(command)
     return command
 
-# %% ../../nbs/700_cli.framework.ipynb #c29
+# %% ../../nbs/700_cli.framework.ipynb #c31
 def complete_setting(
     text: str,  # The range of a setting, such as `one of 32, 64`
 ) -> Callable | None:  # For click; None where any value is possible
@@ -223,7 +223,7 @@ def complete_setting(
         return None
     return lambda ctx, param, incomplete: [name for name in choices.split(', ') if name.startswith(incomplete)]
 
-# %% ../../nbs/700_cli.framework.ipynb #c30
+# %% ../../nbs/700_cli.framework.ipynb #c32
 def read_settings(
     file: str | None,  # A YAML file, or None
     options: dict,  # {setting: text, or None where the option was not given}
@@ -244,7 +244,7 @@ def _read_run(folder: Path, given: dict) -> TrainConfig:
     free = {f.name: f.default for f in fields(TrainConfig) if f.name in LENGTH_SETTINGS and set(given) & {*LENGTH_SETTINGS}}
     return make_config({**at, **free, **given}, load_config(folder / 'config.yaml', saved=True))
 
-# %% ../../nbs/700_cli.framework.ipynb #c33
+# %% ../../nbs/700_cli.framework.ipynb #c35
 TABLE_SETTINGS = ('labels', 'image_column', 'class_column', 'group_columns', 'class_map')
 
 
@@ -260,7 +260,7 @@ def read_table_options(options: dict):  # `Answers`
     from medimagegan.data.answers import answers_of_settings
     return answers_of_settings(make_config({'path': 'images', **{name: value for name, value in options.items() if value is not None}}))
 
-# %% ../../nbs/700_cli.framework.ipynb #c38
+# %% ../../nbs/700_cli.framework.ipynb #c40
 def check_exists(
     name: str,  # Of the option or setting, for the message; '' where the path says enough
     path: str | Path | None,  # Of images; None and `phantoms`: nothing to check
@@ -312,7 +312,7 @@ def check_new_json(
     if os.path.isdir(file) or len(os.path.basename(file).encode()) > 200:
         raise UserError(f'{name}: cannot write to {file}: it is a folder, or its name is too long')
 
-# %% ../../nbs/700_cli.framework.ipynb #c41
+# %% ../../nbs/700_cli.framework.ipynb #c43
 def parse_assignments(
     words: tuple[str, ...],  # Such as `ttur=4`
     name: str = '--set',  # Of the option, for the message
@@ -328,7 +328,7 @@ def parse_assignments(
         settings[key] = value
     return settings
 
-# %% ../../nbs/700_cli.framework.ipynb #c43
+# %% ../../nbs/700_cli.framework.ipynb #c45
 COUNT = click.IntRange(1, 1000)
 SEED = click.IntRange(0, 2**63 - 1)
 

@@ -60,7 +60,7 @@ def suite(file, dry_run, settings, only, seeds, out, workers, scheduler, cluster
     """Run an ablation and report it.
 
     Every run is an executed notebook; the report has intervals over seeds. The same command runs only
-    what is missing. The suites of the published study are in experiments/suites; `suite ttur` runs one by its name."""
+    what is missing. The suites of this repository are in experiments/suites; `suite ttur` runs one by its name."""
     check_scheduler(scheduler, cluster)
     check_writable('--out', out)
     changes, file = parse_assignments(settings), find_study(file, 'suites')

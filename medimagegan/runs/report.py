@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['plot_losses', 'curve_baselines', 'plot_scores', 'cut_sheet', 'samples_over_time', 'score_table', 'show_value',
-           'changed_settings', 'describe_cost', 'evaluation_fields', 'report_page', 'write_report', 'hide_reals',
-           'evaluation_page', 'scorecard_page', 'write_scores']
+           'changed_settings', 'describe_cost', 'evaluation_fields', 'class_names', 'report_page', 'write_report',
+           'hide_reals', 'evaluation_page', 'scorecard_page', 'write_scores']
 
 # %% ../../nbs/540_runs.report.ipynb #c02
 import json
@@ -174,7 +174,7 @@ def evaluation_fields(
             'closest': data_url(closest) if closest else '', 'advice': VERDICTS[scores['verdict']['value']]}
 
 # %% ../../nbs/540_runs.report.ipynb #c35
-def _class_names(folder: RunFolder) -> list[str]:
+def class_names(folder: RunFolder) -> list[str]:
     "Read the classes of a generator in the order in which its samples have them."
     with safetensors.safe_open(folder.path / 'generator.safetensors', 'np') as f:
         return list(json.loads(f.metadata()['config']).get('trained_on', ()))
@@ -193,7 +193,7 @@ def _run_fields(folder: RunFolder) -> dict:
                         if rejected.exists() else '',
             'extended': rows[is_length & ~rows['now'].isin(('0', '0.0', str(MAX_EPOCHS)))].to_dict('records'), 'resumes': rows[~is_length].to_dict('records'),
             'groups': warn_of_groups(tuple(split['group'])) if 'group' in split else '',
-            'settings': settings_digest(cfg), 'kinds': _class_names(folder) if cfg.conditional else (),
+            'settings': settings_digest(cfg), 'kinds': class_names(folder) if cfg.conditional else (),
             'command': shlex.quote(os.path.relpath(folder.path / 'config.yaml'))}
 
 # %% ../../nbs/540_runs.report.ipynb #c37

@@ -83,7 +83,7 @@ def run_calls(
                 if error is not None:
                     failed[name] = ' '.join(str(error).split())
                 bar.update()
-                log(f'{name}: {failed.get(name) or future.result()}{_describe_rest(bar.n, len(calls), began)}')
+                log(f'{name}: {failed.get(name) or future.result()}{_describe_rest(len(calls) - len(waiting), len(calls), began)}')
     return failed
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c13
