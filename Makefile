@@ -51,4 +51,4 @@ notebooks: install
 	$(SLIM) nbdev_clean
 
 clean:
-	rm -rf .venv _site runs experiments/runs build *.egg-info
+	rm -rf .venv _site runs experiments/runs nbs/runs build *.egg-info
