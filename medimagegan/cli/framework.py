@@ -6,8 +6,8 @@
 __all__ = ['PATH', 'json_option', 'TABLE_SETTINGS', 'COUNT', 'SEED', 'spellings', 'option', 'FilePath', 'repeat_option_names',
            'Command', 'SettingsCommand', 'check_words', 'reword', 'describe_usage_error', 'ignore_closed_output',
            'print_lines', 'print_json', 'print_failure', 'settings_options', 'complete_setting', 'read_settings',
-           'table_options', 'read_table_options', 'check_exists', 'check_finished', 'check_writable',
-           'check_new_folder', 'check_new_json', 'parse_assignments', 'worker_options', 'check_scheduler']
+           'table_options', 'read_table_options', 'check_writable', 'check_new_folder', 'check_new_json',
+           'parse_assignments', 'worker_options', 'check_scheduler']
 
 # %% ../../nbs/700_cli.framework.ipynb #c02
 import json
@@ -261,24 +261,6 @@ def read_table_options(options: dict):  # `Answers`
     return answers_of_settings(make_config({'path': 'images', **{name: value for name, value in options.items() if value is not None}}))
 
 # %% ../../nbs/700_cli.framework.ipynb #c40
-def check_exists(
-    name: str,  # Of the option or setting, for the message; '' where the path says enough
-    path: str | Path | None,  # Of images; None and `phantoms`: nothing to check
-) -> None:
-    "Raise `UserError` for a folder that is not there, before anything slow is imported."
-    if path is not None and path != 'phantoms' and not os.path.exists(path):
-        raise UserError(f"{f'{name}: ' if name else ''}{path}: no such folder")
-
-
-def check_finished(
-    run: str | Path,
-    file: str = 'scores.json',  # That a finished run has
-) -> None:
-    "Raise `UserError` for a folder that is no finished run, before anything slow is imported."
-    if not os.path.exists(os.path.join(run, file)):
-        raise UserError(f'{run}: expected a finished run, found no {file} in it')
-
-
 def check_writable(
     name: str,  # Of the option, for the message
     folder: str | Path,  # A folder that exists or can be made

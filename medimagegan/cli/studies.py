@@ -17,8 +17,6 @@ from medimagegan.cli.framework import (
     PATH,
     SEED,
     Command,
-    check_exists,
-    check_finished,
     check_scheduler,
     check_writable,
     option,
@@ -27,6 +25,7 @@ from medimagegan.cli.framework import (
     worker_options,
 )
 from ..core.config import make_config
+from ..core.files import check_exists, check_finished
 from ..core.packaged import find_study
 
 # %% ../../nbs/740_cli.studies.ipynb #c06

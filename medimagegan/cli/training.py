@@ -17,8 +17,6 @@ from medimagegan.cli.framework import (
     SEED,
     Command,
     SettingsCommand,
-    check_exists,
-    check_finished,
     check_new_folder,
     check_writable,
     json_option,
@@ -29,6 +27,7 @@ from medimagegan.cli.framework import (
     settings_options,
 )
 from ..core.config import make_config, name_run
+from ..core.files import check_exists, check_finished
 from ..core.errors import UserError
 
 # %% ../../nbs/710_cli.training.ipynb #c06

@@ -52,7 +52,7 @@ KEY_FILE = 'names.key'  # In the run folder: 64 hexadecimal digits
 
 def _write_key(file: Path) -> None:
     "Write a random key that its owner alone can read."
-    with atomic_write(file) as new:
+    with atomic_write(file, private=True) as new:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, 'w') as f:
             f.write(secrets.token_hex(32) + '\n')

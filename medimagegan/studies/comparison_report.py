@@ -22,16 +22,16 @@ from matplotlib.figure import Figure
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c03
 from ..core.errors import printable
-from ..core.config import settings_digest
-from ..core.files import atomic_write, digest
+from ..core.files import atomic_write
 from ..core.pages import PLOT_STYLE, escape_markdown, markdown_page, markdown_table
 from ..evaluate.evaluation import measured_values
 from ..evaluate.intervals import proportion_interval, student_interval
 from ..evaluate.measures import Measure, comparison_measures, curve_measures
 from ..runs.folder import RunFolder
 from ..runs.privacy import list_absolute, shorten_paths
-from ..runs.report import changed_settings, class_names
-from .comparison import Arm, differences, find_mismatches, group_families, primary_metrics
+from ..runs.report import changed_settings
+from .comparison import (
+    Arm, describe_classes, differences, digest_arms, find_mismatches, group_families, primary_metrics)
 from .cures import conclude, count_cures, name_in_family
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c08
@@ -262,33 +262,23 @@ def _differences_section(base: Arm, table: pd.DataFrame, primary_metric: str) ->
     return [note, markdown_table(_format_numbers(rows))] if len(rows) else []
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c43
-def _name_classes(arms: list[Arm]) -> str:
-    "Say which classes the four samples show, where a generator is class-conditional."
-    run = next((run for arm in arms for run in arm.runs if run.finished and run.config.conditional), None)
-    if run is None:
-        return ''
-    kinds = class_names(run)
-    return f" Where an arm is class-conditional, they are of {', '.join(escape_markdown(kinds[i % len(kinds)]) for i in range(4))}."
-
-# %% ../../nbs/610_studies.comparison_report.ipynb #c44
 def _pictures_section(arms: list[Arm], name: str, number: str) -> list[str]:
     "Refer to the two pictures of a family; empty if no run has a result."
     if not any(arm.runs for arm in arms):
         return []
-    link = urllib.parse.quote(name)
-    return [f'![Losses, gradient norms and measures against epochs]({link}_curves{number}.png)',
+    return [f'![Losses, gradient norms and measures against epochs]({urllib.parse.quote(name)}_curves{number}.png)',
             'Mean over seeds; the band spans the lowest to the highest seed.',
-            f'![Samples over the course of training]({link}_samples{number}.png)',
+            f'![Samples over the course of training]({urllib.parse.quote(name)}_samples{number}.png)',
             'Four latents of the first seed, the same in every cell; one row for each arm, one column for each epoch.'
-            + _name_classes(arms)]
+            + describe_classes(arms)]
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c45
+# %% ../../nbs/610_studies.comparison_report.ipynb #c44
 def _family_section(arms: list[Arm], name: str, number: str, primary_metric: str, table: pd.DataFrame) -> list[str]:
     "Write everything about one family: its table, cures, differences and pictures."
     return [markdown_table(comparison_table(arms, primary_metric)), *_cures_section(arms),
             *_differences_section(arms[0], table, primary_metric), *_pictures_section(arms, name, number)]
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c46
+# %% ../../nbs/610_studies.comparison_report.ipynb #c45
 def describe_tests(seeds: int) -> str:
     "Describe the intervals and the tests of a page."
     return (f"Intervals are 95 % intervals by Student's t over {seeds} seed{'s' if seeds > 1 else ''}, not corrected; "
@@ -310,15 +300,11 @@ def _methods_section(arms: list[Arm]) -> list[str]:
             'with other runs on the same machine.')
     return [note, f'Settings of *{first}* that differ from the defaults: {_settings_text(arms[0])}.']
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c47
+# %% ../../nbs/610_studies.comparison_report.ipynb #c46
 def _comparison_page(
     arms: list[Arm],
     name: str,  # Of the files
-    title: str,
-    question: str,
-    primary_metric: str,
-    command: str,
-    note: str,
+    title: str, question: str, primary_metric: str, command: str, note: str,  # As for `write_comparison`
 ) -> str:  # Markdown
     "Write the page of a comparison."
     families, table = group_families(arms), differences(arms, primary_metric)
@@ -332,7 +318,7 @@ def _comparison_page(
     parts += [f'```sh\n{printable(command, 10_000)}\n```'] if command else []
     return '\n\n'.join(part for part in parts if part) + '\n'
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c49
+# %% ../../nbs/610_studies.comparison_report.ipynb #c48
 def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
     "Write the curves and samples of one family."
     with atomic_write(f'{stem}_curves{number}.png') as new:
@@ -340,13 +326,7 @@ def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
     with atomic_write(f'{stem}_samples{number}.png') as new:
         sample_grid(arms).quantize(256, dither=Image.Dither.NONE).save(new, 'PNG', optimize=True)
 
-# %% ../../nbs/610_studies.comparison_report.ipynb #c50
-def _settings_of(arms: list[Arm]) -> str:
-    "Digest the settings of all runs, for the last line of the page."
-    digests = sorted(settings_digest(run.config) for arm in arms for run in arm.runs)
-    return digests[0] if len(digests) == 1 else digest(*digests)[:8] if digests else ''
-
-# %% ../../nbs/610_studies.comparison_report.ipynb #c51
+# %% ../../nbs/610_studies.comparison_report.ipynb #c49
 def write_comparison(
     arms: list[Arm],
     folder: str | Path,  # Gets `NAME.md`, `NAME.html` and two pictures for each family
@@ -364,7 +344,7 @@ def write_comparison(
         if any(arm.runs for arm in family):
             _write_pictures(family, folder / name, f'{i or ""}')
     text = _comparison_page(arms, name, title, question, primary_metric, command, note)
-    for suffix, body in (('md', text), ('html', markdown_page(title, text, folder, _settings_of(arms)))):
+    for suffix, body in (('md', text), ('html', markdown_page(title, text, folder, digest_arms(arms)))):
         with atomic_write(folder / f'{name}.{suffix}') as new:
             new.write_text(body, encoding='utf-8')
     return folder / f'{name}.md'
