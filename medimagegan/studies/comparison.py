@@ -85,14 +85,14 @@ class Arm:
         read = _final_scores if self.epoch is None else partial(_scores_at, epoch=self.epoch)
         return pd.DataFrame([read(run) for run in self.runs] + [_no_scores(seed, 'crashed') for seed in self.crashed])
 
-# %% ../../nbs/600_studies.comparison.ipynb #c22
+# %% ../../nbs/600_studies.comparison.ipynb #c21
 def _format_setting(value) -> str:
     "Write a setting in a name: `0.0002`, `flip+turn`, `none`."
     if isinstance(value, tuple):
         return '+'.join(value) or 'none'
     return f'{value:g}' if isinstance(value, float) else str(value)
 
-# %% ../../nbs/600_studies.comparison.ipynb #c23
+# %% ../../nbs/600_studies.comparison.ipynb #c22
 def _name_by_differences(
     cfgs: list[TrainConfig],
 ) -> list[str]:  # One name for each; equal for equal settings
@@ -101,7 +101,7 @@ def _name_by_differences(
     different = [name for name in names if len({getattr(cfg, name) for cfg in cfgs}) > 1]
     return [', '.join(f'{name} {_format_setting(getattr(cfg, name))}' for name in different) or 'run' for cfg in cfgs]
 
-# %% ../../nbs/600_studies.comparison.ipynb #c24
+# %% ../../nbs/600_studies.comparison.ipynb #c23
 def _check_features(runs: list[RunFolder]) -> None:
     "Raise `UserError` for runs whose scores are in the features of two networks."
     first: dict[str, RunFolder] = {}
@@ -113,7 +113,7 @@ def _check_features(runs: list[RunFolder]) -> None:
         raise UserError(f'{run.path} and {other.path}: scored in the features of {one} and of {two}, which cannot be compared: '
                         'use `medimagegan score` on samples of both')
 
-# %% ../../nbs/600_studies.comparison.ipynb #c25
+
 def _name_arms(
     arms: dict[str, dict[int, RunFolder]],  # {differences: {seed: run}}
 ) -> list[Arm]:
@@ -123,7 +123,7 @@ def _name_arms(
     runs = {name: tuple(by_seed[seed] for seed in sorted(by_seed)) for name, by_seed in arms.items()}
     return [Arm(mine[0].path.resolve().name if own and len(mine) == 1 else name, mine) for name, mine in runs.items()]
 
-# %% ../../nbs/600_studies.comparison.ipynb #c26
+# %% ../../nbs/600_studies.comparison.ipynb #c24
 def _has_diverged(run: RunFolder) -> bool:
     "Return whether a suite recorded that the training of the run diverged."
     try:
@@ -150,7 +150,7 @@ def group_runs(
         by_seed[cfg.seed] = run
     return _name_arms(arms)
 
-# %% ../../nbs/600_studies.comparison.ipynb #c29
+# %% ../../nbs/600_studies.comparison.ipynb #c27
 def group_families(
     arms: list[Arm],
 ) -> list[list[Arm]]:  # In each, the first arm is the base
@@ -163,7 +163,7 @@ def group_families(
         families.setdefault(base, [] if base == arm.name else [by_name[base]]).append(arm)
     return list(families.values())
 
-# %% ../../nbs/600_studies.comparison.ipynb #c32
+# %% ../../nbs/600_studies.comparison.ipynb #c30
 def _count_error(pairs: pd.DataFrame) -> float:
     "Compute the standard error of a difference of shares that is due to the number of images alone."
     images = pairs['n'].sum()
@@ -184,7 +184,7 @@ def _paired_test(pairs: pd.DataFrame, is_share: bool) -> dict:
         low, high, p = mean - reach, mean + reach, np.fmax(p, 2 * normal.sf(abs(mean) / error))
     return {'difference': mean, 'low': low, 'high': high, 'p': float(p)}
 
-# %% ../../nbs/600_studies.comparison.ipynb #c33
+# %% ../../nbs/600_studies.comparison.ipynb #c31
 def _pair_seeds(scores: pd.DataFrame, base: pd.DataFrame, name: str) -> pd.DataFrame:  # `mine, base, n`; NaN: failed
     "Pair the scores of two arms over the seeds that both have, and those that failed in either."
     own, other = scores.set_index('seed'), base.set_index('seed')
@@ -204,7 +204,7 @@ def _compare_with_base(scores: pd.DataFrame, base: pd.DataFrame, measure: Measur
         gains, found['p'] = won - lost, binomtest(won, won + lost).pvalue if won + lost else float('nan')
     return {**found, 'seeds': len(pairs), 'failed': int(scores[measure.name].isna().sum()), 'is_better': bool(gains > 0)}
 
-# %% ../../nbs/600_studies.comparison.ipynb #c35
+# %% ../../nbs/600_studies.comparison.ipynb #c33
 COLUMNS = ['base', 'arm', 'difference', 'low', 'high', 'seeds', 'failed', 'conclusion', 'p']
 
 
@@ -223,7 +223,7 @@ def differences(
     found = np.where(table['p'] < .05, decided, 'no evidence')
     return table.assign(conclusion=np.where((table['seeds'] < 2) & table['p'].isna(), 'cannot say', found))
 
-# %% ../../nbs/600_studies.comparison.ipynb #c52
+# %% ../../nbs/600_studies.comparison.ipynb #c49
 def _what_was_scored(run: RunFolder) -> dict[str, str]:
     "Collect what must be equal where scores are compared."
     cfg, one = run.config, next(iter(run.scores['metrics'].values()))
@@ -250,7 +250,7 @@ def find_mismatches(
             notes.append(f'The runs differ in {name}{shown}: their scores are not on one scale.')
     return notes
 
-# %% ../../nbs/600_studies.comparison.ipynb #c54
+# %% ../../nbs/600_studies.comparison.ipynb #c51
 def describe_classes(arms: list[Arm]) -> str:
     "Say which classes the four samples show, where a generator is class-conditional."
     run = next((run for arm in arms for run in arm.runs if run.finished and run.config.conditional), None)
@@ -265,7 +265,7 @@ def digest_arms(arms: list[Arm]) -> str:
     digests = sorted(settings_digest(run.config) for arm in arms for run in arm.runs)
     return digests[0] if len(digests) == 1 else digest(*digests)[:8] if digests else ''
 
-# %% ../../nbs/600_studies.comparison.ipynb #c57
+# %% ../../nbs/600_studies.comparison.ipynb #c53
 def color_warning(
     error: float,  # Mean error of the colours of an arm, 0 to 255 levels
     floor: float,  # That of real images
@@ -284,7 +284,7 @@ def _warn_of_colors(arm: Arm) -> str:
     floor = measured[0]['reference_rows']['other reals']['color']['value']
     return color_warning(float(np.mean([scores['metrics']['color']['value'] for scores in measured])), floor)
 
-# %% ../../nbs/600_studies.comparison.ipynb #c58
+# %% ../../nbs/600_studies.comparison.ipynb #c54
 def _describe_difference(row, base_seeds: int, base_failed: int, warning: str) -> str:
     "Write what was found about one arm: `batch 4 (-0.061, p = 0.024)`, `fast (failed in 3 of 5 seeds)`."
     facts = [f'failed in {row.failed} of {row.seeds} seeds'] if row.failed else []
@@ -296,7 +296,7 @@ def _describe_difference(row, base_seeds: int, base_failed: int, warning: str) -
     told = f" ({', '.join(facts)}{warning})" if facts else ''
     return f'{row.arm}{told}'
 
-# %% ../../nbs/600_studies.comparison.ipynb #c59
+# %% ../../nbs/600_studies.comparison.ipynb #c55
 def describe_differences(
     rows: pd.DataFrame,  # Of one base, from `differences`
     measure: Measure,
@@ -318,7 +318,7 @@ def describe_differences(
     metric = f"{measure.name} {measure.arrow}".strip()
     return f"Against {base}{failed}, by {metric} over {seeds} seed{'s' if seeds > 1 else ''}{corrected}: {parts}."
 
-# %% ../../nbs/600_studies.comparison.ipynb #c60
+# %% ../../nbs/600_studies.comparison.ipynb #c56
 def conclude_family(
     arms: list[Arm],  # A family; the first is its base
     table: pd.DataFrame,  # From `differences`, of the whole experiment
