@@ -250,7 +250,7 @@ def find_mismatches(
             notes.append(f'The runs differ in {name}{shown}: their scores are not on one scale.')
     return notes
 
-# %% ../../nbs/600_studies.comparison.ipynb #c51
+# %% ../../nbs/600_studies.comparison.ipynb #c50
 def describe_classes(arms: list[Arm]) -> str:
     "Say which classes the four samples show, where a generator is class-conditional."
     run = next((run for arm in arms for run in arm.runs if run.finished and run.config.conditional), None)
