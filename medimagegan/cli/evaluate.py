@@ -120,7 +120,7 @@ def compare(runs, primary_metric, out, as_json):
 
     Prints a table, the differences and a conclusion. Runs that differ only in their seed are one arm."""
     check_runs(runs)
-    from medimagegan.studies.comparison import find_mismatches, group_runs
+    from medimagegan.studies.comparison import describe_arms, find_mismatches, group_runs
     from medimagegan.studies.comparison_report import comparison_table, write_comparison
     from medimagegan.studies.cures import conclude
     check_primary_metric(primary_metric)
@@ -129,7 +129,7 @@ def compare(runs, primary_metric, out, as_json):
     from medimagegan.core.pages import markdown_table
     try:
         arms = group_runs(runs)
-        table, conclusion, notes = comparison_table(arms, primary_metric), conclude(arms, primary_metric), find_mismatches(arms)
+        table, conclusion, notes = comparison_table(arms, primary_metric), conclude(arms, primary_metric), [describe_arms(arms), *find_mismatches(arms)]
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that no run of ours wrote
         if isinstance(error, UserError) or is_plot_error(error):
             raise
@@ -137,7 +137,7 @@ def compare(runs, primary_metric, out, as_json):
     print_lines('\n'.join([markdown_table(table), '', conclusion, *(f'note: {note}' for note in notes)]))
     if out:
         words = shlex.join(['medimagegan', 'compare', *runs, '--primary-metric', primary_metric])
-        page = write_comparison(arms, out, 'comparison', 'Comparison', primary_metric=primary_metric, command=words)
+        page = write_comparison(arms, out, 'comparison', 'Comparison', primary_metric=primary_metric, command=words, note=notes[0])
         print_lines(f'page: {page}')
     if as_json:
         print_json({'arms': table.reset_index().to_dict('records'), 'conclusion': conclusion, 'notes': notes})

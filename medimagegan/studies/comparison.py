@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'primary_metrics', 'Arm', 'group_runs', 'group_families', 'differences', 'find_mismatches',
-           'describe_classes', 'digest_arms', 'color_warning', 'describe_differences', 'conclude_family']
+           'describe_classes', 'digest_arms', 'describe_arms', 'color_warning', 'describe_differences',
+           'conclude_family']
 
 # %% ../../nbs/600_studies.comparison.ipynb #c02
 import json
@@ -264,6 +265,14 @@ def digest_arms(arms: list[Arm]) -> str:
     "Digest the settings of all runs, for the last line of the page."
     digests = sorted(settings_digest(run.config) for arm in arms for run in arm.runs)
     return digests[0] if len(digests) == 1 else digest(*digests)[:8] if digests else ''
+
+
+def describe_arms(
+    arms: list[Arm],
+) -> str:  # `The arms: a: ttur 1; b: ttur 4.`
+    "Name the settings in which arms differ that have the names of their folders."
+    named = _name_by_differences([arm.runs[0].config for arm in arms])
+    return f"The arms: {'; '.join(f'{arm.name}: {name}' for arm, name in zip(arms, named, strict=True))}."
 
 # %% ../../nbs/600_studies.comparison.ipynb #c53
 def color_warning(
