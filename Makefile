@@ -8,7 +8,9 @@ PYTHON ?= python3
 BIN = .venv/bin
 # One thread per process: on two cores, two processes with two threads each are seven times slower. A thread that waits, sleeps.
 # One cache for all commands, so that the features of a set of phantoms are computed once.
-SLIM = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE MEDIMAGEGAN_CACHE="$(CURDIR)/.venv/cache" PATH="$(CURDIR)/$(BIN):$$PATH"
+# Tests kill suites, and what is left of a killed process would report the semaphores that it could not close.
+SLIM = PYTHONWARNINGS='ignore:resource_tracker:UserWarning' OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
+       MEDIMAGEGAN_CACHE="$(CURDIR)/.venv/cache" PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: install demo test trials docs format notebooks clean
 
@@ -51,4 +53,4 @@ notebooks: install
 	$(SLIM) nbdev_clean
 
 clean:
-	rm -rf .venv _site runs experiments/runs build *.egg-info
+	rm -rf .venv _site runs experiments/runs nbs/runs build *.egg-info

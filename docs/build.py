@@ -22,7 +22,8 @@ def settings_page() -> str:
     from medimagegan.core.config import describe_settings
     rows = [f"| `{r['name']}` | {r['type']} | {r['default']} | {r['range']} | {r['help']} |" for r in describe_settings()]
     head = ['# Settings', '*Which settings are there, and what do they do?*',
-            'The first sixteen are those of the published study. An empty default means that it is chosen from the other settings. The same names '
+            'The first sixteen are those of the [published study](glossary.md#the-published-study). '
+            'An empty default means that it is chosen from the other settings. The same names '
             'work in a YAML file, as options (`--batch_size 8` or `--batch-size 8`) and under papermill (`-p batch_size 8`).',
             '| setting | type | default | range | what it does |\n|---|---|---|---|---|\n' + '\n'.join(rows),
             'This page is generated: `make format` writes it from [140 config](../nbs/140_core.config.ipynb).']

@@ -28,6 +28,9 @@ def test_train_then_sample_then_report(installed, medimagegan, tmp_path):
     (folder / 'report.html').unlink()
     medimagegan('report', 'runs/a')
     assert (folder / 'report.html').read_bytes() == page
+    modes = {(folder / name).stat().st_mode for name in ('generator.safetensors', 'best.safetensors', 'history.csv', 'scores.json')}
+    assert len(modes) == 1, 'every file of a run has the permissions of any other'
+    assert str(tmp_path) not in page.decode(), 'no absolute path of this machine'
 
 
 def test_grey_images_train_sample_and_report(medimagegan, tmp_path):

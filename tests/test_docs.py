@@ -18,6 +18,58 @@ def test_the_melanoma_table_equals_its_file():
     assert found['command'] in page
 
 
+REPORTS = ROOT / 'experiments' / 'reports'
+DIGITS = {'KD': 3, 'gap_closed': 2, 'precision': 2, 'recall': 2, 'coverage': 2, 'color': 1, 'spectrum': 1, 'pattern': 3}
+
+
+def _page(name):
+    return (ROOT / 'docs' / f'{name}.md').read_text(encoding='utf-8')
+
+
+def _cell(value, digits):  # a number, or a number with its interval
+    if isinstance(value, float):
+        return f'{value:.{digits}f}'
+    return '{:.{d}f} [{:.{d}f}, {:.{d}f}]'.format(*value, d=digits).replace('-0.000 ', '0.000 ')
+
+
+def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files():
+    page = _page('architectures')
+    for file, name, shows_n in (('scores', 'efficientnet_lite', True), ('scores_64', 'lite', False)):
+        rows = json.loads((REPORTS / 'quality' / f'{file}.json').read_text(encoding='utf-8'))['scores']
+        assert len(rows) == 4
+        for row in rows:
+            cells = [row['space'].removeprefix('timm:tf_').replace('efficientnet_lite', name), row['images'], *([str(row['N'])] if shows_n else [])]
+            line = ' | '.join([*cells, *(_cell(row[key], d) for key, d in DIGITS.items())])
+            assert f'| {line} |' in page, f'docs/architectures.md does not have the row of {file}.json: | {line} |'
+
+
+def test_the_numbers_in_the_readme_equal_their_file():
+    rows = json.loads((REPORTS / 'quality' / 'scores.json').read_text(encoding='utf-8'))['scores']
+    fake, real = (next(row for row in rows if row['space'].endswith('efficientnet_lite2') and row['images'] == kind)
+                  for kind in ('synthetic', 'real vs. real'))
+    readme = ' '.join((ROOT / 'README.md').read_text(encoding='utf-8').split())
+    assert f"{100 * fake['gap_closed']:.0f} % of the way from noise to real images" in readme
+    assert f"{_cell(fake['coverage'], 2)}, where real images have {real['coverage'][0]:.2f} (N = {fake['N']}" in readme
+
+
+def test_the_table_of_pairs_equals_its_file():
+    page, found = _page('metrics'), json.loads((REPORTS / 'quality' / 'pairs.json').read_text(encoding='utf-8'))
+    for who in ('fakes', 'other reals', 'mean image', 'noise'):
+        rows = {row['metric']: row for row in found['rows'] if row['pairing'] == 'batch' and row['candidate'] == who}
+        cells = ['{value:.3g} [{low:.3g}, {high:.3g}]'.format(**rows[name]) for name in ('PSNR', 'SSIM', 'MS-GMSD', 'MDSI', 'HaarPSI')]
+        assert f"| {who} | {' | '.join(cells)} |" in page
+    assert all(command in page for command in found['command'].split(' && '))
+
+
+def test_what_is_quoted_from_reports_stands_in_them():
+    compared = (REPORTS / 'architectures.md').read_text(encoding='utf-8')
+    cells = re.search(r'FastGAN, random in place.*\n.*\n(.*)', _page('architectures'))[1].strip('| ').split(' | ')
+    assert len(cells) == 4 and all(cell in compared for cell in cells)
+    answer = json.loads((REPORTS / 'balance.json').read_text(encoding='utf-8'))['answer']
+    quoted = re.findall(r'[-+]0\.\d{3} \[[-+]0\.\d{3}, [-+]0\.\d{3}\]', ' '.join(_page('classifier_study').split()))
+    assert len(quoted) == 2 and all(number in answer for number in quoted)
+
+
 def test_the_site_builds_without_a_warning_and_needs_no_connection(tmp_path):
     for name in ('docs', 'nbs', 'experiments', 'models'):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns('runs', '.ipynb_checkpoints'))

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PATH', 'json_option', 'TABLE_SETTINGS', 'COUNT', 'SEED', 'spellings', 'option', 'FilePath', 'repeat_option_names',
-           'Command', 'SettingsCommand', 'check_words', 'reword', 'describe_usage_error', 'print_lines', 'print_json',
-           'print_failure', 'settings_options', 'complete_setting', 'read_settings', 'table_options',
-           'read_table_options', 'check_writable', 'check_new_folder', 'check_new_json', 'parse_assignments',
-           'worker_options', 'check_scheduler']
+           'Command', 'SettingsCommand', 'check_words', 'reword', 'describe_usage_error', 'ignore_closed_output',
+           'print_lines', 'print_json', 'print_failure', 'settings_options', 'complete_setting', 'read_settings',
+           'table_options', 'read_table_options', 'check_writable', 'check_new_folder', 'check_new_json',
+           'parse_assignments', 'worker_options', 'check_scheduler']
 
 # %% ../../nbs/700_cli.framework.ipynb #c02
 import json
@@ -15,7 +15,8 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -163,17 +164,28 @@ def describe_usage_error(
     return reword(error.format_message())
 
 # %% ../../nbs/700_cli.framework.ipynb #c24
+@contextmanager
+def ignore_closed_output() -> Iterator[None]:
+    "Discard what is printed once nobody reads it any more, as in `medimagegan train | head`; the work goes on."
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+# %% ../../nbs/700_cli.framework.ipynb #c25
 def print_lines(text) -> None:
     "Print a text that may hold names from a file, line by line, with control characters written out; nothing if quiet."
-    for line in str(text).splitlines() if not is_quiet() else ():
-        print(printable(line, 10_000), flush=True)
+    with ignore_closed_output():
+        for line in str(text).splitlines() if not is_quiet() else ():
+            print(printable(line, 10_000), flush=True)
 
 
 def print_json(
     answer,  # Dictionaries, lists, texts and numbers; paths become text
 ) -> None:
     "Print the answer of a command for a program."
-    print(json.dumps(answer, indent=1, default=str), flush=True)
+    with ignore_closed_output():
+        print(json.dumps(answer, indent=1, default=str), flush=True)
 
 
 json_option = click.option('--json', 'as_json', is_flag=True, help='Print the answer as JSON, and nothing else.')
@@ -188,7 +200,7 @@ def print_failure(line: str) -> None:
     from medimagegan.core.ranks import print_error
     print_error(line)
 
-# %% ../../nbs/700_cli.framework.ipynb #c27
+# %% ../../nbs/700_cli.framework.ipynb #c30
 def settings_options(command: Callable) -> Callable:
     "Decorate a command with one option for each setting of `TrainConfig`."
     for row in reversed(describe_settings()):
@@ -201,7 +213,7 @@ def settings_options(command: Callable) -> Callable:
                                shell_complete=complete_setting(row['range']))(command)
     return command
 
-# %% ../../nbs/700_cli.framework.ipynb #c28
+# %% ../../nbs/700_cli.framework.ipynb #c31
 def complete_setting(
     text: str,  # The range of a setting, such as `one of 32, 64`
 ) -> Callable | None:  # For click; None where any value is possible
@@ -211,7 +223,7 @@ def complete_setting(
         return None
     return lambda ctx, param, incomplete: [name for name in choices.split(', ') if name.startswith(incomplete)]
 
-# %% ../../nbs/700_cli.framework.ipynb #c29
+# %% ../../nbs/700_cli.framework.ipynb #c32
 def read_settings(
     file: str | None,  # A YAML file, or None
     options: dict,  # {setting: text, or None where the option was not given}
@@ -232,7 +244,7 @@ def _read_run(folder: Path, given: dict) -> TrainConfig:
     free = {f.name: f.default for f in fields(TrainConfig) if f.name in LENGTH_SETTINGS and set(given) & {*LENGTH_SETTINGS}}
     return make_config({**at, **free, **given}, load_config(folder / 'config.yaml', saved=True))
 
-# %% ../../nbs/700_cli.framework.ipynb #c32
+# %% ../../nbs/700_cli.framework.ipynb #c35
 TABLE_SETTINGS = ('labels', 'image_column', 'class_column', 'group_columns', 'class_map')
 
 
@@ -248,7 +260,7 @@ def read_table_options(options: dict):  # `Answers`
     from medimagegan.data.answers import answers_of_settings
     return answers_of_settings(make_config({'path': 'images', **{name: value for name, value in options.items() if value is not None}}))
 
-# %% ../../nbs/700_cli.framework.ipynb #c37
+# %% ../../nbs/700_cli.framework.ipynb #c40
 def check_writable(
     name: str,  # Of the option, for the message
     folder: str | Path,  # A folder that exists or can be made
@@ -282,7 +294,7 @@ def check_new_json(
     if os.path.isdir(file) or len(os.path.basename(file).encode()) > 200:
         raise UserError(f'{name}: cannot write to {file}: it is a folder, or its name is too long')
 
-# %% ../../nbs/700_cli.framework.ipynb #c40
+# %% ../../nbs/700_cli.framework.ipynb #c43
 def parse_assignments(
     words: tuple[str, ...],  # Such as `ttur=4`
     name: str = '--set',  # Of the option, for the message
@@ -298,7 +310,7 @@ def parse_assignments(
         settings[key] = value
     return settings
 
-# %% ../../nbs/700_cli.framework.ipynb #c42
+# %% ../../nbs/700_cli.framework.ipynb #c45
 COUNT = click.IntRange(1, 1000)
 SEED = click.IntRange(0, 2**63 - 1)
 

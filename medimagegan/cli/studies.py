@@ -25,6 +25,7 @@ from medimagegan.cli.framework import (
     worker_options,
 )
 from ..core.config import make_config
+from ..core.files import check_exists, check_finished
 from ..core.packaged import find_study
 
 # %% ../../nbs/740_cli.studies.ipynb #c06
@@ -58,16 +59,18 @@ def suite(file, dry_run, settings, only, seeds, out, workers, scheduler, cluster
     """Run an ablation and report it.
 
     Every run is an executed notebook; the report has intervals over seeds. The same command runs only
-    what is missing. The suites of the published study are in experiments/suites; `suite ttur` runs one by its name."""
+    what is missing. The suites of this repository are in experiments/suites; `suite ttur` runs one by its name."""
     check_scheduler(scheduler, cluster)
     check_writable('--out', out)
     changes, file = parse_assignments(settings), find_study(file, 'suites')
-    from medimagegan.studies.suite_runs import run_suite
     from medimagegan.studies.suites import load_suite
     plan = load_suite(file, changes, tuple(only), seeds)
+    for cfg in plan.runs.values():
+        check_exists('path', cfg.path)
     if dry_run:
-        print_lines(describe_plan(plan, out))
+        print_lines(describe_plan(plan, out, workers))
         return
+    from medimagegan.studies.suite_runs import run_suite
     command = repeat_command('suite', file, settings, only, seeds)
     print_lines(f'report: {run_suite(plan, out, workers, scheduler, cluster, command=command, log=print_lines)}')
 
@@ -75,14 +78,18 @@ def suite(file, dry_run, settings, only, seeds, out, workers, scheduler, cluster
 def describe_plan(
     suite,  # A `Suite`
     out: str,  # Where run folders go
+    workers: int | None = None,  # Side by side; None: as many as `open_client` starts
 ) -> str:  # A line a run, and the sum
-    "Describe what a suite would run, with the time of each run on this machine alone."
-    from medimagegan.studies.suites import estimate_seconds, plan_suite
-    seconds = {name: estimate_seconds(cfg) for name, cfg in suite.runs.items()}
-    lines = [f'{seconds[name]:6.0f} s  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}'
-             for name, cfg in plan_suite(suite, out)]
-    minutes = sum(seconds.values()) * len(suite.seeds) / 60
-    return '\n'.join([*lines, f'{len(lines)} runs, about {minutes:.0f} min one after the other'])
+    "Describe what a suite would run, with the time of each run and of all on these workers."
+    from medimagegan.studies.suites import describe_kept, estimate_seconds, plan_suite
+    from medimagegan.studies.workers import count_workers
+    plan = plan_suite(suite, out)
+    side = min(len(plan), workers or count_workers())
+    seconds = {name: estimate_seconds(cfg, share=side) for name, cfg in suite.runs.items()}
+    lines = [f'{seconds[name]:6.0f} s  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}' for name, cfg in plan]
+    minutes = max(sum(seconds.values()) * len(suite.seeds) / side, max(seconds.values())) / 60
+    kept = [describe_kept(suite)] if suite.kept else []
+    return '\n'.join([*kept, *lines, f'{len(lines)} runs, about {minutes:.0f} min with {side} at a time'])
 
 # %% ../../nbs/740_cli.studies.ipynb #c12
 @click.command(cls=Command, examples=(
@@ -132,6 +139,7 @@ def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility
     a scorecard, which can be passed on: they have no real image and no name of one."""
     make_config({'n_gpu': n_gpu})
     check_writable('--out', out)
+    check_finished(run, 'generator.safetensors')
     from medimagegan.studies.synthesis import synthesize as write_set
     folder = write_set(run, class_name, n, out, seed, tuple(drop), '' if rank == 'none' else rank, best, licence or '',
                        utility or '', n_gpu, print_lines, include_real)

@@ -213,7 +213,7 @@ class TrainConfig:
     log_every: int = setting(
         10, 'Steps between rows of history.csv; each row is a mean over them', low=1, high=1_000_000)
     score_every: int | None = setting(
-        None, 'Epochs between sample sheets and scores; empty: tenths of the run, scored if cheap (with a budget always); '
+        None, 'Epochs between sample sheets and scores; empty: tenths of the run, at least eight of them scored; '
         '0: only at the end', low=0, high=1_000_000)
     score_images: int = setting(
         500, 'Generated images in the final scores, at most as many as are held out', low=4, high=50_000)

@@ -11,6 +11,7 @@ import html
 import io
 import re
 import urllib.parse
+from datetime import date
 from pathlib import Path
 
 import jinja2
@@ -19,6 +20,7 @@ from PIL import Image
 from matplotlib.figure import Figure
 
 # %% ../../nbs/190_core.pages.ipynb #c03
+from .. import __version__
 from .errors import printable
 
 # %% ../../nbs/190_core.pages.ipynb #c06
@@ -35,7 +37,8 @@ def render_page(
     **fields,  # What the template shows; `title` is the title of the window
 ) -> str:  # HTML
     "Fill a template with fields, each of them escaped."
-    return _ENVIRONMENT.get_template(f'{template}.html').render(**fields)
+    about = {'version': __version__, 'date': f'{date.today():%d %B %Y}'.lstrip('0')}
+    return _ENVIRONMENT.get_template(f'{template}.html').render(**about, **fields)
 
 # %% ../../nbs/190_core.pages.ipynb #c16
 def data_url(picture: Image.Image | Figure | Path) -> str:
@@ -91,13 +94,14 @@ def markdown_page(
     title: str,  # The title of the window
     text: str,  # Markdown, its names escaped
     folder: Path,  # Where its pictures lie
+    settings: str = '',  # The digest of the settings, for the last line
 ) -> str:  # HTML
     "Render Markdown as a page that is one file, with its pictures inside."
     from nbconvert.filters import markdown2html  # slow to import
 
     body = markdown2html(text.replace('<', '&lt;'))
     body = body.replace('<table>', '<div class="scroll"><table>').replace('</table>', '</table></div>')
-    return render_page('markdown', title=title, body=_inline_pictures(_remove_links(body), folder))
+    return render_page('markdown', title=title, settings=settings, body=_inline_pictures(_remove_links(body), folder))
 
 # %% ../../nbs/190_core.pages.ipynb #c31
 def _remove_links(body: str) -> str:

@@ -323,14 +323,16 @@ def measure_table(
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c45
 def describe_copies(
     copies: dict,  # `scores['copies']`
-) -> str:
-    "Describe in one sentence how many fakes are copies."
-    share, low, high = copies['copies']
+) -> str:  # Sentences; without the last full stop
+    "Describe how many fakes are copies."
+    (share, low, high), n, n_train = copies['copies'], copies['n_fake'], copies['n_train']
+    found = round(share * n)
+    who = f"{found} of {n} fakes {'are copies' if found > 1 else 'is a copy'} of {copies['copied_images']} of the {n_train} training images"
+    who = who if found else f'None of {n} fakes is a copy of one of the {n_train} training images'
     c_t = float('nan') if copies['c_t'] is None else copies['c_t']
-    text = (f"{share:.1%} [{low:.1%}, {high:.1%}] of {copies['n_fake']} fakes are copies of {copies['copied_images']} "
-            f"of the {copies['n_train']} training images (chance: {copies['by_chance']:.0%}), "
-            f"{copies['near'][0]:.1%} are nearer than the first percentile of real images; "
-            f"AuthPct {copies['auth_pct']:.0f}, C_T {c_t:.1f}; calibrated on {copies['calibrated_on']}")
+    text = (f"{who}: {share:.1%} [{low:.1%}, {high:.1%}], and chance alone would give {copies['by_chance']:.0%}. "
+            f"{copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
+            f"AuthPct is {copies['auth_pct']:.0f}, C_T is {c_t:.1f}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
     return text + (f', without {known} that are in the training set' if known else '')
 

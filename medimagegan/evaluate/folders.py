@@ -61,7 +61,7 @@ def read_shuffled(
         data = read()
     except UserError as error:
         if not getattr(error, 'is_ambiguous', False):
-            raise
+            raise UserError(str(error).removeprefix('path: ')) from None  # of folders, none is the setting `path`
         data = read(answers=Answers(without_classes=True))
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
     return replace(data.subset(order), rejected=data.rejected, notes=tuple(data.reading.report))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DO_NOT_PASS_ON', 'KEY_FILE', 'are_images_public', 'warn_of_images', 'show_warning', 'open_key', 'conceal_name',
-           'is_concealed', 'resolve_names', 'list_paths', 'shorten_paths', 'public_scores']
+           'is_concealed', 'resolve_names', 'list_paths', 'list_absolute', 'shorten_paths', 'public_scores']
 
 # %% ../../nbs/502_runs.privacy.ipynb #c02
 import hashlib
@@ -52,7 +52,7 @@ KEY_FILE = 'names.key'  # In the run folder: 64 hexadecimal digits
 
 def _write_key(file: Path) -> None:
     "Write a random key that its owner alone can read."
-    with atomic_write(file) as new:
+    with atomic_write(file, private=True) as new:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, 'w') as f:
             f.write(secrets.token_hex(32) + '\n')
@@ -109,6 +109,14 @@ def list_paths(
     named += [cfg.features.removeprefix('classifier:')] if cfg.features.startswith('classifier:') else []
     paths = {str(path) for path in [*named, *others] if path and len(Path(path).parts) > 1}
     return sorted(paths | {str(Path(path).absolute()) for path in paths}, key=len, reverse=True)
+
+
+def list_absolute(
+    cfg,  # A `TrainConfig`
+    *others: str | Path,  # Further paths
+) -> list[str]:  # The longest first
+    "List the absolute paths among them, which name folders of this machine and maybe its user."
+    return [path for path in list_paths(cfg, *others) if Path(path).is_absolute()]
 
 
 def shorten_paths(

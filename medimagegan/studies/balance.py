@@ -21,8 +21,8 @@ from .classifier import SCORES, Recipe
 class Study:
     "The settings of a study. Raises `UserError` for a value that is not allowed."
 
-    title: str = setting('Balance', 'Title of the page')
-    question: str = setting('Do synthetic images of the scarce class help the classifier?', 'Question to answer')
+    title: str = setting('Synthetic images for a classifier', 'Title of the page')
+    question: str = setting('Do synthetic images of the scarce class help a classifier?', 'Question to answer')
     path: str = setting('phantoms', 'Folder of images, or `phantoms` for the built-in ones')
     labels: str | None = setting(None, 'CSV with the classes; empty: as for a training run')
     split: str | None = setting(None, 'CSV of `medimagegan split`; empty: made once, from the next settings')
@@ -126,6 +126,16 @@ def _make_run_settings(study: Study, sections: dict, file) -> tuple[TrainConfig,
     return generator, make_config(sections['warm_up'], generator, f'{file}: warm_up')
 
 # %% ../../nbs/670_studies.balance.ipynb #c16
+def _drop_words_on_other_images(
+    values: dict,  # Of the file
+    flags: dict,  # Of the command line
+) -> dict:
+    "Leave out the title, the question and the number of phantoms where flags name other images."
+    if 'path' not in flags or str(flags['path']) == str(values.get('path', 'phantoms')):
+        return values
+    return {name: value for name, value in values.items() if name not in ('title', 'question', 'n_images')}
+
+# %% ../../nbs/670_studies.balance.ipynb #c17
 def load_balance(
     file: str | Path,  # YAML: settings of `Study`, and `generator`, `warm_up`, `classifier`
     settings: dict | None = None,  # Override those of the file; `generator.num_epochs` reaches into a section
@@ -135,6 +145,7 @@ def load_balance(
     values, sections = _read_study_file(file)
     own, inner = _split_settings(settings or {})
     sections |= {name: {**(sections[name] or {}), **changed} for name, changed in inner.items()}
+    values = _drop_words_on_other_images(values, own)
     study = make_settings(Study, _rename_old_key(values, str(file)), where=str(file))
     own = _rename_old_key(own, 'settings') | ({} if seeds is None else {'seeds': seeds})
     study = make_settings(Study, own, study)
@@ -143,7 +154,7 @@ def load_balance(
     name = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in Path(file).stem).strip('.') or 'balance'
     return Balance(name, study, generator, warm_up, recipe, Path(file), bool(settings or seeds is not None))
 
-# %% ../../nbs/670_studies.balance.ipynb #c24
+# %% ../../nbs/670_studies.balance.ipynb #c27
 ARM_KINDS = {
     'untreated': 'the real images as they are',
     'baseline': 'a common answer to imbalance, without new images',
@@ -154,7 +165,7 @@ ARM_KINDS = {
     'control': 'more real images',
 }
 
-# %% ../../nbs/670_studies.balance.ipynb #c25
+# %% ../../nbs/670_studies.balance.ipynb #c28
 @dataclass(frozen=True)
 class Mix:
     "The training set of one arm."
@@ -179,7 +190,7 @@ class Mix:
         "Return whether the arm adds synthetic images to the real ones."
         return self.kind in ('dose', 'combined')
 
-# %% ../../nbs/670_studies.balance.ipynb #c26
+# %% ../../nbs/670_studies.balance.ipynb #c29
 def list_mixes(
     study: Study,
     control: bool = False,  # Were real images set aside?

@@ -28,8 +28,10 @@ from ..evaluate.evaluation import measured_values
 from ..evaluate.intervals import proportion_interval, student_interval
 from ..evaluate.measures import Measure, comparison_measures, curve_measures
 from ..runs.folder import RunFolder
+from ..runs.privacy import list_absolute, shorten_paths
 from ..runs.report import changed_settings
-from .comparison import Arm, differences, group_families, primary_metrics
+from .comparison import (
+    Arm, describe_classes, differences, digest_arms, find_mismatches, group_families, primary_metrics)
 from .cures import conclude, count_cures, name_in_family
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c08
@@ -121,7 +123,7 @@ def comparison_panels() -> dict[str, Panel]:
 # %% ../../nbs/610_studies.comparison_report.ipynb #c24
 def _legend_label(arm: Arm, base: Arm) -> str:
     "Write the name of an arm so that a legend shows it unchanged."
-    label = printable(name_in_family(arm, base)).replace('$', r'\$')
+    label = textwrap.fill(printable(name_in_family(arm, base)), 36).replace('$', r'\$')
     return f' {label}' if label.startswith('_') else label
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c25
@@ -206,7 +208,7 @@ def sample_grid(
     picture = Image.new('RGB', (width, len(rows) * (step + 8)), 'white')
     pen = ImageDraw.Draw(picture)
     for y, (arm, sheets) in enumerate(rows):
-        name = textwrap.fill(printable(arm.name), 22)
+        name = textwrap.fill(printable(arm.name), 22, max_lines=7)  # as many as fit beside a cell
         pen.text((4, y * (step + 8) + step // 2), name, 'black', font, anchor='lm')
         for x, (epoch, file) in enumerate(sheets):
             pen.text((margin + x * step, y * (step + 8)), f'epoch {epoch}', 'dimgrey', font)
@@ -228,7 +230,8 @@ def _settings_text(arm: Arm) -> str:
     "List the settings of an arm that differ from their defaults, escaped."
     if not arm.runs:
         return 'no run has a result'
-    changed = changed_settings(arm.runs[0].config)
+    cfg = arm.runs[0].config
+    changed = shorten_paths(changed_settings(cfg), list_absolute(cfg))
     return escape_markdown(', '.join(f'{key}: {value}' for key, (value, _) in changed.items() if key != 'seed'))
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c40
@@ -263,11 +266,11 @@ def _pictures_section(arms: list[Arm], name: str, number: str) -> list[str]:
     "Refer to the two pictures of a family; empty if no run has a result."
     if not any(arm.runs for arm in arms):
         return []
-    link = urllib.parse.quote(name)
-    return [f'![Losses, gradient norms and measures against epochs]({link}_curves{number}.png)',
+    return [f'![Losses, gradient norms and measures against epochs]({urllib.parse.quote(name)}_curves{number}.png)',
             'Mean over seeds; the band spans the lowest to the highest seed.',
-            f'![Samples over the course of training]({link}_samples{number}.png)',
-            'Four latents of the first seed, the same in every cell; one row for each arm, one column for each epoch.']
+            f'![Samples over the course of training]({urllib.parse.quote(name)}_samples{number}.png)',
+            'Four latents of the first seed, the same in every cell; one row for each arm, one column for each epoch.'
+            + describe_classes(arms)]
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c44
 def _family_section(arms: list[Arm], name: str, number: str, primary_metric: str, table: pd.DataFrame) -> list[str]:
@@ -301,15 +304,13 @@ def _methods_section(arms: list[Arm]) -> list[str]:
 def _comparison_page(
     arms: list[Arm],
     name: str,  # Of the files
-    title: str,
-    question: str,
-    primary_metric: str,
-    command: str,
+    title: str, question: str, primary_metric: str, command: str, note: str,  # As for `write_comparison`
 ) -> str:  # Markdown
     "Write the page of a comparison."
     families, table = group_families(arms), differences(arms, primary_metric)
     answer = escape_markdown(conclude(arms, primary_metric))
-    parts = [f'# {escape_markdown(title)}', escape_markdown(question), f'**Answer.** {answer}', _length_note(arms)]
+    parts = [f'# {escape_markdown(title)}', escape_markdown(question), f'**Answer.** {answer}', _length_note(arms),
+             escape_markdown(' '.join(find_mismatches(arms))), escape_markdown(note)]
     for i, family in enumerate(families):
         parts += [f'## {escape_markdown(family[0].name)}', f'{_settings_text(family[0])}.'] if len(families) > 1 else []
         parts += _family_section(family, name, f'{i or ""}', primary_metric, table)
@@ -334,6 +335,7 @@ def write_comparison(
     question: str = '',
     primary_metric: str = 'KD',
     command: str = '',  # The command that makes the page again
+    note: str = '',  # A sentence that stands below the answer
 ) -> Path:  # The Markdown file
     "Write the page of a comparison and its pictures."
     folder, families = Path(folder), group_families(arms)
@@ -341,8 +343,8 @@ def write_comparison(
     for i, family in enumerate(families):
         if any(arm.runs for arm in family):
             _write_pictures(family, folder / name, f'{i or ""}')
-    text = _comparison_page(arms, name, title, question, primary_metric, command)
-    for suffix, body in (('md', text), ('html', markdown_page(title, text, folder))):
+    text = _comparison_page(arms, name, title, question, primary_metric, command, note)
+    for suffix, body in (('md', text), ('html', markdown_page(title, text, folder, digest_arms(arms)))):
         with atomic_write(folder / f'{name}.{suffix}') as new:
             new.write_text(body, encoding='utf-8')
     return folder / f'{name}.md'
