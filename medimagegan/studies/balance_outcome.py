@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CONTROL_CONCLUSIONS', 'COUNTED', 'ADDED_STYLES', 'draw_weights', 'ArmOutcome', 'Outcome', 'simulate_outcome',
-           'differences_to', 'choose_arms', 'conclude_balance', 'arms_table', 'differences_table', 'what_is_added',
-           'plot_points', 'plot_doses', 'read_outcome']
+           'differences_to', 'choose_arms', 'conclude_balance', 'compare_control', 'signed_interval', 'arms_table',
+           'differences_table', 'what_is_added', 'draw_points', 'plot_points', 'plot_doses', 'read_outcome']
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c02
 import json
@@ -96,11 +96,14 @@ def simulate_outcome(
     seeds: int = 5,
     seed: int = 0,  # Of the simulation
     n_draws: int = 400,
+    real: float = 0.,  # What all arms are better by, in standard deviations
+    luck_seed: int | None = None,  # Of what differs between classifiers; left out: as everything else
 ) -> Outcome:
     "Simulate the outcome of a study whose truth is known."
     rng, arms = np.random.default_rng(seed), []
     positive, groups = rng.random(n) < .25, np.array([f'lesion {i // 2}' for i in range(n)])
-    evidence = rng.normal(size=n) + 1.5 * positive
+    evidence = rng.normal(size=n) + (1.5 + real) * positive
+    rng = rng if luck_seed is None else np.random.default_rng([seed, luck_seed])
 
     def predict(mix: Mix) -> np.ndarray:
         luck = .1 * rng.normal()
@@ -144,7 +147,7 @@ def conclude_balance(
     "Draw the conclusion of a study."
     metric, (base, added) = outcome.study.primary_metric, choose_arms(outcome)
     row = differences_to(outcome, base).loc[added]
-    answer = (f'{row.conclusion}: {metric} of "{added}" minus that of "{base}" is {_signed_interval(row)} '
+    answer = (f'{row.conclusion}: {metric} of "{added}" minus that of "{base}" is {signed_interval(row)} '
               '(each arm the best of its kind on the validation images); '
               f'{len(outcome.positive)} test images of {len(set(outcome.groups))} lesions or patients, '
               f'{int(outcome.positive.sum())} of {outcome.study.positive}; '
@@ -152,6 +155,12 @@ def conclude_balance(
     return answer, _conclude_control(outcome)
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c27
+def compare_control(outcome: Outcome) -> pd.Series | None:  # `difference, low, high, conclusion`; None without one
+    "Subtract the untreated arm from the control."
+    control = outcome.first('control')
+    return None if control is None else differences_to(outcome, outcome.first('untreated')).loc[control]
+
+# %% ../../nbs/680_studies.balance_outcome.ipynb #c28
 CONTROL_CONCLUSIONS = {
     'helps': 'more real images help, so there is something to gain',
     'hurts': 'more real images hurt, so something is wrong with the study',
@@ -159,7 +168,10 @@ CONTROL_CONCLUSIONS = {
 }
 
 
-def _signed_interval(row: pd.Series) -> str:
+def signed_interval(
+    row: pd.Series,  # `difference, low, high`
+) -> str:  # `+0.067 [+0.024, +0.109]`
+    "Write a difference with its interval."
     if np.isnan(row.low):
         return f'{row.difference:+.3f}, without an interval'
     return f'{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]'
@@ -167,14 +179,11 @@ def _signed_interval(row: pd.Series) -> str:
 
 def _conclude_control(outcome: Outcome) -> str:
     "Compare the control with the untreated arm."
-    control, untreated = outcome.first('control'), outcome.first('untreated')
-    if control is None:
-        return ''
-    row = differences_to(outcome, untreated).loc[control]
-    return (f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric} {_signed_interval(row)} '
+    row, untreated = compare_control(outcome), outcome.first('untreated')
+    return '' if row is None else (f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric} {signed_interval(row)} '
             f'against "{untreated}")')
 
-# %% ../../nbs/680_studies.balance_outcome.ipynb #c34
+# %% ../../nbs/680_studies.balance_outcome.ipynb #c35
 COUNTED = ('sensitivity at 90 %', 'sensitivity at 95 %')  # Shares of the positive images
 
 
@@ -186,7 +195,7 @@ def _interval_cell(scores: np.ndarray, n: int = 0) -> str:  # `0.827 [0.783, 0.8
         low, high = min(low, wilson_low), max(high, wilson_high)
     return f'{mean:.3f}' if np.isnan(low) else f'{mean:.3f} [{max(0., low):.3f}, {min(1., high):.3f}]'
 
-# %% ../../nbs/680_studies.balance_outcome.ipynb #c35
+# %% ../../nbs/680_studies.balance_outcome.ipynb #c36
 def arms_table(outcome: Outcome) -> pd.DataFrame:  # Text
     "Tabulate every score of every arm with its interval."
     metric, rows = outcome.study.primary_metric, {}
@@ -205,7 +214,7 @@ def differences_table(outcome: Outcome) -> pd.DataFrame:  # Text
     table = differences_to(outcome, choose_arms(outcome)[0]).drop(columns='conclusion')
     return table.assign(**{name: table[name].map('{:+.3f}'.format) for name in ('difference', 'low', 'high')})
 
-# %% ../../nbs/680_studies.balance_outcome.ipynb #c39
+# %% ../../nbs/680_studies.balance_outcome.ipynb #c40
 ADDED_STYLES = {  # What an arm adds: its colour and marker
     'synthetic images': ('#0173b2', 'D'), 'repeated real images': ('#de8f05', 's'),
     'more real images': ('#029e73', '^'), 'no images added': ('#888888', 'o')}
@@ -216,8 +225,8 @@ def what_is_added(mix: Mix) -> str:  # A key of `ADDED_STYLES`
     return 'synthetic images' if mix.synthetic else 'repeated real images' if mix.repeated else \
         'more real images' if mix.more_real else 'no images added'
 
-# %% ../../nbs/680_studies.balance_outcome.ipynb #c40
-def _draw_points(
+# %% ../../nbs/680_studies.balance_outcome.ipynb #c41
+def draw_points(
     ax: Axes,
     places: np.ndarray,  # (n,)
     points: pd.DataFrame,  # n rows: `value, low, high`; NaN: no interval
@@ -236,7 +245,7 @@ def _draw_doses(ax: Axes, study: Study, mixes: list[Mix], points: pd.DataFrame) 
     for kind, line, shift in (('dose', '-', .06), ('placebo', '--', -.06)):
         arms = [mix for mix in mixes if mix.kind == kind]
         rows = points.loc[untreated + [mix.name for mix in arms]]
-        _draw_points(ax, np.arange(len(rows)) + shift, rows, what_is_added(arms[0]), line)
+        draw_points(ax, np.arange(len(rows)) + shift, rows, what_is_added(arms[0]), line)
     name = printable(study.positive).replace('$', r'\$')
     ax.set(xlabel=f'images added, % of the gap ({name})', ylabel=study.primary_metric)
     ax.set_xticks(range(1 + len(study.doses)), ['0', *map(str, study.doses)])
@@ -246,11 +255,11 @@ def _draw_others(ax: Axes, mixes: list[Mix], points: pd.DataFrame) -> None:
     "Draw the arms without a dose."
     others = [mix for mix in mixes if not mix.dose]
     for i, mix in enumerate(others):
-        _draw_points(ax, np.array([i]), points.loc[[mix.name]], what_is_added(mix))
+        draw_points(ax, np.array([i]), points.loc[[mix.name]], what_is_added(mix))
     ax.margins(x=.08)
     ax.set_xticks(range(len(others)), [mix.name.replace(' ', '\n') for mix in others], fontsize=7)
 
-# %% ../../nbs/680_studies.balance_outcome.ipynb #c41
+# %% ../../nbs/680_studies.balance_outcome.ipynb #c42
 def plot_points(
     study: Study,
     mixes: list[Mix],
@@ -278,7 +287,7 @@ def plot_doses(outcome: Outcome) -> Figure:
     rows = {name: nested_interval(scores[outcome.study.primary_metric]) for name, scores in outcome.scores.items()}
     return plot_points(outcome.study, outcome.mixes, pd.DataFrame(rows, index=['value', 'low', 'high']).T)
 
-# %% ../../nbs/680_studies.balance_outcome.ipynb #c46
+# %% ../../nbs/680_studies.balance_outcome.ipynb #c47
 def _read_fit(file: Path, lengths: dict[str, int]) -> dict:
     "Read a classifier's file. Raises `UserError` for a file that is missing or damaged."
     if not file.exists():
@@ -295,7 +304,7 @@ def _read_fit(file: Path, lengths: dict[str, int]) -> dict:
         reason = error_line(error)
         raise UserError(f'{file}: damaged: {reason}; remove it, and run the same command again') from None
 
-# %% ../../nbs/680_studies.balance_outcome.ipynb #c47
+# %% ../../nbs/680_studies.balance_outcome.ipynb #c48
 def _read_arm(prepared: PreparedStudy, mix: Mix) -> ArmOutcome:
     "Read the classifiers of one arm."
     parts = {part: prepared.find(part) for part in ('validation', 'test')}

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DIGESTED_FIELDS', 'MIN_GROUPS_PER_PART', 'StudyPaths', 'PreparedStudy', 'short_digest', 'TrainingSet',
            'append_synthetic', 'compose_training_set', 'plan_warm_ups', 'plan_generators', 'set_folder', 'fit_file',
-           'locate_study', 'prepare_study', 'open_study']
+           'locate_study', 'prepare_study', 'prepare_sizes', 'open_study']
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c02
 import hashlib
@@ -31,7 +31,7 @@ from ..data.phantoms import write_phantoms
 from ..data.splits import apply_split, make_split, read_split, set_aside_reserve, write_split
 from ..data.training_images import open_images
 from ..runs.folder import RunFolder
-from .balance import Balance, Mix, Study, list_mixes
+from .balance import Balance, Mix, Study, list_mixes, list_sizes
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c05
 @dataclass(frozen=True)
@@ -272,13 +272,14 @@ def prepare_study(
     balance: Balance,
     out: str | Path,  # Gets a folder of the study's name
     log: Callable = print,  # Gets a line with the counts
+    data: ImageSet | None = None,  # All images, if they are open already
 ) -> PreparedStudy:
     "Open the images and their split; make both if missing. Raises `UserError` where images and split disagree."
     paths = locate_study(balance, out)
     Path(paths.folder).mkdir(parents=True, exist_ok=True)
     if balance.study.path == 'phantoms':
         _write_phantoms_once(balance.study, paths.images)
-    data = _open_study_images(balance.study, paths.images)
+    data = _open_study_images(balance.study, paths.images) if data is None else data
     _write_split_once(balance.study, data, paths)
     prepared = _apply_study_split(balance, paths, data)
     _check_counts(prepared)
@@ -289,6 +290,26 @@ def prepare_study(
     return prepared
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c38
+def prepare_sizes(
+    balance: Balance,  # With `sizes`, or without
+    out: str | Path,  # Gets a folder of the study's name
+    log: Callable = print,  # Gets a line for each size
+) -> list[PreparedStudy]:  # Smallest size first
+    "Prepare a study for each of its sizes. Raises `UserError` where there are fewer images than a size needs."
+    studies: list[PreparedStudy] = []
+    for one in list_sizes(balance):
+        studies.append(prepare_study(one, out, log, studies[0].data if studies else None))
+        found = len(studies[-1].find('train', True))
+        if balance.study.sizes and found < one.study.keep:
+            raise UserError(f'sizes: expected at most {found}, the training images of {one.study.positive}, '
+                            f'got {one.study.keep}')
+    contents = [prepared.content for prepared in studies]
+    if len(set(contents)) < len(contents):
+        raise UserError(f'sizes: {balance.study.sizes} give the same training images twice, because all images of a '
+                        'lesion or patient are kept together: choose sizes that differ by more')
+    return studies
+
+# %% ../../nbs/675_studies.balance_plan.ipynb #c41
 @lru_cache(maxsize=1)
 def _open_study(balance: Balance, paths: StudyPaths, split_digest: str) -> PreparedStudy:
     return _apply_study_split(balance, paths, _open_study_images(balance.study, paths.images))

@@ -110,18 +110,20 @@ def _check_failures(failed: dict[str, str]) -> None:
 
 # %% ../../nbs/685_studies.balance_training.ipynb #c20
 def train_study(
-    prepared: PreparedStudy,
-    fits: dict[str, tuple],  # From `plan_fits`
+    studies: list[PreparedStudy],  # One for each size, all in one folder
+    fits: dict[str, tuple],  # From `plan_fits`, of all of them
     client,  # A `distributed.Client`
     jobs=None,  # Its `SlurmJobs`
     notebook: str = '',  # The experiment notebook; found, if left out
     log: Callable = print,
 ) -> None:
     "Train what is missing. Raises `UserError` where a generator diverged, `ChildProcessError` where a part failed."
-    generators = plan_generators(prepared)
-    for runs in (plan_warm_ups(prepared), generators):
+    warm_ups = [cfg for prepared in studies for cfg in plan_warm_ups(prepared)]
+    generators = [(prepared, cfg) for prepared in studies for cfg in plan_generators(prepared)]
+    for runs in (warm_ups, [cfg for _, cfg in generators]):
         _check_failures(run_plan([(cfg.run, cfg) for cfg in runs], client, notebook, log, jobs) if runs else {})
-    _check_generators(generators)
-    sets = {set_folder(prepared, cfg).name: (generate_set, prepared.balance, prepared.paths, cfg) for cfg in generators}
+    _check_generators([cfg for _, cfg in generators])
+    sets = {set_folder(prepared, cfg).name: (generate_set, prepared.balance, prepared.paths, cfg)
+            for prepared, cfg in generators}
     for calls, word in ((sets, 'set'), (fits, 'classifier')):
-        _check_failures(run_calls(calls, client, prepared.paths.folder, log, jobs, word))
+        _check_failures(run_calls(calls, client, studies[0].paths.folder, log, jobs, word))
