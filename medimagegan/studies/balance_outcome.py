@@ -180,8 +180,9 @@ def signed_interval(
 def _conclude_control(outcome: Outcome) -> str:
     "Compare the control with the untreated arm."
     row, untreated = compare_control(outcome), outcome.first('untreated')
-    return '' if row is None else (f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric} {signed_interval(row)} '
-            f'against "{untreated}")')
+    return '' if row is None else (
+        f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric} {signed_interval(row)} '
+        f'against "{untreated}")')
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c35
 COUNTED = ('sensitivity at 90 %', 'sensitivity at 95 %')  # Shares of the positive images
@@ -245,7 +246,8 @@ def _draw_doses(ax: Axes, study: Study, mixes: list[Mix], points: pd.DataFrame) 
     for kind, line, shift in (('dose', '-', .06), ('placebo', '--', -.06)):
         arms = [mix for mix in mixes if mix.kind == kind]
         rows = points.loc[untreated + [mix.name for mix in arms]]
-        draw_points(ax, np.arange(len(rows)) + shift, rows, what_is_added(arms[0]), line)
+        if arms:
+            draw_points(ax, np.arange(len(rows)) + shift, rows, what_is_added(arms[0]), line)
     name = printable(study.positive).replace('$', r'\$')
     ax.set(xlabel=f'images added, % of the gap ({name})', ylabel=study.primary_metric)
     ax.set_xticks(range(1 + len(study.doses)), ['0', *map(str, study.doses)])

@@ -147,14 +147,14 @@ def _plan_run(prepared: PreparedStudy, cfg: TrainConfig, word: str, seed: int, *
 
 
 def plan_warm_ups(prepared: PreparedStudy) -> list[TrainConfig]:
-    "Plan the runs on all classes, one per seed; none where the study has no `warm_up`."
-    cfg = prepared.balance.warm_up
+    "Plan the runs on all classes, one per seed; none where the study has no `warm_up`, or trains no generators."
+    cfg = None if prepared.study.is_planted else prepared.balance.warm_up
     seeds = range(prepared.study.seeds) if cfg is not None else ()
     return [_plan_run(prepared, cfg, 'warm-up', seed, classes=(), warm_start=None) for seed in seeds]
 
 
 def plan_generators(prepared: PreparedStudy) -> list[TrainConfig]:
-    "Plan the generators, one per seed."
+    "Plan the generators, one per seed. In a planted case they stand for the seeds, and are not trained."
     cfg = prepared.balance.generator
     warm = {run.seed: str(Path(prepared.paths.folder) / run.run) for run in plan_warm_ups(prepared)}
     classes = () if cfg.conditional else (prepared.study.positive,)
@@ -169,6 +169,8 @@ def set_folder(
     "Name the folder of a generator's synthetic images."
     study = prepared.study
     own = [cfg.run, prepared.n_synthetic, study.drop, study.rank, study.best]
+    if study.is_planted:  # no generator
+        own = [study.source, prepared.content, study.positive, study.image_size, study.number_channels, own[1]]
     return Path(cfg.out) / f'synthetic-{short_digest(own)}-s{cfg.seed}'
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c25

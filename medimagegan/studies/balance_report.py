@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['title_section', 'answer_section', 'arms_section', 'differences_section', 'doses_section', 'scorecards_table',
            'synthetic_section', 'sample_sheet', 'settings_section', 'SizeReport', 'size_section', 'map_sentences',
-           'map_section', 'balance_page', 'write_balance_report', 'run_balance']
+           'map_section', 'balance_page', 'list_answers', 'write_balance_report', 'run_balance']
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c02
 import json
@@ -31,7 +31,7 @@ from ..data.show import tile_images
 from ..runs.privacy import warn_of_images
 from .workers import open_client
 from .suite_runs import write_index
-from .balance import Balance, Study
+from .balance import PLANTED, Balance, Study
 from .balance_plan import PreparedStudy, plan_generators, prepare_sizes, set_folder
 from .balance_outcome import Outcome, arms_table, choose_arms, conclude_balance, differences_table
 from .balance_outcome import plot_doses, read_outcome
@@ -43,7 +43,7 @@ def title_section(study: Study) -> list[str]:  # Paragraphs
     "State title and question, below the line on training images where they are not public."
     warning = warn_of_images(study)
     return [f'# {escape_markdown(study.title)}', *([f'**{warning}**'] if warning else []),
-            escape_markdown(study.question)]
+            escape_markdown(study.question), *([PLANTED[study.source]] if study.is_planted else [])]
 
 
 def answer_section(outcome: Outcome) -> list[str]:
@@ -255,17 +255,22 @@ def _read_size(prepared: PreparedStudy, several: bool) -> SizeReport:
     return SizeReport(outcome, name, cards, *sample_sheet(prepared))
 
 
+def list_answers(
+    outcomes: list[Outcome],  # Smallest size first
+) -> list[str]:
+    "State what was found: a sentence for each of several sizes; for one size, the answer and the control, if any."
+    return map_sentences(outcomes) if len(outcomes) > 1 else [line for line in conclude_balance(outcomes[0]) if line]
+
+
 def _summarize(balance: Balance, sizes: list[SizeReport]) -> dict:  # What the index of reports shows, and the map
     "Sum up a study."
     about, outcomes = {'title': balance.study.title, 'question': balance.study.question}, [one.outcome for one in sizes]
+    first, *more = list_answers(outcomes)
     if len(sizes) > 1:
-        sentences = map_sentences(outcomes)
-        return {**about, 'answer': f'Answer: {". ".join(sentences)}.', 'picture': f'{balance.name}_map.png',
+        return {**about, 'answer': f'Answer: {". ".join([first, *more])}.', 'picture': f'{balance.name}_map.png',
                 'sizes': map_table(outcomes).reset_index().to_dict('records')}
-    answer, control = conclude_balance(outcomes[0])
-    return {**about, 'answer': f'Answer: {answer}.' + (f' Control: {control}.' if control else ''),
+    return {**about, 'answer': ' '.join([f'Answer: {first}.', *(f'Control: {line}.' for line in more)]),
             'picture': f'{balance.name}_doses.png'}
-
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c30
 def write_balance_report(
@@ -313,8 +318,8 @@ def run_balance(
     if fits:
         logs = Path(folder) / 'jobs'
         with open_client(workers, scheduler, cluster, [balance.study.n_gpu], logs) as (client, jobs):
-            log(f'{balance.study.seeds * len(studies)} generators, {len(fits)} classifiers; '
-                f'dashboard {client.dashboard_link}')
+            n_generators = 0 if balance.study.is_planted else balance.study.seeds * len(studies)
+            log(f'{n_generators} generators, {len(fits)} classifiers; dashboard {client.dashboard_link}')
             train_study(studies, fits, client, jobs, notebook, log)
     reports = _reports_folder(balance)
     report = write_balance_report(studies, balance, reports or folder, command)

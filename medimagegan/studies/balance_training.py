@@ -22,6 +22,7 @@ from .classifier import LIGHT, STRONG, Classifier, save_classifier, train_classi
 from .synthesis import synthesize
 from .balance import Balance, Mix
 from .balance_plan import PreparedStudy, StudyPaths, TrainingSet, compose_training_set, fit_file
+from .planted import write_planted_set
 from .balance_plan import open_study, plan_generators, plan_warm_ups, set_folder
 
 # %% ../../nbs/685_studies.balance_training.ipynb #c05
@@ -33,7 +34,11 @@ def generate_set(
     "Generate the synthetic images of one seed, as a folder with its scorecard."
     study, prepared = balance.study, open_study(balance, paths)
     folder = set_folder(prepared, cfg)
-    if not (folder / 'scorecard.json').exists():
+    if (folder / 'scorecard.json').exists():
+        return 'generated'
+    if study.is_planted:
+        write_planted_set(prepared, cfg, folder)
+    else:
         rank = '' if study.rank == 'none' else study.rank
         synthesize(Path(cfg.out) / cfg.run, study.positive, prepared.n_synthetic, folder, cfg.seed, study.drop, rank,
                    study.best, n_gpu=study.n_gpu, log=lambda line: None)
@@ -120,9 +125,10 @@ def train_study(
     "Train what is missing. Raises `UserError` where a generator diverged, `ChildProcessError` where a part failed."
     warm_ups = [cfg for prepared in studies for cfg in plan_warm_ups(prepared)]
     generators = [(prepared, cfg) for prepared in studies for cfg in plan_generators(prepared)]
-    for runs in (warm_ups, [cfg for _, cfg in generators]):
+    trained = [cfg for prepared, cfg in generators if not prepared.study.is_planted]
+    for runs in (warm_ups, trained):
         _check_failures(run_plan([(cfg.run, cfg) for cfg in runs], client, notebook, log, jobs) if runs else {})
-    _check_generators([cfg for _, cfg in generators])
+    _check_generators(trained)
     sets = {set_folder(prepared, cfg).name: (generate_set, prepared.balance, prepared.paths, cfg)
             for prepared, cfg in generators}
     for calls, word in ((sets, 'set'), (fits, 'classifier')):
