@@ -16,6 +16,7 @@ from ..core.yaml import read_yaml
 from ..core.config import TrainConfig, make_config
 from ..runs.privacy import are_images_public
 from .classifier import SCORES, Recipe
+from .test_sets import parse_test_sets
 
 # %% ../../nbs/670_studies.balance.ipynb #c06
 USUAL_ARMS = ('class weights', 'oversampling', 'repeated real', 'synthetic', 'synthetic + oversampling',
@@ -51,6 +52,7 @@ class Study:
     images_are_public: bool = setting(False, 'Anybody may see the images and their names, as with phantoms')
     validation: float = setting(0.2, 'Share of images on which classifiers are chosen', above=0, below=1)
     test: float = setting(0.2, 'Share of images on which classifiers are tested', above=0, below=1)
+    test_sets: tuple[str, ...] = setting((), 'Further test sets; NAME: COLUMN=VALUE, COLUMN!=VALUE or a folder')
     positive: str = setting('melanoma', 'The scarce class; all others are the rest')
     keep: int | None = setting(None, 'Training images of it to use, the others are the control; empty: all', low=4)
     sizes: tuple[int, ...] = setting((), 'Several values of `keep`, to compare on one page; empty: only one', low=4)
@@ -76,10 +78,10 @@ class Study:
             raise UserError(f'best: {self.best:g} needs rank: discriminator')
         if self.n_images and self.path != 'phantoms':
             raise UserError(f'n_images: {self.n_images} needs path: phantoms; for other images, use a smaller folder')
-        for name in ('keep', 'sizes'):
-            if getattr(self, name) and self.split:
-                raise UserError(f'{name}: {getattr(self, name)} needs split to be empty: the control is set aside when '
-                                'it is made')
+        columns = [rule.name for rule in parse_test_sets(self.test_sets) if rule.column]
+        for name, value in (('keep', self.keep), ('sizes', self.sizes), ('test_sets', columns)):
+            if value and self.split:
+                raise UserError(f'{name}: {value} needs split to be empty: images are set aside when it is made')
         if self.keep and self.sizes:
             raise UserError(f'keep: {self.keep} and sizes: {self.sizes}: expected one of them; remove keep')
         if not self.doses:

@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['GAIN_CONCLUSIONS', 'CURVE_LABELS', 'count_real', 'count_more_real', 'count_synthetic', 'curve_without', 'read_curve',
-           'Worth', 'measure_worth', 'SizeResult', 'read_sizes', 'describe_size', 'map_table', 'plot_map']
+           'Worth', 'measure_worth', 'SizeResult', 'read_sizes', 'describe_size', 'map_table', 'plot_map',
+           'map_sentences', 'map_section']
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c02
+import urllib.parse
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -17,11 +19,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..core.errors import printable
-from ..core.pages import PLOT_STYLE
+from ..core.pages import PLOT_STYLE, escape_markdown, markdown_table
 from ..evaluate.intervals import nested_interval
 from .classifier import SCORES
 from .balance_outcome import (
-    ADDED_STYLES, Outcome, choose_arms, compare_control, differences_to, draw_points, signed_interval)
+    Outcome, choose_arms, compare_control, differences_to, signed_interval)
+from .balance_tables import ADDED_STYLES, draw_points
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c07
 def count_real(outcome: Outcome) -> int:
@@ -163,17 +166,23 @@ def describe_size(
             f'{result.worth}')
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c27
-def map_table(outcomes: list[Outcome]) -> pd.DataFrame:  # Text
-    "Tabulate what was found for each size."
-    metric, rows = outcomes[0].study.primary_metric, {}
-    for result in read_sizes(outcomes):
-        rows[str(result.real)] = {
-            'best without synthetic': result.base, 'best with': result.added, 'synthetic images': str(result.synthetic),
-            f'difference in {metric}': signed_interval(result.gain), 'conclusion': result.gain.conclusion,
-            'more real images': str(result.more),
-            'control': '' if result.control is None else signed_interval(result.control),
-            'worth in real images': str(result.worth)}
-    return pd.DataFrame(rows).T.rename_axis('real images')
+def map_table(
+    outcomes: list[Outcome],  # Smallest size first
+    *others: list[Outcome],  # The same sizes on further test sets
+) -> pd.DataFrame:  # Text
+    "Tabulate what was found for each size, on each test set."
+    tables = []
+    for some in (outcomes, *others):
+        metric, of = some[0].study.primary_metric, '' if some is outcomes else f', {some[0].test_set}'
+        cells = [{f'difference in {metric}{of}': signed_interval(result.gain), f'conclusion{of}': result.gain.conclusion,
+                  f'control{of}': '' if result.control is None else signed_interval(result.control),
+                  f'worth in real images{of}': str(result.worth)} for result in read_sizes(some)]
+        tables.append(pd.DataFrame(cells))
+    arms = [{'best without synthetic': result.base, 'best with': result.added, 'synthetic images': result.synthetic,
+             'more real images': result.more} for result in read_sizes(outcomes)]
+    table = pd.concat([pd.DataFrame(arms), *tables], axis=1).astype(str)
+    return table.set_index(pd.Index([str(count_real(one)) for one in outcomes], name='real images'))
+
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c30
 def _draw_curves(ax: Axes, outcomes: list[Outcome]) -> None:
@@ -201,15 +210,55 @@ CURVE_LABELS = {'no images added': 'best without synthetic images', 'synthetic i
                 'more real images': 'control: the other real images added'}
 
 
-def plot_map(outcomes: list[Outcome]) -> Figure:
-    "Plot the learning curves with and without synthetic images."
+def plot_map(
+    outcomes: list[Outcome],  # Smallest size first
+    *others: list[Outcome],  # The same sizes on further test sets
+) -> Figure:
+    "Plot the learning curves with and without synthetic images, a panel for each test set."
     with sns.axes_style('ticks', PLOT_STYLE), plt.rc_context(PLOT_STYLE):
-        fig, ax = plt.subplots(figsize=(5.5, 3.6))
-        _draw_curves(ax, outcomes)
+        n = 1 + len(others)
+        fig, axes = plt.subplots(1, n, figsize=(5.5 if n == 1 else 4 * n, 3.6), squeeze=False)
+        for ax, some in zip(axes[0], (outcomes, *others), strict=True):
+            _draw_curves(ax, some)
+            ax.set_title(printable(some[0].test_set).replace('$', r'\$') if others else '')
         handles = [plt.Line2D([], [], color=ADDED_STYLES[added][0], marker=ADDED_STYLES[added][1], ls='', label=label)
                    for added, label in CURVE_LABELS.items()
                    if added != 'more real images' or any(one.first('control') for one in outcomes)]
-        ax.legend(handles=handles, frameon=False, fontsize=7)
+        axes[0, 0].legend(handles=handles, frameon=False, fontsize=7)
         fig.tight_layout()
     plt.close(fig)
     return fig
+
+
+# %% ../../nbs/682_studies.balance_map.ipynb #c34
+def map_sentences(outcomes: list[Outcome]) -> list[str]:
+    "Say what was found for each size."
+    study, of = outcomes[0].study, outcomes[0].test_set
+    sentences = [describe_size(result, study.positive, study.primary_metric) for result in read_sizes(outcomes)]
+    return sentences if of == 'test' else [f'{of}, {sentence}' for sentence in sentences]
+
+
+def map_section(
+    name: str,  # Of the study
+    outcomes: list[Outcome],  # Smallest size first
+    *others: list[Outcome],  # The same sizes on further test sets
+) -> list[str]:
+    "State the answer for each size, and show the learning curves."
+    sentences = [sentence for some in (outcomes, *others) for sentence in map_sentences(some)]
+    return ['\n'.join(f'- {escape_markdown(sentence)}.' for sentence in sentences),
+            f'![Learning curves]({urllib.parse.quote(name)}_map.png)', markdown_table(map_table(outcomes, *others)),
+            _explain_map(outcomes[0], *(some[0] for some in others)),
+            'What synthetic images are worth is read from the curve without synthetic images: the number of real '
+            'images at which it is as good as the best arm with synthetic images. The interval holds every number at '
+            'which the difference may be zero; "more than" and "fewer than" stand where it ends outside the curve.']
+
+
+def _explain_map(*outcomes: Outcome) -> str:  # Of one size, on each test set
+    first = outcomes[0]
+    counts = [f'{escape_markdown(one.test_set)}: {len(one.positive)} images of {len(set(one.groups))} lesions or '
+              f'patients, {int(one.positive.sum())} of {escape_markdown(one.study.positive)}' for one in outcomes]
+    return (f'{"; ".join(counts)}. {first.n_seeds} seeds. All sizes have the same test images. At each size, the best '
+            f'arm of each kind was chosen on the validation images. Intervals of {first.study.primary_metric} are 95 % '
+            'intervals over lesions or patients and seeds; those of differences are paired. They are not corrected for '
+            'the number of sizes. The control adds all real images that were set aside, and is compared with the arm '
+            'that adds nothing.')

@@ -21,8 +21,9 @@ from .suite_runs import run_calls, run_plan
 from .classifier import LIGHT, STRONG, Classifier, save_classifier, train_classifier
 from .synthesis import synthesize
 from .balance import Balance, Mix
-from .balance_plan import PreparedStudy, StudyPaths, TrainingSet, compose_training_set, fit_file
+from .balance_plan import PreparedStudy, StudyPaths, fit_file, part_key
 from .planted import write_planted_set
+from .training_sets import TrainingSet, compose_training_set
 from .balance_plan import open_study, plan_generators, plan_warm_ups, set_folder
 
 # %% ../../nbs/685_studies.balance_training.ipynb #c05
@@ -81,8 +82,8 @@ def fit_arm(
     if file.exists():
         return 'fitted'
     classifier, training = train_arm(prepared, mix, cfg)
-    probabilities = {part: classifier(prepared.data.subset(prepared.find(part))).round(9).tolist()
-                     for part in ('validation', 'test')}
+    probabilities = {part_key(part): classifier(prepared.open_part(part).images).round(9).tolist()
+                     for part in ('validation', *prepared.test_sets)}
     file.parent.mkdir(parents=True, exist_ok=True)
     if mix.kind == 'untreated' and cfg.seed == 0:
         save_classifier(classifier, paths.folder)  # for `features: classifier:FOLDER`
