@@ -18,7 +18,7 @@ from ..core.errors import printable
 from ..core.pages import PLOT_STYLE
 from ..evaluate.intervals import nested_interval, proportion_interval
 from .classifier import SCORES
-from .balance import Mix, Study, list_mixes
+from .balance import Mix, Study
 from .balance_outcome import Outcome, choose_arms, differences_to
 
 # %% ../../nbs/681_studies.balance_tables.ipynb #c05
