@@ -22,7 +22,8 @@ from .test_sets import parse_test_sets
 USUAL_ARMS = ('class weights', 'oversampling', 'repeated real', 'synthetic', 'synthetic + oversampling',
               'synthetic alone')  # Of a study that does not say
 
-ARM_NAMES = USUAL_ARMS
+ARM_NAMES = (*USUAL_ARMS, 'TrivialAugment', 'dense synthetic', 'synthetic without copies', 'classified synthetic',
+             'weighted synthetic', 'pretrained on synthetic')
 
 
 def _check_arms(names: tuple[str, ...]) -> None:
@@ -189,6 +190,9 @@ ARM_KINDS = {
     'placebo': 'real images repeated, as many as a dose',
     'dose': 'synthetic images added',
     'combined': 'synthetic and repeated real images added',
+    'filtered': 'the better half of twice as many synthetic images added',
+    'weighted': 'synthetic images added, which count half of the class in the loss, however many they are',
+    'pretrained': 'synthetic images in the first half of the training, repeated real ones in the second',
     'replaced': 'synthetic images in place of the real ones: train on synthetic, test on real',
     'control': 'more real images',
 }
@@ -207,6 +211,10 @@ class Mix:
     real: bool = True  # Use the real images of the class?
     strong: bool = False  # Strong augmentation, for all images?
     weighted: bool = False  # A loss that weights both classes equally?
+    trivial: bool = False  # TrivialAugment, for all images?
+    chosen_by: str = ''  # What ranks the synthetic images: of `FILTERS_OF_ARMS`; empty: they are not chosen
+    half_loss: bool = False  # A loss in which synthetic images have half the weight of the class, and the class half of all?
+    in_turn: bool = False  # First synthetic images, then real ones?
 
     @property
     def without_synthetic(self) -> bool:
@@ -216,7 +224,7 @@ class Mix:
     @property
     def adds_synthetic(self) -> bool:
         "Return whether the arm adds synthetic images to the real ones."
-        return self.kind in ('dose', 'combined')
+        return self.kind in ('dose', 'combined', 'filtered', 'weighted', 'pretrained')
 
 # %% ../../nbs/670_studies.balance.ipynb #c30
 def _list_arm(
@@ -232,7 +240,13 @@ def _list_arm(
         'class weights': Mix(name, 'baseline', weighted=True),
         'oversampling': Mix(name, 'baseline', repeated=1., strong=True),
         'synthetic + oversampling': Mix(name, 'combined', synthetic=.5, repeated=.5, strong=True),
-        'synthetic alone': Mix(name, 'replaced', synthetic=1., real=False)}[name]]
+        'synthetic alone': Mix(name, 'replaced', synthetic=1., real=False),
+        'TrivialAugment': Mix(name, 'baseline', repeated=1., trivial=True),
+        'dense synthetic': Mix(name, 'filtered', synthetic=1., chosen_by='density'),
+        'synthetic without copies': Mix(name, 'filtered', synthetic=1., chosen_by='copies'),
+        'classified synthetic': Mix(name, 'filtered', synthetic=1., chosen_by='classifier'),
+        'weighted synthetic': Mix(name, 'weighted', synthetic=1., half_loss=True),
+        'pretrained on synthetic': Mix(name, 'pretrained', synthetic=1., repeated=1., in_turn=True)}[name]]
 
 
 def list_mixes(

@@ -26,6 +26,8 @@ class TrainingSet(NamedTuple):
     images: ImageSet
     positive: Tensor  # (N,), bool
     weights: tuple[float, float]  # Of the rest and of the scarce class, in the loss
+    image_weights: Tensor | None = None  # (N,): of each image in the loss, in place of `weights`
+    stages: tuple[Tensor, ...] = ()  # Row numbers of each stage of the training; empty: one stage
 
 # %% ../../nbs/676_studies.training_sets.ipynb #c08
 def append_synthetic(
@@ -62,5 +64,14 @@ def compose_training_set(
             raise UserError(f'{mix.name}: expected {n} synthetic images, got {len(synthetic or ())}')
         images = append_synthetic(images, synthetic[:n])
         positive = torch.cat([positive, torch.ones(n, dtype=torch.bool)])
-    share = positive.double().mean().item()
-    return TrainingSet(images, positive, (.5 / (1 - share), .5 / share) if mix.weighted else (1., 1.))
+    share, fake = positive.double().mean().item(), torch.arange(len(positive)) >= len(chosen)
+    weights = (.5 / (1 - share), .5 / share) if mix.weighted else (1., 1.)
+    return TrainingSet(images, positive, weights, _halve_loss(positive, fake) if mix.half_loss else None,
+                       ((~positive | fake).nonzero()[:, 0], (~fake).nonzero()[:, 0]) if mix.in_turn else ())
+
+
+def _halve_loss(positive: Tensor, fake: Tensor) -> Tensor:  # (N,), float
+    "Weight images so that the class counts as much as the rest, and synthetic images half of it."
+    rest = (~positive).sum().item()
+    real, synthetic = rest / 2 / (positive & ~fake).sum().item(), rest / 2 / fake.sum().item()
+    return torch.where(fake, synthetic, torch.where(positive, real, 1.)).float()
