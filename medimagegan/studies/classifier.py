@@ -122,7 +122,7 @@ def best_threshold(
 LIGHT, STRONG = ('flip', 'turn'), ('flip', 'turn', 'shift', 'color', 'cutout')
 TRIVIAL = ('trivial', *LIGHT)
 
-# %% ../../nbs/650_studies.classifier.ipynb #c31
+
 def _make_change(
     augment: tuple[str, ...],  # Of `AUGMENTATIONS`, and `trivial`
 ) -> Callable[[Tensor, torch.Generator], Tensor]:  # (N, C, H, W), uint8, to [-1, 1]
@@ -134,7 +134,7 @@ def _make_change(
     trivial = TrivialAugmentWide(fill=[127.])
     return lambda images, rng: plain([to_signed(torch.stack([trivial(image) for image in images]))], rng)[0]
 
-# %% ../../nbs/650_studies.classifier.ipynb #c33
+# %% ../../nbs/650_studies.classifier.ipynb #c32
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     "How every classifier of a study is trained. Building it checks the ranges and raises `UserError`."
@@ -155,7 +155,7 @@ class Recipe:
         if self.checks > self.steps:
             raise UserError(f'checks: expected at most one per step, {self.steps}, got {self.checks}')
 
-# %% ../../nbs/650_studies.classifier.ipynb #c36
+# %% ../../nbs/650_studies.classifier.ipynb #c35
 @dataclass
 class Classifier:
     "A network that predicts how likely an image shows the diagnosis."
@@ -182,7 +182,7 @@ class Classifier:
         mean, std = (torch.tensor(self.about[name], device=images.device).view(1, 3, 1, 1) for name in ('mean', 'std'))
         return ((images.expand(-1, 3, -1, -1) - mean) / std).contiguous(memory_format=torch.channels_last)
 
-# %% ../../nbs/650_studies.classifier.ipynb #c37
+# %% ../../nbs/650_studies.classifier.ipynb #c36
 def make_classifier(
     recipe: Recipe,
     size: int,  # Of the images, in pixels
@@ -197,7 +197,7 @@ def make_classifier(
     about = {'model': recipe.model, 'n_classes': 2, 'size': size, 'mean': list(mean), 'std': list(std)}
     return Classifier(network.to(device, memory_format=torch.channels_last), about, [])
 
-# %% ../../nbs/650_studies.classifier.ipynb #c40
+# %% ../../nbs/650_studies.classifier.ipynb #c39
 def _make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     "Make a schedule that rises for a tenth of the steps, then falls to 0 along a cosine."
     rise = max(1, steps // 10)
@@ -205,7 +205,7 @@ def _make_schedule(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.
         torch.optim.lr_scheduler.LinearLR(optimizer, 1 / rise, total_iters=rise),
         torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps - rise))], [rise])
 
-# %% ../../nbs/650_studies.classifier.ipynb #c43
+# %% ../../nbs/650_studies.classifier.ipynb #c42
 def _draw_batches(
     n: int,  # Images
     batch_size: int,
@@ -219,7 +219,7 @@ def _draw_batches(
         yield torch.from_numpy(left[:batch_size])
         left = left[batch_size:]
 
-# %% ../../nbs/650_studies.classifier.ipynb #c45
+
 def _draw_stages(
     stages: tuple[Tensor, ...],  # Row numbers of each stage
     recipe: Recipe,
@@ -231,7 +231,7 @@ def _draw_stages(
         batches = _draw_batches(len(rows), recipe.batch_size, seed + 1000 * k)
         yield from (rows[next(batches)] for _ in range(end - begin))
 
-# %% ../../nbs/650_studies.classifier.ipynb #c49
+# %% ../../nbs/650_studies.classifier.ipynb #c45
 def _update_classifier(
     one: Classifier,  # Changed in place
     optimizer: torch.optim.Optimizer,
@@ -251,7 +251,7 @@ def _update_classifier(
     optimizer.step()
     return loss.detach()
 
-# %% ../../nbs/650_studies.classifier.ipynb #c51
+# %% ../../nbs/650_studies.classifier.ipynb #c47
 class BestCheckpoint:
     "Keep the weights with the highest validation ROC-AUC so far."
 
@@ -274,7 +274,7 @@ class BestCheckpoint:
         if found > self.score:
             self.score, self.weights = found, copy.deepcopy(one.network.state_dict())
 
-# %% ../../nbs/650_studies.classifier.ipynb #c53
+# %% ../../nbs/650_studies.classifier.ipynb #c49
 def train_classifier(
     images: ImageSet,  # The training images
     positive: Tensor,  # (N,), bool: which show the diagnosis
@@ -314,7 +314,7 @@ def train_classifier(
     one.network.eval()
     return one
 
-# %% ../../nbs/650_studies.classifier.ipynb #c61
+# %% ../../nbs/650_studies.classifier.ipynb #c57
 def save_classifier(
     one: Classifier,
     folder: str | Path,  # Gets `classifier.safetensors`
@@ -326,7 +326,7 @@ def save_classifier(
         safetensors.torch.save_file(weights, new, {'classifier': json.dumps(one.about)})
     return file
 
-# %% ../../nbs/650_studies.classifier.ipynb #c62
+# %% ../../nbs/650_studies.classifier.ipynb #c58
 def load_classifier(
     folder: str | Path,  # From `save_classifier`, or the file itself
 ) -> Classifier:
