@@ -32,7 +32,8 @@ from ..data.splits import apply_split, make_split, read_split, set_aside_reserve
 from ..data.training_images import open_images
 from ..runs.folder import RunFolder
 from .balance import Balance, Mix, Study, list_mixes, list_sizes
-from .test_sets import check_outside_folder, mark_test_sets, parse_test_sets, set_test_sets_aside
+from .test_sets import (
+    TestSetRule, check_outside_folder, mark_test_sets, parse_test_sets, set_test_sets_aside)
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c05
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class PreparedStudy:
         positive: bool | None = None,  # Only the scarce class, or only the rest
     ) -> np.ndarray:  # Indices
         "Find the images of a part."
-        chosen = self.parts == part
-        return np.flatnonzero(chosen if positive is None else chosen & (self.positive.numpy() == positive))
+        side = True if positive is None else self.positive.numpy() == positive
+        return np.flatnonzero((self.parts == part) & side)
 
     @property
     def gap(self) -> int:
@@ -100,24 +101,26 @@ class PreparedStudy:
         self, name: str,  # A part of the split, or a further test set
     ) -> Part:
         "Open the images of a part with their labels and groups."
-        folders = [rule.name for rule in parse_test_sets(self.study.test_sets) if rule.folder]
-        if name in folders:
-            data = self.folders[folders.index(name)]
-            return Part(data, (data.labels == data.classes.index(self.study.positive)).numpy(), np.array(data.groups))
-        chosen = self.find(name)
-        groups = _find_groups(read_split(self.paths.split), [self.data.files[i] for i in chosen])
-        return Part(self.data.subset(chosen), self.positive.numpy()[chosen], np.array(groups))
+        for rule, data in zip(_list_folders(self.study), self.folders, strict=True):
+            if rule.name == name:
+                return Part(data, (data.labels == data.classes.index(self.study.positive)).numpy(), np.array(data.groups))
+        images = self.data.subset(self.find(name))
+        groups = _find_groups(read_split(self.paths.split), images.files)
+        return Part(images, self.positive.numpy()[self.find(name)], np.array(groups))
 
     @cached_property
     def content(self) -> str:
         "Digest files, labels and parts, in order."
-        outside = [[data.files, data.labels.tolist()] for data in self.folders]
+        outside = ([data.files, data.labels.tolist()] for data in self.folders)
         return short_digest([self.data.files, self.positive.tolist(), self.parts.tolist(), *outside])
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c08
 def short_digest(value) -> str:  # 8 hexadecimal digits
     "Digest anything that JSON can hold, for the names of a study's files."
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+def _list_folders(study: Study) -> list[TestSetRule]:
+    return [rule for rule in parse_test_sets(study.test_sets) if rule.folder]
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c12
 def _plan_run(prepared: PreparedStudy, cfg: TrainConfig, word: str, seed: int, **settings) -> TrainConfig:
@@ -238,7 +241,7 @@ def _apply_study_split(balance: Balance, paths: StudyPaths, data: ImageSet) -> P
     study, split = balance.study, read_split(paths.split)
     parts, marks = apply_split(data, paths.images, split)[2]['split'].to_numpy(), _mark_test_sets(study, data, paths)
     folders = []
-    for rule in (rule for rule in parse_test_sets(study.test_sets) if rule.folder):
+    for rule in _list_folders(study):
         folders.append(_open_study_images(study, rule.folder))
         check_outside_folder(folders[-1], rule, split)
     outside = set(np.array(_find_groups(split, data.files))[marks != ''])
