@@ -80,6 +80,7 @@ class Worth:
 
     def __str__(self) -> str:
         return f'cannot say ({self.reason})' if self.reason else \
+            self._word(self.value) if np.isinf(self.value) and self.low == self.high else \
             f'{self._word(self.value)} [{self._word(self.low)}, {self._word(self.high)}]'
 
     def _word(self, value: float) -> str:
@@ -112,6 +113,8 @@ def _invert(
         return Worth(limits=limits, reason='a single seed has no interval')
     above = np.flatnonzero(mean > 0)
     value = -np.inf if not len(above) else np.inf if above[-1] == len(more) - 1 else more[above[-1]]
+    if value > limits[1] == 0:
+        return Worth(limits=limits, reason='better than the curve, and no larger size was studied')
     possible = np.flatnonzero((low <= 0) & (high >= 0))
     if not len(possible):
         return Worth(value, value, value, limits)
