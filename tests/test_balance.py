@@ -14,6 +14,10 @@ from PIL import Image
 
 from medimagegan.runs.folder import RunFolder
 from medimagegan.runs.release import resolve
+from medimagegan.studies.balance import load_balance
+from medimagegan.studies.balance_outcome import conclude_balance, read_outcome
+from medimagegan.studies.balance_plan import plan_generators, prepare_study
+from medimagegan.studies.balance_training import generate_set, plan_fits
 
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
 TINY = ['--arch', 'DCGAN', '--image_size', 32, '--gen_feature_maps', 4, '--dis_feature_maps', 4, '--num_epochs', 1, '--n_gpu', 0, '--score_every', 0]
@@ -105,3 +109,25 @@ def test_a_study_that_was_killed_continues_and_the_notebook_gives_the_same_answe
     cells = json.loads((tmp_path / 'out.ipynb').read_text())['cells']
     shown = ''.join(text for cell in cells for out in cell.get('outputs', []) for text in out.get('data', {}).get('text/markdown', []))
     assert shown.split(';')[0] in answer
+
+
+PLANTED = '''n_images: 400
+image_size: 32
+arms: [synthetic]
+seeds: 3
+n_gpu: 0
+classifier: {model: test_efficientnet, pretrained: false, learning_rate: 3.0e-3, steps: 100, batch_size: 32, checks: 4}
+'''
+
+
+@pytest.mark.parametrize('source, settings, answer', [
+    ('fresh phantoms', {'keep': 10, 'test': .4, 'doses': (100,)}, 'helps: '),
+    ('wrong labels', {'validation': .1, 'test': .8, 'doses': (400,)}, 'hurts: ')])
+def test_a_study_says_when_planted_images_help_and_when_they_hurt(source, settings, answer, tmp_path):
+    (tmp_path / 'planted.yaml').write_text(PLANTED)
+    study = prepare_study(load_balance(tmp_path / 'planted.yaml', {'source': source, **settings}), tmp_path, lambda line: None)
+    for cfg in plan_generators(study):
+        generate_set(study.balance, study.paths, cfg)
+    for function, *arguments in plan_fits(study).values():
+        function(*arguments)
+    assert conclude_balance(read_outcome(study))[0].startswith(answer)

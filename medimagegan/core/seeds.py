@@ -20,6 +20,7 @@ SEED_PURPOSES = {
     'classifier batches': 7,
     'repeated images': 8,
     'bootstrap': 9,
+    'planted images': 10,
 }
 
 # %% ../../nbs/105_core.seeds.ipynb #c10

@@ -88,7 +88,7 @@ def _split_text(text: str) -> list[str]:
 
 
 def _to_tuple(value, kind: type) -> tuple:
-    parts = [] if value is None else _split_text(value) if isinstance(value, str) else value
+    parts = [] if value in (None, '') else _split_text(value) if isinstance(value, str) else value
     parts = [f"{old}={'' if new is None else new}" for old, new in parts.items()] if isinstance(parts, dict) else parts
     parts = [parts] if isinstance(parts, (int, float)) and not isinstance(parts, bool) else parts  # papermill's -p classes 4
     if not isinstance(parts, (list, tuple)):
