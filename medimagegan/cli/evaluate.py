@@ -192,12 +192,12 @@ def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out, wha
         return _bench_waits(what, n, sizes[0], rounds, path, out, as_json)
     from medimagegan.core.device import pick_device
     from medimagegan.core.progress import progress_bar
-    from medimagegan.runs import bench as benches
+    from medimagegan.runs.bench import bench as run_bench, bench_table, write_bench
     chosen = pick_device({'cpu': 0, 'cuda': 1, 'auto': None}[device])
-    timed = benches.bench(sizes, batches, chosen, arch, width, latent, seconds, rounds)
+    timed = run_bench(sizes, batches, chosen, arch, width, latent, seconds, rounds)
     rows = list(progress_bar(timed, desc='bench', unit='row'))
-    print_lines(benches.bench_table(rows))
+    print_lines(bench_table(rows))
     if out:
-        print_lines(f'rows: {out}\npicture: {benches.write_bench(rows, out)}')
+        print_lines(f'rows: {out}\npicture: {write_bench(rows, out)}')
     if as_json:
         print_json(rows)
