@@ -18,7 +18,7 @@ from torch import Tensor
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c03
 from ..data.imagesets import ImageSet, to_bytes
-from .classes import class_shares
+from .classes import class_shares, label_features, predict_classes
 from .features import Features, extract
 from .pairwise import CANDIDATES, make_baselines
 from medimagegan.evaluate.measures import (
@@ -68,7 +68,7 @@ class ReferenceStats:
     seen: dict[str, Tensor]  # {`reference`, `other reals`, `mean image`, `noise`: their features (n, F)}
     rows: dict[str, dict[str, tuple[float, float, float]]]  # {baseline: {measure: (value, low, high)}}
     pairs: pd.DataFrame  # The pairwise metrics of the last three, as `score_pairings` gives them
-    other_labels: Tensor  # (n,): the classes of the other reals
+    labeled: tuple[Tensor, Tensor] | None  # Features (M, F) and classes (M,) of real images; None for one class
 
     def __len__(self) -> int:
         return len(self.reference)
@@ -106,9 +106,10 @@ def make_reference_stats(
     rows = {name: {**compare_features(seen[name], seen['reference'], name == 'other reals', seed=seed),
                    **compare_images(some, reals, seed=seed)} for name, some in images.items()}
     pairs = score_pairings({name: some[:MAX_PAIRS] for name, some in images.items()}, reals[:MAX_PAIRS], seed)
-    return ReferenceStats(features, reference, described, seen, rows, pairs, others.labels[:n])
+    labeled = label_features(reference, others, seen, features, seed, progress)
+    return ReferenceStats(features, reference, described, seen, rows, pairs, labeled)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c14
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c16
 def measure_fakes(
     stats: ReferenceStats,  # From `make_reference_stats`
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
@@ -132,7 +133,7 @@ def measure_fakes(
     return {'values': values, 'gap_closed': gaps, 'diversity': relative_diversity(seen, stats.seen['reference']),
             'twins': near_duplicate_rate(fakes, reals)}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c16
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c18
 def headline_metrics(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
@@ -144,17 +145,18 @@ def headline_metrics(
             'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'twins': found['twins'][0],
             'n': len(stats), 'floor': floor}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c19
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c21
 def measure_classes(
     stats: ReferenceStats,  # From `make_reference_stats`
     seen: Tensor,  # (n, F): features of fakes
-) -> dict[str, dict[str, float]]:  # {class: `share`, `real`, `z`}; empty where a class has fewer than five reals
+) -> dict[str, dict[str, float]]:  # {class: `share`, `error`, `real`, `z`}; empty where a class has fewer than ten reals
     "Estimate the share of each class among the fakes."
-    reference = stats.reference
-    rows = class_shares(seen, stats.seen['reference'], reference.labels, stats.seen['other reals'], stats.other_labels)
-    return dict(zip(reference.classes, rows, strict=False))
+    real, labels = stats.labeled or (seen, torch.zeros(0, dtype=torch.int64))
+    classes = stats.reference.classes
+    rare = labels.bincount(minlength=len(classes)).min() < 10
+    return {} if rare else dict(zip(classes, class_shares(*predict_classes(seen, real, labels), labels), strict=True))
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c26
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c28
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:
     "Sort numbers with many values into bins of about equal size; keep everything else as it is."
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= bins:
@@ -181,7 +183,7 @@ def attribute_overlap(
         result[column] = {name: float(np.minimum(share, theirs).sum()) for name, theirs in found.items()}
     return result
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c29
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
 def _cell(values: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(('value', 'low', 'high'), values, strict=True))
 
@@ -191,7 +193,7 @@ def _batch_cells(pairs: pd.DataFrame, candidate: str) -> dict[str, dict[str, flo
     rows = pairs[(pairs['pairing'] == 'batch') & (pairs['candidate'] == candidate)]
     return {row['metric']: {key: row[key] for key in ('value', 'low', 'high')} for row in rows.to_dict('records')}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c30
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c32
 def metric_cells(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
@@ -209,7 +211,7 @@ def metric_cells(
         cells[name] = {**cell, **protocol, 'n_real': few, 'n_fake': few, 'backbone': None, 'pairing': 'batch'}
     return cells
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c33
 def reference_cells(
     stats: ReferenceStats,  # From `make_reference_stats`
 ) -> dict[str, dict[str, dict[str, float]]]:  # {candidate: {printed name: value and interval}}
@@ -217,7 +219,7 @@ def reference_cells(
     return {candidate: {**{measure_name(name, stats.features.name): _cell(values) for name, values in row.items()},
                         **_batch_cells(stats.pairs, candidate)} for candidate, row in stats.rows.items()}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c33
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c35
 def calibrates(
     stats: ReferenceStats,  # From `make_reference_stats`
     held: ImageSet | None,  # Held-out images
@@ -225,7 +227,7 @@ def calibrates(
     "Return whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
     return held is not None and len(held) >= 20 and stats.rows['other reals']['precision'][0] > .1
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c34
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c36
 def copy_pairs(
     nearest: Nearest,  # From `find_copies`
     train: ImageSet,  # The training images
@@ -239,7 +241,7 @@ def copy_pairs(
     return {'closest': [pair(i) for i in ordered[:10]],
             'found': [pair(i) for i in ordered if nearest.copied[i]]}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c35
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c37
 def evaluate(
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
     stats: ReferenceStats,  # From `make_reference_stats`
@@ -272,7 +274,7 @@ def evaluate(
         'image_size': fakes.shape[-1], 'verdict': judge(numbers, history, curve)._asdict()}
     return _to_json(scores), copy_sheet(everything, train, nearest)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c36
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c38
 def _to_json(value):
     "Convert to what JSON can hold; `nan` and infinity become None."
     if isinstance(value, dict):
@@ -283,7 +285,7 @@ def _to_json(value):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c41
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c43
 def measured_values(
     scores: dict,  # From `evaluate`, or read from `scores.json`
     candidate: str = 'fakes',  # One of `CANDIDATES`
@@ -298,7 +300,7 @@ def measured_values(
         values |= {'gap_closed': gap, 'diversity': scores['diversity']['features']}
     return values
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c43
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c45
 def _cell_text(cell: dict) -> str:
     ends = '' if cell.get('low') is None else f" [{cell['low']:.3g}, {cell['high']:.3g}]"
     return f"{cell['value']:.3g}{ends}"
@@ -320,7 +322,7 @@ def measure_table(
     table.loc['gap closed'] = ['–' if gap is None else f'{round(gap, 2) + 0.:.2f}' for gap in gaps]  # + 0.: never -0.00
     return table.rename_axis('images')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c45
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c47
 def describe_copies(
     copies: dict,  # `scores['copies']`
 ) -> str:
@@ -334,7 +336,7 @@ def describe_copies(
     known = copies['real_duplicates']
     return text + (f', without {known} that are in the training set' if known else '')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c46
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c48
 def summary(
     scores: dict,  # From `evaluate`
 ) -> str:
