@@ -84,6 +84,7 @@ def class_shares(
     covariance = p_fake.T.cov() / len(p_fake) + p_real.T.cov() / len(p_real)
     mixed = torch.linalg.pinv(columns)
     errors = (mixed @ covariance @ mixed.T).diagonal().sqrt()
-    z = (p_fake.mean(0) - p_real.mean(0)) / covariance.diagonal().sqrt().clamp(min=1e-9)
+    by_chance = p_real.std(0) * (1 / len(p_fake) + 1 / len(p_real)) ** .5
+    z = (p_fake.mean(0) - p_real.mean(0)) / by_chance.clamp(min=1e-9)
     rows = zip(shares / shares.sum().clamp(min=1e-9), errors, counts / len(labels), z, strict=True)
     return tuple(dict(zip(('share', 'error', 'real', 'z'), map(float, row), strict=True)) for row in rows)
