@@ -38,7 +38,7 @@ def label_features(
     found += [extract(features, more.images, progress=progress)] if len(more) else []
     return torch.cat(found), torch.cat([reference.labels, others.labels[order[:n]], more.labels])
 
-# %% ../../nbs/455_evaluate.classes.ipynb #c09
+# %% ../../nbs/455_evaluate.classes.ipynb #c11
 def fit_classes(
     features: Tensor,  # (N, F), of real images
     labels: Tensor,  # (N,), int64: each of the K classes occurs
@@ -54,7 +54,7 @@ def fit_classes(
     weights = torch.linalg.solve(covariance, means.T)
     return weights, -(means.T * weights).sum(0) / 2
 
-# %% ../../nbs/455_evaluate.classes.ipynb #c12
+# %% ../../nbs/455_evaluate.classes.ipynb #c14
 def predict_classes(
     fake: Tensor,  # (N, F), features of generated images
     real: Tensor,  # (M, F), of real images
@@ -71,7 +71,7 @@ def predict_classes(
         p_fake = p_fake + (fake.double() @ weights + offsets).softmax(1) / folds
     return p_fake, p_real
 
-# %% ../../nbs/455_evaluate.classes.ipynb #c15
+# %% ../../nbs/455_evaluate.classes.ipynb #c17
 def class_shares(
     p_fake: Tensor,  # (N, K), from `predict_classes`, as the next
     p_real: Tensor,  # (M, K)

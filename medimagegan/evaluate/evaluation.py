@@ -109,7 +109,7 @@ def make_reference_stats(
     labeled = label_features(reference, others, seen, features, seed, progress)
     return ReferenceStats(features, reference, described, seen, rows, pairs, labeled)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c16
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c14
 def measure_fakes(
     stats: ReferenceStats,  # From `make_reference_stats`
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
@@ -133,7 +133,7 @@ def measure_fakes(
     return {'values': values, 'gap_closed': gaps, 'diversity': relative_diversity(seen, stats.seen['reference']),
             'twins': near_duplicate_rate(fakes, reals)}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c18
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c16
 def headline_metrics(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
@@ -145,7 +145,7 @@ def headline_metrics(
             'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'twins': found['twins'][0],
             'n': len(stats), 'floor': floor}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c21
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c19
 def measure_classes(
     stats: ReferenceStats,  # From `make_reference_stats`
     seen: Tensor,  # (n, F): features of fakes
@@ -156,7 +156,7 @@ def measure_classes(
     rare = labels.bincount(minlength=len(classes)).min() < 10
     return {} if rare else dict(zip(classes, class_shares(*predict_classes(seen, real, labels), labels), strict=True))
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c28
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c26
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:
     "Sort numbers with many values into bins of about equal size; keep everything else as it is."
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= bins:
@@ -183,7 +183,7 @@ def attribute_overlap(
         result[column] = {name: float(np.minimum(share, theirs).sum()) for name, theirs in found.items()}
     return result
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c29
 def _cell(values: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(('value', 'low', 'high'), values, strict=True))
 
@@ -193,7 +193,7 @@ def _batch_cells(pairs: pd.DataFrame, candidate: str) -> dict[str, dict[str, flo
     rows = pairs[(pairs['pairing'] == 'batch') & (pairs['candidate'] == candidate)]
     return {row['metric']: {key: row[key] for key in ('value', 'low', 'high')} for row in rows.to_dict('records')}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c32
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c30
 def metric_cells(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
@@ -211,7 +211,7 @@ def metric_cells(
         cells[name] = {**cell, **protocol, 'n_real': few, 'n_fake': few, 'backbone': None, 'pairing': 'batch'}
     return cells
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c33
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c31
 def reference_cells(
     stats: ReferenceStats,  # From `make_reference_stats`
 ) -> dict[str, dict[str, dict[str, float]]]:  # {candidate: {printed name: value and interval}}
@@ -219,7 +219,7 @@ def reference_cells(
     return {candidate: {**{measure_name(name, stats.features.name): _cell(values) for name, values in row.items()},
                         **_batch_cells(stats.pairs, candidate)} for candidate, row in stats.rows.items()}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c35
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c33
 def calibrates(
     stats: ReferenceStats,  # From `make_reference_stats`
     held: ImageSet | None,  # Held-out images
@@ -227,7 +227,7 @@ def calibrates(
     "Return whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
     return held is not None and len(held) >= 20 and stats.rows['other reals']['precision'][0] > .1
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c36
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c34
 def copy_pairs(
     nearest: Nearest,  # From `find_copies`
     train: ImageSet,  # The training images
@@ -241,7 +241,7 @@ def copy_pairs(
     return {'closest': [pair(i) for i in ordered[:10]],
             'found': [pair(i) for i in ordered if nearest.copied[i]]}
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c37
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c35
 def evaluate(
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
     stats: ReferenceStats,  # From `make_reference_stats`
@@ -274,7 +274,7 @@ def evaluate(
         'image_size': fakes.shape[-1], 'verdict': judge(numbers, history, curve)._asdict()}
     return _to_json(scores), copy_sheet(everything, train, nearest)
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c38
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c36
 def _to_json(value):
     "Convert to what JSON can hold; `nan` and infinity become None."
     if isinstance(value, dict):
@@ -285,7 +285,7 @@ def _to_json(value):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c43
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c41
 def measured_values(
     scores: dict,  # From `evaluate`, or read from `scores.json`
     candidate: str = 'fakes',  # One of `CANDIDATES`
@@ -300,7 +300,7 @@ def measured_values(
         values |= {'gap_closed': gap, 'diversity': scores['diversity']['features']}
     return values
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c45
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c43
 def _cell_text(cell: dict) -> str:
     ends = '' if cell.get('low') is None else f" [{cell['low']:.3g}, {cell['high']:.3g}]"
     return f"{cell['value']:.3g}{ends}"
@@ -322,7 +322,7 @@ def measure_table(
     table.loc['gap closed'] = ['–' if gap is None else f'{round(gap, 2) + 0.:.2f}' for gap in gaps]  # + 0.: never -0.00
     return table.rename_axis('images')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c47
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c45
 def describe_copies(
     copies: dict,  # `scores['copies']`
 ) -> str:
@@ -336,7 +336,7 @@ def describe_copies(
     known = copies['real_duplicates']
     return text + (f', without {known} that are in the training set' if known else '')
 
-# %% ../../nbs/480_evaluate.evaluation.ipynb #c48
+# %% ../../nbs/480_evaluate.evaluation.ipynb #c46
 def summary(
     scores: dict,  # From `evaluate`
 ) -> str:
