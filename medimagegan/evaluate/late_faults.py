@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LATE_FAULTS', 'blurred_color', 'color_grain', 'colored_lines', 'small_palette', 'hue_of_a_class', 'motion_blur',
            'half_resolution', 'dark_corners', 'black_frame', 'same_hair_in_some', 'constant_skin', 'without_lesion',
-           'skin_of_another', 'texture_of_another_class', 'stretched', 'warped', 'rare_class_repeats', 'turned_twins',
+           'skin_of_another', 'texture_of_another_class', 'stretched', 'warped', 'rare_class_repeats', 'turned_repeats',
            'other_tissue', 'recolored_copies', 'rotated_copies', 'halves_of_copies']
 
 # %% ../../nbs/487_evaluate.late_faults.ipynb #c02
@@ -60,7 +60,7 @@ def colored_lines(pool: Pool, levels: float) -> Tensor:
     images[:, -1] -= levels * lines
     return as_bytes(images)
 
-
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c09
 def small_palette(pool: Pool, loss: float) -> Tensor:
     "Reduce each image to 2^(8 - loss) colours of its own."
     images = []
@@ -78,7 +78,7 @@ def hue_of_a_class(pool: Pool, share: float) -> Tensor:
     images[rare] = as_bytes(some + share * (some.roll(1, 1) - some))
     return images
 
-# %% ../../nbs/487_evaluate.late_faults.ipynb #c10
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c11
 def motion_blur(pool: Pool, length: float) -> Tensor:
     "Average an odd number of pixels of each row."
     padded = F.pad(pool.images.float(), [int(length) // 2] * 2 + [0, 0], mode='reflect')
@@ -90,7 +90,7 @@ def half_resolution(pool: Pool, share: float) -> Tensor:
     side = pool.images.shape[-1]
     return pool.replace(resized(resized(pool.images, side // 2), side), share)
 
-
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c12
 def dark_corners(pool: Pool, share: float) -> Tensor:
     "Darken towards the corners, there by a share."
     x, y = _grid(pool.images.shape[-1])
@@ -108,7 +108,7 @@ def same_hair_in_some(pool: Pool, share: float) -> Tensor:
     "Draw the same dark hair in a share."
     return pool.replace(as_bytes(pool.images * (1 - .7 * _hair(pool.images.shape[-1]))), share)
 
-# %% ../../nbs/487_evaluate.late_faults.ipynb #c12
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c14
 def constant_skin(pool: Pool, share: float) -> Tensor:
     "Move everything but the middle towards one colour, the same in all images, by a share."
     images = pool.images.float()
@@ -123,7 +123,7 @@ def without_lesion(pool: Pool, share: float) -> Tensor:
     half = torch.cat([half, half.flip(-2)], -2)
     return pool.replace(half.repeat(1, 1, 2, 2), share)
 
-
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c15
 def skin_of_another(pool: Pool, share: float) -> Tensor:
     "Place the lesions of a share on the skin of others."
     disc, images = _disc(pool.images.shape[-1]), pool.images.float()
@@ -137,7 +137,7 @@ def texture_of_another_class(pool: Pool, share: float) -> Tensor:
     partners = [pool.rng.choice(np.flatnonzero(pool.labels != label)) for label in pool.labels]
     return pool.replace(as_bytes(coarse + (pool.images - coarse)[torch.tensor(partners)]), share)
 
-
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c16
 def stretched(pool: Pool, loss: float) -> Tensor:
     "Remove a share of the width and stretch the rest."
     x, y = _grid(pool.images.shape[-1])
@@ -150,7 +150,7 @@ def warped(pool: Pool, pixels: float) -> Tensor:
     by = 2 * pixels / pool.images.shape[-1]
     return _moved(pool.images, x + by * torch.sin(12 * y), y + by * torch.sin(12 * x))
 
-# %% ../../nbs/487_evaluate.late_faults.ipynb #c14
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c18
 def rare_class_repeats(pool: Pool, loss: float) -> Tensor:
     "Repeat what remains of the rare class after the loss of a share, with a little noise."
     images, rare = pool.images.clone(), pool.rare
@@ -160,14 +160,14 @@ def rare_class_repeats(pool: Pool, loss: float) -> Tensor:
     return images
 
 
-def turned_twins(pool: Pool, loss: float) -> Tensor:
+def turned_repeats(pool: Pool, loss: float) -> Tensor:
     "Repeat what remains after the loss of a share, each time turned or flipped at random."
     kept = max(1, round(len(pool.images) * (1 - loss)))
     turns = [(i % kept, int(pool.rng.integers(8))) for i in range(len(pool.images))]
     turned = [pool.images[i].rot90(k % 4, (1, 2)) for i, k in turns]
     return torch.stack([image.flip(2) if k > 3 else image for image, (_, k) in zip(turned, turns, strict=True)])
 
-
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c19
 def other_tissue(pool: Pool, share: float) -> Tensor:
     "Replace a share by drawings of cells: forty dark discs on pink."
     x, y = _grid(pool.images.shape[-1])
@@ -178,7 +178,7 @@ def other_tissue(pool: Pool, share: float) -> Tensor:
         images.append(torch.where(cells, *torch.tensor([[90., 230], [60., 170], [140., 200]])[..., None, None].unbind(1)))
     return pool.replace(as_bytes(torch.stack(images))[:, :pool.images.shape[1]], share)
 
-# %% ../../nbs/487_evaluate.late_faults.ipynb #c16
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c21
 def recolored_copies(pool: Pool, levels: float) -> Tensor:
     "Move each channel of training images by up to some levels, each image in its own way."
     images = pool.some_train().float()
@@ -196,7 +196,7 @@ def halves_of_copies(pool: Pool, share: float) -> Tensor:
     left, half = pool.some_train(), pool.images.shape[-1] // 2
     return pool.replace(torch.cat([left[..., :half], left.roll(1, 0)[..., half:]], -1), share)
 
-# %% ../../nbs/487_evaluate.late_faults.ipynb #c18
+# %% ../../nbs/487_evaluate.late_faults.ipynb #c23
 LATE_FAULTS = {  # name: (how it is built, its strengths)
     'blurred colour, px': (blurred_color, (4, 16, 64)), 'colour grain, levels': (color_grain, (6, 12, 24)),
     'coloured lines, levels': (colored_lines, (8, 16, 32)), 'small palette, bits': (small_palette, (3, 5, 7)),
@@ -208,7 +208,7 @@ LATE_FAULTS = {  # name: (how it is built, its strengths)
     'skin of another': (skin_of_another, (.25, .5, 1)),
     'texture of another class': (texture_of_another_class, (.25, .5, 1)),
     'stretched': (stretched, (.1, .25, .5)), 'warped, px': (warped, (1, 2, 4)),
-    'rare class repeats': (rare_class_repeats, (.5, .9, 1)), 'turned twins': (turned_twins, (.5, .75, .9)),
+    'rare class repeats': (rare_class_repeats, (.5, .9, 1)), 'turned repeats': (turned_repeats, (.5, .75, .9)),
     'other tissue': (other_tissue, (.05, .25, 1)),
     'recoloured copies, levels': (recolored_copies, (10, 20, 40)), 'rotated copies, degrees': (rotated_copies, (5., 15., 45.)),
     'halves of two copies': (halves_of_copies, (.25, .5, 1)),
