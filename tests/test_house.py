@@ -316,7 +316,7 @@ def test_the_table_of_late_faults_in_the_documentation_is_that_of_its_files():
     from medimagegan.evaluate.late_faults import LATE_FAULTS
     page = (ROOT / 'docs' / 'metrics.md').read_text()
     reports = ROOT / 'experiments' / 'reports' / 'verdict'
-    frozen, now = ([first_named(pd.read_csv(reports / f'{name}_late{kind}.csv')) for name in ('isic',)] for kind in ('_frozen', ''))
+    frozen, now = ([first_named(pd.read_csv(reports / f'{name}_late{kind}.csv')) for name in ('isic', 'phantoms')] for kind in ('_frozen', ''))
 
     def words(strength):
         return 'missed' if strength == float('inf') else f'{strength:.3g}'
