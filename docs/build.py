@@ -1,6 +1,7 @@
-"""The generated pages and the site: `python docs/build.py settings | parameters | site`.
+"""The generated pages and the site: `python docs/build.py settings | parameters | reports | site`.
 
-`settings` writes docs/settings.md, `parameters` the first cell of experiments/experiment.ipynb, `site` builds `_site/`."""
+`settings` writes docs/settings.md, `parameters` the first cell of experiments/experiment.ipynb, `reports` the answers of the reports of
+suites from the tables in them, `site` builds `_site/`."""
 import importlib
 import inspect
 import json
@@ -38,6 +39,71 @@ def write_parameters() -> None:
     cell = next(cell for cell in content['cells'] if 'parameters' in cell['metadata'].get('tags', []))
     cell['source'] = parameters_cell().splitlines(keepends=True)
     file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+
+
+def page_tables(text: str) -> list:
+    "Read the tables of a Markdown page as DataFrames of text."
+    import pandas as pd
+    tables = []
+    for block in re.findall(r'(?:^\|.*\n)+', text, re.M):
+        rows = [[cell.strip() for cell in line.strip('|').split(' | ')] for line in block.splitlines()]
+        tables.append(pd.DataFrame(rows[2:], columns=rows[0]))
+    return tables
+
+
+def color_warnings(means) -> dict[str, str]:
+    "Say for each arm of a table of means how far its colours are off; empty for an arm with right colours."
+    from medimagegan.studies.comparison import color_warning
+    if 'color ↓' not in means:
+        return {}
+    levels = {arm: float(cell.split(' ')[0]) for arm, cell in zip(means['arm'], means['color ↓'], strict=True)}
+    return {arm: color_warning(error, levels['other reals']) for arm, error in levels.items()}
+
+
+def answer_of_tables(text: str) -> str:
+    "Write the answer of a report of a suite from its tables. Needs no run: the tables have the corrected p-values."
+    import pandas as pd
+
+    from medimagegan.studies.comparison import describe_differences, primary_metrics
+    from medimagegan.studies.cures import describe_cures
+    tables, found = page_tables(text), []
+    cures = [table for table in tables if 'left' in table]
+    for rows in cures:
+        counts = rows.assign(**{name: pd.to_numeric(rows[name], errors='coerce') for name in ('seeds', 'failed', 'other', 'copies', 'far', 'left')})
+        base = rows['arm'][0]
+        found.append(describe_cures(base, counts.assign(arm=counts['arm'].str.removeprefix(f'{base} + '))))
+    if cures:
+        return ' '.join(found)
+    means, rows = (next(table for table in tables if name in table) for name in ('verdicts', 'p (Holm)'))
+    base, metric = re.search(r'^Each (?:arm )?against \*(.+)\*, .*, by (\w+):$', text, re.M).groups()
+    if f'Against {base} (failed' in text:
+        raise ValueError(f'{base} has failed seeds, which the tables do not list: render this report from its runs')
+    rows = rows.rename(columns={'p (Holm)': 'p'}).assign(base=base)
+    rows = rows.astype(dict.fromkeys(('difference', 'low', 'high', 'p'), float) | dict.fromkeys(('seeds', 'failed'), int))
+    better = (rows['difference'] > 0) == (primary_metrics()[metric].higher_is_better is not False)
+    decided = better.map({True: 'better', False: 'worse'}).where(rows['p'] < .05, 'no evidence')
+    return describe_differences(rows.assign(conclusion=decided), primary_metrics()[metric], warnings=color_warnings(means))
+
+
+def write_answers(folder: Path) -> list[str]:
+    "Write the answers of all reports of suites from their tables, and the index; return the names of those that changed."
+    from medimagegan.core.pages import escape_markdown
+    from medimagegan.studies.suite_runs import write_index
+    changed = []
+    for page in sorted(folder.glob('*.md')):
+        old = page.read_text(encoding='utf-8')
+        if '**Answer.** ' not in old:
+            continue
+        answer = answer_of_tables(old)
+        before, after = old.split('**Answer.** ', 1)
+        new = f"{before}**Answer.** {escape_markdown(answer)}\n{after.split(chr(10), 1)[1]}"
+        page.write_text(new, encoding='utf-8')
+        summary = page.with_suffix('.json')
+        about = json.loads(summary.read_text(encoding='utf-8')) | {'answer': answer}
+        summary.write_text(json.dumps(about, indent=1), encoding='utf-8')
+        changed += [page.stem] if new != old else []
+    write_index(folder)
+    return changed
 
 
 def tidy_cell(cell: dict) -> dict | None:
@@ -186,7 +252,9 @@ if __name__ == '__main__':
         (ROOT / 'docs' / 'settings.md').write_text(settings_page(), encoding='utf-8')
     elif sys.argv[1:] == ['parameters']:
         write_parameters()
+    elif sys.argv[1:] == ['reports']:
+        print('changed answers:', ', '.join(write_answers(ROOT / 'experiments' / 'reports')) or 'none')
     elif sys.argv[1:] == ['site']:
         sys.exit(build_site())
     else:
-        sys.exit('usage: python docs/build.py settings | parameters | site')
+        sys.exit('usage: python docs/build.py settings | parameters | reports | site')

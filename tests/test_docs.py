@@ -1,4 +1,5 @@
 """The documentation site builds without a warning, and a page opened from disk loads nothing from elsewhere."""
+import importlib.util
 import json
 import re
 import shutil
@@ -68,6 +69,22 @@ def test_what_is_quoted_from_reports_stands_in_them():
     answer = json.loads((REPORTS / 'balance.json').read_text(encoding='utf-8'))['answer']
     quoted = re.findall(r'[-+]0\.\d{3} \[[-+]0\.\d{3}, [-+]0\.\d{3}\]', ' '.join(_page('classifier_study').split()))
     assert len(quoted) == 2 and all(number in answer for number in quoted)
+
+
+def test_the_answers_of_the_reports_are_those_of_their_tables(tmp_path):
+    spec = importlib.util.spec_from_file_location('build', ROOT / 'docs' / 'build.py')
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    for file in (ROOT / 'experiments' / 'reports').glob('*.[jm]*'):
+        shutil.copy(file, tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert len(before) > 20 and build.write_answers(tmp_path) == []
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    page = tmp_path / 'batch_size.md'
+    page.write_text(page.read_text(encoding='utf-8').replace('no evidence | 0.0964', 'no evidence | 0.0111', 1), encoding='utf-8')
+    assert build.write_answers(tmp_path) == ['batch_size']
+    for file in (page, page.with_suffix('.json'), tmp_path / 'README.md'):
+        assert 'worse: batch 32 (+0.0453, p = 0.011)' in file.read_text(encoding='utf-8'), file.name
 
 
 def test_the_site_builds_without_a_warning_and_needs_no_connection(tmp_path):

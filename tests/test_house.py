@@ -310,3 +310,18 @@ def test_the_table_of_faults_in_the_documentation_is_that_of_its_files():
         strengths = [table.loc[fault, n] for table in tables for n in sorted(table)]
         cells = ['missed' if strength == float('inf') else f'{strength:.3g}' for strength in strengths]
         assert f"| {fault} | {' | '.join(cells)} |" in page, fault
+
+
+def test_the_table_of_late_faults_in_the_documentation_is_that_of_its_files():
+    from medimagegan.evaluate.faults import first_named
+    from medimagegan.evaluate.late_faults import LATE_FAULTS
+    page = (ROOT / 'docs' / 'metrics.md').read_text()
+    reports = ROOT / 'experiments' / 'reports' / 'verdict'
+    frozen, now = ([first_named(pd.read_csv(reports / f'{name}_late{kind}.csv')) for name in ('isic', 'phantoms')] for kind in ('_frozen', ''))
+
+    def words(strength):
+        return 'missed' if strength == float('inf') else f'{strength:.3g}'
+    for fault in LATE_FAULTS:
+        pairs = [(words(old.loc[fault, n]), words(new.loc[fault, n])) for old, new in zip(frozen, now, strict=True) for n in sorted(old)]
+        cells = [old if old == new else f'{old} → {new}' for old, new in pairs]
+        assert f"| {fault} | {' | '.join(cells)} |" in page, fault

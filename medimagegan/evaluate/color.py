@@ -14,13 +14,14 @@ from torch import Tensor
 # %% ../../nbs/440_evaluate.color.ipynb #c06
 def describe_colors(
     images: Tensor,  # (N, C, H, W), uint8
-) -> np.ndarray:  # (N, 2C, or 2C + 1 for colour images), float32: means, deviations and saturation, 0 to 255
-    "Compute the mean and the standard deviation of each channel of each image, and its mean saturation."
+) -> np.ndarray:  # (N, 2C, or 9 for colour images), float32: means, deviations, saturation, differences; -255 to 255
+    "Compute the mean and the standard deviation of each channel of each image, its mean saturation and its hue."
     rows = []
     for few in images.split(64):
         x = few.float()
-        saturation = [(x.amax(1) - x.amin(1)).mean((1, 2))[:, None]] if x.shape[1] > 1 else []
-        rows.append(torch.cat([x.mean((2, 3)), x.std((2, 3), correction=0), *saturation], 1))
+        mean = x.mean((2, 3))
+        hue = [(x.amax(1) - x.amin(1)).mean((1, 2))[:, None], mean[:, :-1] - mean[:, 1:]] if x.shape[1] > 1 else []
+        rows.append(torch.cat([mean, x.std((2, 3), correction=0), *hue], 1))
     return torch.cat(rows).numpy()
 
 # %% ../../nbs/440_evaluate.color.ipynb #c09

@@ -18,7 +18,7 @@ from torch import Tensor
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c03
 from ..data.imagesets import ImageSet, to_bytes
-from .classes import class_shares
+from .classes import class_shares, label_features, predict_classes
 from .features import Features, extract
 from .pairwise import CANDIDATES, make_baselines
 from medimagegan.evaluate.measures import (
@@ -68,7 +68,7 @@ class ReferenceStats:
     seen: dict[str, Tensor]  # {`reference`, `other reals`, `mean image`, `noise`: their features (n, F)}
     rows: dict[str, dict[str, tuple[float, float, float]]]  # {baseline: {measure: (value, low, high)}}
     pairs: pd.DataFrame  # The pairwise metrics of the last three, as `score_pairings` gives them
-    other_labels: Tensor  # (n,): the classes of the other reals
+    labeled: tuple[Tensor, Tensor] | None  # Features (M, F) and classes (M,) of real images; None for one class
 
     def __len__(self) -> int:
         return len(self.reference)
@@ -106,7 +106,8 @@ def make_reference_stats(
     rows = {name: {**compare_features(seen[name], seen['reference'], name == 'other reals', seed=seed),
                    **compare_images(some, reals, seed=seed)} for name, some in images.items()}
     pairs = score_pairings({name: some[:MAX_PAIRS] for name, some in images.items()}, reals[:MAX_PAIRS], seed)
-    return ReferenceStats(features, reference, described, seen, rows, pairs, others.labels[:n])
+    labeled = label_features(reference, others, seen, features, seed, progress)
+    return ReferenceStats(features, reference, described, seen, rows, pairs, labeled)
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c14
 def measure_fakes(
@@ -148,11 +149,12 @@ def headline_metrics(
 def measure_classes(
     stats: ReferenceStats,  # From `make_reference_stats`
     seen: Tensor,  # (n, F): features of fakes
-) -> dict[str, dict[str, float]]:  # {class: `share`, `real`, `z`}; empty where a class has fewer than five reals
+) -> dict[str, dict[str, float]]:  # {class: `share`, `error`, `real`, `z`}; empty where a class has fewer than ten reals
     "Estimate the share of each class among the fakes."
-    reference = stats.reference
-    rows = class_shares(seen, stats.seen['reference'], reference.labels, stats.seen['other reals'], stats.other_labels)
-    return dict(zip(reference.classes, rows, strict=False))
+    real, labels = stats.labeled or (seen, torch.zeros(0, dtype=torch.int64))
+    classes = stats.reference.classes
+    rare = labels.bincount(minlength=len(classes)).min() < 10
+    return {} if rare else dict(zip(classes, class_shares(*predict_classes(seen, real, labels), labels), strict=True))
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c26
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:
@@ -312,7 +314,6 @@ def measure_table(
     backbone = next(iter(scores['metrics'].values()))['backbone']
     names = {measure_name(name, backbone): row.arrow for name, row in MEASURES.items()}
     names = {name: arrow for name, arrow in names.items() if name in scores['metrics']}  # older runs lack some
-
     cells = {candidate: {f'{name} {arrow}'.strip(): _cell_text(rows[candidate][name]) for name, arrow in names.items()}
              for candidate in CANDIDATES}
     table = pd.DataFrame(cells).T

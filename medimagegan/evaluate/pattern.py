@@ -13,21 +13,21 @@ from torch.nn import functional as F
 # %% ../../nbs/445_evaluate.pattern.ipynb #c05
 def fine_detail(
     images: Tensor,  # (N, C, H, W), uint8
-) -> Tensor:  # (at most 500, H, W), float32: brightness minus its mean over a square of 1/16 of the side
-    "Remove everything coarse from the brightness of each image."
+) -> Tensor:  # (at most 500, C, H, W), float32, minus the mean over a square of 1/16 of the side
+    "Remove everything coarse from the brightness of each image, and from the differences of its channels."
     side = max(3, images.shape[-1] // 16 + 1) | 1
     parts = []
     for few in images[:500].split(64):  # the share below does not depend on their number
-        grey = few.float().mean(1, keepdim=True)
-        padded = F.pad(grey, [side // 2] * 4, mode='reflect')
-        parts.append((grey - F.avg_pool2d(padded, side, 1))[:, 0])
+        x = few.float()
+        planes = torch.cat([x.mean(1, keepdim=True), x[:, :-1] - x[:, 1:]], 1)
+        parts.append(planes - F.avg_pool2d(F.pad(planes, [side // 2] * 4, mode='reflect'), side, 1))
     return torch.cat(parts)
 
 # %% ../../nbs/445_evaluate.pattern.ipynb #c08
 def fixed_pattern(
-    detail: Tensor,  # (N, H, W): from `fine_detail`
+    detail: Tensor,  # (N, C, H, W): from `fine_detail`
     _real: Tensor | None = None,  # Not needed: the share is compared with that of real images
 ) -> float:  # 0: independent images; 1: equal images
     "Compute the share of the fine detail that is the same in all images."
-    fixed, varied = detail.mean(0).square().mean().item(), detail.var(0, unbiased=False).mean().item()
-    return max(0., fixed - varied / len(detail)) / max(fixed + varied, 1e-9)
+    fixed, varied = detail.mean(0).square().mean((1, 2)), detail.var(0, unbiased=False).mean((1, 2))
+    return ((fixed - varied / len(detail)).clamp(min=0) / (fixed + varied).clamp(min=1e-9)).max().item()
