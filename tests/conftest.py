@@ -33,7 +33,7 @@ def command(*words, cwd, code=0, **env):
     return check(words, code, done.returncode, done.stdout, done.stderr)
 
 
-def serve(words, cwd, out, err, env):
+def serve(words, cwd, out, err, env=()):
     "Run the program's `main` in the forked process, with its output in files."
     from medimagegan.cli.main import main
     os.chdir(cwd)

@@ -92,7 +92,7 @@ def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
         begun = time.monotonic()
         said = installed(*words, '--out', 'two', '--scheduler', wrong, code=2).stderr
         assert line in said and len(said.splitlines()) == 1, said
-        assert time.monotonic() - begun < 40
+        assert time.monotonic() - begun < 90
 
 
 def test_compare_reads_any_runs(medimagegan, tmp_path):

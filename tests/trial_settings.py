@@ -250,9 +250,10 @@ def notebook_names(values: dict) -> str:
     from medimagegan.core.errors import UserError
     from medimagegan.runs.experiment import notebook_config, parameters_cell
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-    names = {}
+    names, injected = {}, papermill_translators.find_translator('python3', 'python').codify(plain)
     exec(parameters_cell(), names)
-    exec(papermill_translators.find_translator('python3', 'python').codify(plain), names)
+    exec(injected, names)
+    names['In'] = ['', parameters_cell(), injected]  # where IPython keeps what has run
     try:
         notebook_config(names)
     except UserError as error:
