@@ -143,16 +143,18 @@ def compare(runs, primary_metric, out, as_json):
         print_json({'arms': table.reset_index().to_dict('records'), 'conclusion': conclusion, 'notes': notes})
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c17
-def _bench_waits(what, n, size, rounds, path, out, as_json):
+def _bench_waits(what, n, sizes, rounds, path, out, as_json):
     "Time reading, scores or the start of commands."
     import json
     from medimagegan.core.files import atomic_write
+    from medimagegan.core.progress import progress_bar
     from medimagegan.runs.waits import bench_waits, waits_table
-    rows = list(bench_waits(what, n, size, rounds, path))
+    rows = list(progress_bar(bench_waits(what, n, sizes, rounds, path), desc='bench', unit='row'))
     print_lines(waits_table(rows))
     if out:
         with atomic_write(out) as new:
             new.write_text(json.dumps(rows, indent=1), encoding='utf-8')
+        print_lines(f'rows: {out}')
     if as_json:
         print_json(rows)
 
@@ -189,7 +191,7 @@ def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out, wha
     if seconds != seconds:
         raise UserError('--seconds: expected a number, got nan')
     if what != 'step':
-        return _bench_waits(what, n, sizes[0], rounds, path, out, as_json)
+        return _bench_waits(what, n, sizes, rounds, path, out, as_json)
     from medimagegan.core.device import pick_device
     from medimagegan.core.progress import progress_bar
     from medimagegan.runs.bench import bench as run_bench, bench_table, write_bench

@@ -24,6 +24,8 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 # %% ../../nbs/585_runs.waits.ipynb #c03
+from ..core.config import make_config
+from ..core.errors import UserError
 from ..data.datasets import read_folder
 from ..data.imagesets import ImageSet
 from ..data.phantoms import make_phantoms
@@ -70,7 +72,9 @@ def bench_read(
     rounds: int = 3,
     workers: int = 2,
 ) -> Iterator[dict]:  # Rows, as of `time_in_turns`
-    "Time the first and the second reading of a folder against `ImageFolder`."
+    "Time the first and the second reading of a folder against `ImageFolder`. Raises `UserError` where it has no class folders."
+    if Path(folder).is_dir() and not any(entry.is_dir() for entry in Path(folder).iterdir()):
+        raise UserError(f'--path: {folder}: expected a folder for each class, as ImageFolder reads them, found none')
     resize = v2.Compose([v2.Resize(image_size, antialias=True), v2.CenterCrop(image_size), v2.PILToTensor()])
 
     def usual():
@@ -174,24 +178,27 @@ WAITS = ('read', 'score', 'start')
 def bench_waits(
     what: str,  # One of `WAITS`
     n: int,  # Images to read or to score
-    image_size: int,
+    sizes: list[int],  # Sides of the square images, in pixels; commands have none
     rounds: int = 3,
-    folder: str | Path | None = None,  # To be read; left out: JPEGs of 1,024 pixels are made
-) -> Iterator[dict]:  # Rows, as they are measured
-    "Time what people wait for."
-    if what == 'score':
-        yield from bench_score(n, image_size, rounds)
-    elif what == 'start':
-        yield from bench_start(rounds)
-    else:
-        with tempfile.TemporaryDirectory() as made:
-            yield from bench_read(folder or write_photographs(made, n), image_size, rounds)
+    folder: str | Path | None = None,  # To be read; left out: n JPEGs of 1,024 pixels are made
+) -> Iterator[dict]:  # Rows of `time_in_turns`, with `image_size`
+    "Time what people wait for. Raises `UserError` for a wrong size or folder."
+    for size in sizes:
+        make_config({'image_size': size})  # checks it
+    if what == 'start':
+        yield from ({**row, 'image_size': None} for row in bench_start(rounds))
+        return
+    with tempfile.TemporaryDirectory() as made:
+        place = folder or write_photographs(made, n) if what == 'read' else None
+        for size in sizes:
+            rows = bench_score(n, size, rounds) if what == 'score' else bench_read(place, size, rounds)
+            yield from ({**row, 'image_size': size} for row in rows)
 
 # %% ../../nbs/585_runs.waits.ipynb #c23
 def waits_table(
     rows: list[dict],  # From `bench_waits`
 ) -> str:  # Markdown
     "Format the rows as a table."
-    lines = ['| what | how | seconds | ratio to the first |', '|---|---|---|---|']
-    return '\n'.join(lines + [f"| {row['what']} | {row['how']} | {row['seconds']:.2f} | {row['ratio']:.2f} ({row['ratio_low']:.2f} to "
-                              f"{row['ratio_high']:.2f}) |" for row in rows])
+    lines = ['| what | size | how | seconds | ratio to the first |', '|---|---|---|---|---|']
+    return '\n'.join(lines + [f"| {row['what']} | {row['image_size'] or ''} | {row['how']} | {row['seconds']:.2f} | {row['ratio']:.2f} "
+                              f"({row['ratio_low']:.2f} to {row['ratio_high']:.2f}) |" for row in rows])
