@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -31,6 +32,20 @@ def command(*words, cwd, code=0, **env):
     done = subprocess.run([str(w) for w in words], cwd=cwd, capture_output=True, text=True, timeout=300,
                           env={**os.environ, 'OMP_NUM_THREADS': '1', **env})
     return check(words, code, done.returncode, done.stdout, done.stderr)
+
+
+def wait_for(look, process, seconds=240):
+    "Call `look` until it answers, while the process lives; return its answer. A file that is half written is looked at again."
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            if answer := look():
+                return answer
+        except (OSError, ValueError):
+            pass
+        assert process.poll() is None, f'the process ended with {process.returncode}'
+        assert time.monotonic() < until, f'nothing came in {seconds} s'
+        time.sleep(.02)
 
 
 def serve(words, cwd, out, err, env=()):

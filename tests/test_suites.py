@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import trial_suites
-from conftest import ROOT, SMALL, flags
+from conftest import ROOT, SMALL, flags, wait_for
 
 from medimagegan.studies.suites import load_suite, plan_suite
 from medimagegan.studies.workers import open_client
@@ -74,10 +74,7 @@ def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
     elsewhere.mkdir()
     started = [start('scheduler', '--host', '127.0.0.1', '--port', 0, '--no-dashboard', '--scheduler-file', about)]
     try:
-        while not about.exists():
-            assert started[0].poll() is None
-            time.sleep(.05)
-        address = json.loads(about.read_text())['address']
+        address = wait_for(lambda: json.loads(about.read_text())['address'], started[0])
         started.append(start('worker', address, '--nthreads', 1, '--no-dashboard'))
         words = ('suite', suite, '--only', 'slow', '--seeds', 1, '--set', 'num_epochs=1')
         said = medimagegan(*words, '--scheduler', address).stdout
@@ -108,8 +105,7 @@ def test_compare_reads_any_runs(medimagegan, tmp_path):
 def test_a_run_folder_belongs_to_one_process(medimagegan, tmp_path):
     words = [PROGRAM, 'train', *flags(**{**SMALL, 'num_epochs': 100_000}, run='one')]
     first = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (tmp_path / 'runs' / 'one' / 'history.csv').exists():
-        time.sleep(.05)
+    wait_for((tmp_path / 'runs' / 'one' / 'history.csv').exists, first)
     second = medimagegan('train', *flags(**{**SMALL, 'num_epochs': 100_000}, run='one'), code=2)
     assert 'another process is training in runs/one' in second.stderr
     first.kill()
