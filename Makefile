@@ -6,10 +6,12 @@
 # make notebooks  run every chapter again and keep its outputs
 PYTHON ?= python3
 BIN = .venv/bin
+COMPILED = import medimagegan.cli.studies, medimagegan.studies.balance_training, medimagegan.runs.experiment, papermill, nbconvert, ipykernel.kernelapp, distributed
 # One thread per process: on two cores, two processes with two threads each are seven times slower. A thread that waits, sleeps.
 # One cache for all commands, so that the features of a set of phantoms are computed once.
 # Tests kill suites, and what is left of a killed process would report the semaphores that it could not close.
-SLIM = PYTHONWARNINGS='ignore:resource_tracker:UserWarning' OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
+# Where Python is told to write no bytecode, each of many processes would compile all that it imports.
+SLIM = PYTHONDONTWRITEBYTECODE= PYTHONWARNINGS='ignore:resource_tracker:UserWarning' OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
        MEDIMAGEGAN_CACHE="$(CURDIR)/.venv/cache" PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: install demo test trials docs format notebooks clean
@@ -19,7 +21,8 @@ install: .venv/.installed
 .venv/.installed: pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else 'found Python %d.%d, expected 3.10 to 3.13: make install PYTHON=python3.12' % v)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'  # compiled when first imported: half the time
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "$(COMPILED)"  # what is used is compiled here, in a fifth of the time for all
 	@touch $@
 
 demo: install
