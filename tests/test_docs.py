@@ -62,6 +62,17 @@ def test_the_table_of_pairs_equals_its_file():
     assert all(command in page for command in found['command'].split(' && '))
 
 
+def test_the_audit_of_the_released_generator_and_its_detectors_are_those_of_their_files():
+    from medimagegan.evaluate.intervals import proportion_interval
+    page = _page('metrics')
+    assert json.loads((REPORTS / 'artefacts' / 'isic-256.json').read_text())['answer'] in page
+    tried = [row for row in json.loads((REPORTS / 'artefacts' / 'validation.json').read_text()) if (row['size'], row['part']) == (256, 'tried on')]
+    assert len(tried) == 10
+    for row in tried:
+        cell = '{:.2f} [{:.2f}, {:.2f}]'.format(*proportion_interval(row['hits'], row['n'])) + f" of {row['n']}"
+        assert any(line.startswith(f"| {row['artefact']} |") and cell in line for line in page.splitlines()), row
+
+
 def test_what_is_quoted_from_reports_stands_in_them():
     compared = (REPORTS / 'architectures.md').read_text(encoding='utf-8')
     cells = re.search(r'FastGAN, random in place.*\n.*\n(.*)', _page('architectures'))[1].strip('| ').split(' | ')

@@ -15,7 +15,7 @@ from click.shell_completion import get_completion_class, shell_complete
 # %% ../../nbs/790_cli.main.ipynb #c03
 from .. import __version__
 from .doctor import doctor, driver_gpus, torch_has_cuda, torch_version
-from .evaluate import bench, compare, score
+from .evaluate import audit, bench, compare, score
 from .framework import Command, SettingsCommand, describe_usage_error, print_failure
 from .generators import export, invert, walk
 from .images import cache, inspect, phantoms, split
@@ -39,7 +39,7 @@ def completion(shell):
 
 # %% ../../nbs/790_cli.main.ipynb #c08
 COMMANDS = {command.name: command for command in
-            (train, report, sample, walk, invert, score, compare, release, export, resolve, inspect, split, synthesize, balance, suite, experiment,
+            (train, report, sample, walk, invert, score, audit, compare, release, export, resolve, inspect, split, synthesize, balance, suite, experiment,
              phantoms, cache, bench, doctor, completion)}
 RESUMABLE = ('train', 'experiment', 'suite', 'balance')  # The same command continues where it was interrupted
 
