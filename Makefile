@@ -49,6 +49,7 @@ format: install
 	$(SLIM) nbdev_clean --fname experiments/balance.ipynb
 	$(SLIM) nbdev_clean --fname experiments/quality.ipynb
 	$(SLIM) nbdev_clean --fname experiments/verdict.ipynb
+	$(SLIM) nbdev_clean --fname experiments/artefacts.ipynb
 
 notebooks: install
 	$(SLIM) nbdev_export
