@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WIDTHS', 'FIRST_STRENGTH', 'fastgan_channels', 'float_bits', 'exclusive_or', 'hash_noise', 'make_conv', 'gate',
-           'GatedNorm', 'GrowBlock', 'SkipExcitation', 'FastGenerator']
+           'GatedNorm', 'mirror_border', 'convolve', 'GrowBlock', 'SkipExcitation', 'FastGenerator']
 
 # %% ../../nbs/320_gan.fastgan.ipynb #c02
 import torch
@@ -93,6 +93,23 @@ class GatedNorm(nn.Module):
         return gate(x)
 
 # %% ../../nbs/320_gan.fastgan.ipynb #c25
+def mirror_border(
+    x: Tensor,  # (N, C, H, W), H and W at least 2
+) -> Tensor:  # (N, C, H + 2, W + 2)
+    "Mirror one row and one column at each side."
+    x = torch.cat([x[:, :, 1:2], x, x[:, :, -2:-1]], 2)
+    return torch.cat([x[..., 1:2], x, x[..., -2:-1]], 3)
+
+
+def convolve(
+    conv: nn.Conv2d,  # 3×3
+    x: Tensor,  # (N, C, H, W)
+    mirrored: bool = False,  # Is the map mirrored beyond its border, in place of zeros?
+) -> Tensor:  # (N, C', H, W)
+    "Apply a convolution."
+    return F.conv2d(mirror_border(x), conv.weight, conv.bias) if mirrored else conv(x)
+
+# %% ../../nbs/320_gan.fastgan.ipynb #c28
 FIRST_STRENGTH = .3  # Standard deviation of the initial strengths of the noise
 
 
@@ -106,9 +123,10 @@ class GrowBlock(nn.Module):
         size: int,  # Side of the map that it makes, in pixels
         count: int,  # Convolutions: 1 or 2
         n_classes: int = 0,
+        last: bool = False,  # Is it the last block of its generator?
     ):
         super().__init__()
-        self.size = size
+        self.size, self.last = size, last
         self.convs = nn.ModuleList(make_conv(a, 2 * outputs) for a in (inputs, outputs)[:count])
         self.norms = nn.ModuleList(GatedNorm(2 * outputs, n_classes) for _ in range(count))
         initial = FIRST_STRENGTH * (size <= 64) * torch.randn(count, 2 * outputs)
@@ -123,14 +141,14 @@ class GrowBlock(nn.Module):
         "Grow the feature map."
         x = F.interpolate(x, scale_factor=2., mode='nearest')
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            x = conv(x)
+            x = convolve(conv, x, mirrored=self.last and not self.training)
             if self.strength is not None:
                 noise = hash_noise(z, self.size, 2 * self.size + i).to(x.dtype)
                 x = torch.addcmul(x, self.strength[i].to(x.dtype)[:, None, None], noise)
             x = norm(x, labels)
         return x
 
-# %% ../../nbs/320_gan.fastgan.ipynb #c28
+# %% ../../nbs/320_gan.fastgan.ipynb #c31
 class SkipExcitation(nn.Module):
     "Scale the channels of a large map by a small map (Liu et al. 2021, eq. 1 and 2)."
 
@@ -152,7 +170,7 @@ class SkipExcitation(nn.Module):
         "Scale the large map."
         return large * self.layers(small)
 
-# %% ../../nbs/320_gan.fastgan.ipynb #c31
+# %% ../../nbs/320_gan.fastgan.ipynb #c34
 class FastGenerator(nn.Module):
     "Latent vectors to images in [-1, 1]; FastGAN's generator (Liu et al. 2021)."
 
@@ -173,7 +191,7 @@ class FastGenerator(nn.Module):
         self.stem = spectral_norm(nn.ConvTranspose2d(latent_dim, 2 * maps[4], 4, bias=False))
         self.stem_norm = GatedNorm(2 * maps[4], n_classes)
         sizes = list(maps)[1:]
-        self.blocks = nn.ModuleDict({str(r): GrowBlock(maps[r // 2], maps[r], r, 2 - i % 2, n_classes)
+        self.blocks = nn.ModuleDict({str(r): GrowBlock(maps[r // 2], maps[r], r, 2 - i % 2, n_classes, r == image_size)
                                      for i, r in enumerate(sizes)})
         self.skips = nn.ModuleDict({str(r): SkipExcitation(maps[r // 16], maps[r], r // 16) for r in sizes if r >= 64})
         self.to_rgb = nn.ModuleDict({str(image_size): make_conv(maps[image_size], channels, bias=True)})
@@ -188,7 +206,7 @@ class FastGenerator(nn.Module):
             x = block(x, z if noise_from is None else noise_from, labels)
             x = self.skips[name](seen[int(name) // 16], x) if name in self.skips else x
             seen[int(name)] = x
-        return [next(iter(self.to_rgb.values()))(x).tanh()]
+        return [convolve(next(iter(self.to_rgb.values())), x, mirrored=not self.training).tanh()]
 
     def forward(self, z: Tensor, labels: Tensor | None = None, noise_from: Tensor | None = None) -> Tensor:
         "Generate the full-size images of `z`, (N, C, size, size), in [-1, 1]."
