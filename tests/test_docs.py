@@ -44,6 +44,12 @@ def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files
             assert f'| {line} |' in page, f'docs/architectures.md does not have the row of {file}.json: | {line} |'
 
 
+def test_what_the_border_changed_stands_in_both_files():
+    before, now = (json.loads((REPORTS / 'quality' / f'{name}.json').read_text())['scores'][0] for name in ('scores_zeros', 'scores'))
+    changed = f"{now['KD'][0]:.3f} in place of {before['KD'][0]:.3f}, coverage {now['coverage'][0]:.2f} in place of {before['coverage'][0]:.2f}"
+    assert changed in ' '.join(_page('changelog').split())
+
+
 def test_the_numbers_in_the_readme_equal_their_file():
     rows = json.loads((REPORTS / 'quality' / 'scores.json').read_text(encoding='utf-8'))['scores']
     fake, real = (next(row for row in rows if row['space'].endswith('efficientnet_lite2') and row['images'] == kind)
