@@ -26,10 +26,15 @@ ARM_NAMES = (*USUAL_ARMS, 'TrivialAugment', 'dense synthetic', 'synthetic withou
              'weighted synthetic', 'pretrained on synthetic')
 
 
-def _check_arms(names: tuple[str, ...]) -> None:
-    "Raise `UserError` where no arm adds synthetic images to the real ones."
+def _check_arms(study) -> None:
+    "Raise `UserError` where no arm adds synthetic images to the real ones, or images cannot be audited."
+    names = study.arms
     if not {name for name in names if 'synthetic' in name} - {'synthetic alone'}:
         raise UserError(f'arms: expected one that adds synthetic images to real ones, got {", ".join(names) or "none"}')
+    if not study.doses:
+        raise UserError('doses: expected at least one, got none')
+    if study.audit == 'skin' and study.number_channels == 1:
+        raise UserError('audit: skin needs number_channels: 3, got 1: tones of skin cannot be seen in grey images')
 
 # %% ../../nbs/670_studies.balance.ipynb #c08
 SOURCES = ('generator', 'fresh phantoms', 'wrong labels')
@@ -68,6 +73,7 @@ class Study:
     drop: tuple[str, ...] = setting((), 'Synthetic images to leave out', choices=('copies', 'outliers'))
     rank: str = setting('none', 'What ranks the synthetic images', choices=('none', 'discriminator'))
     best: float = setting(1.0, 'Share of them that the rank keeps', above=0, high=1)
+    audit: str = setting('none', 'Artefacts and tones of skin on the page: skin for colour images of skin', choices=('none', 'skin'))
     n_gpu: int | None = setting(None, '0: CPU; empty: a GPU, where there is one', low=0, high=1)
 
     def __post_init__(self):
@@ -85,11 +91,9 @@ class Study:
                 raise UserError(f'{name}: {value} needs split to be empty: images are set aside when it is made')
         if self.keep and self.sizes:
             raise UserError(f'keep: {self.keep} and sizes: {self.sizes}: expected one of them; remove keep')
-        if not self.doses:
-            raise UserError('doses: expected at least one, got none')
         if self.is_planted and (self.path != 'phantoms' or self.drop or self.rank != 'none'):
             raise UserError(f'source: {self.source} needs path: phantoms, and neither drop nor rank')
-        _check_arms(self.arms)
+        _check_arms(self)
 
     @property
     def is_planted(self) -> bool:

@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['POOR', 'NO_PLACEBO', 'describe_images', 'describe_generators', 'title_section', 'list_answers', 'arms_section',
-           'differences_section', 'doses_section', 'scorecards_table', 'synthetic_section', 'sample_sheet',
-           'settings_section', 'SizeReport', 'size_section', 'by_test_set', 'balance_page', 'answer_study',
-           'write_balance_report', 'run_balance']
+           'differences_section', 'doses_section', 'settings_section', 'SizeReport', 'size_section', 'by_test_set',
+           'balance_page', 'answer_study', 'write_balance_report', 'run_balance']
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c02
 import json
@@ -16,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import pandas as pd
-import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -29,7 +26,6 @@ from ..core.files import atomic_write
 from ..core.device import pick_device
 from ..core.pages import escape_markdown, markdown_page, markdown_table
 from ..data.parts import warn_of_groups
-from ..data.show import tile_images
 from ..runs.privacy import warn_of_images
 from ..runs.report import show_value
 from .workers import open_client
@@ -39,7 +35,8 @@ from .balance_plan import PreparedStudy, plan_generators, prepare_sizes, set_fol
 from .balance_outcome import Outcome, choose_arms, conclude_balance, read_outcome
 from .balance_tables import arms_table, differences_table, plot_doses
 from .balance_map import count_real, map_section, map_sentences, map_table, plot_map
-from .balance_training import plan_fits, read_set, train_study
+from .balance_training import plan_fits, train_study
+from .balance_images import audit_section, sample_sheet, synthetic_section
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c05
 def describe_images(outcome: Outcome) -> str:
@@ -130,54 +127,6 @@ def doses_section(
             'differ is shown in the table above; the intervals in this plot are not paired.']
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c16
-def _scorecard_row(card: dict) -> dict[str, str]:
-    "Pick what the page shows of a scorecard."
-    metrics = card['metrics']
-    kd = next(name for name in metrics if name.startswith(('KD', 'KID')))
-    return {kd: f"{metrics[kd]['value']:.3g} [{metrics[kd]['low']:.3g}, {metrics[kd]['high']:.3g}]",
-            'N': str(metrics[kd]['n_fake']),
-            'real vs. real': f"{card['reference_rows']['other reals'][kd]['value']:.3g}",
-            'coverage': f"{metrics['coverage']['value']:.3g}", 'diversity': f"{card['diversity']['features']:.2f}",
-            'copies': f"{card['copies']['copies'][0]:.1%} (chance {card['copies']['by_chance']:.0%})",
-            'verdict': card['verdict']['value']}
-
-
-def scorecards_table(
-    cards: list[dict],  # `scorecard.json` of each seed
-) -> pd.DataFrame:  # Text
-    "Tabulate the scorecards, a row per seed."
-    index = pd.Index([f'seed {i}' for i in range(len(cards))], name='generator')
-    return pd.DataFrame([_scorecard_row(card) for card in cards], index=index).astype(str)
-
-# %% ../../nbs/690_studies.balance_report.ipynb #c17
-def synthetic_section(
-    study: Study,
-    name: str,  # Of the pictures
-    cards: list[dict],  # `scorecard.json` of each seed
-    n_real_rows: int,  # In the picture
-) -> list[str]:
-    "Show the scorecards and samples of the generators."
-    how = 'not selected' if not study.drop and study.rank == 'none' else 'selected as the settings describe'
-    rows = 'One row' if n_real_rows == 1 else f'{n_real_rows} rows'
-    return [
-        '### The synthetic images', markdown_table(scorecards_table(cards)),
-        'Measured against held-out (validation) images of the class. *Real vs. real* is the distance of the training '
-        'images to the same reference.',
-        f'![Real and synthetic images]({urllib.parse.quote(name)}_samples.png)',
-        f'{rows} of real training images of {escape_markdown(study.positive)} at the top; below, one row per seed with '
-        f'the first 16 synthetic images, {how}.']
-
-# %% ../../nbs/690_studies.balance_report.ipynb #c19
-def sample_sheet(
-    prepared: PreparedStudy,
-) -> tuple[Image.Image, int]:  # The picture, and how many of its rows are real
-    "Show up to 32 real images above the first 16 synthetic ones of up to five seeds."
-    real = prepared.data[prepared.find('train', True)[:32]]
-    real = torch.cat([real, real.new_full((-len(real) % 16, *real.shape[1:]), 255)])  # fill the row with white
-    fakes = [read_set(prepared, cfg)[:16] for cfg in plan_generators(prepared)[:5]]
-    return Image.fromarray(tile_images(torch.cat([real, *fakes]), 16)), len(real) // 16
-
-# %% ../../nbs/690_studies.balance_report.ipynb #c21
 def _describe_changes(settings) -> str:
     silent = ('title', 'question', 'run', 'out', 'images_are_public')
     usual = {}
@@ -199,7 +148,7 @@ def settings_section(
     line = ' '.join(f'{name}: {escape_markdown(_describe_changes(part))}.' for name, part in parts.items() if part)
     return [line] + ([f'```sh\n{printable(command, 10_000)}\n```'] if command else [])
 
-# %% ../../nbs/690_studies.balance_report.ipynb #c23
+# %% ../../nbs/690_studies.balance_report.ipynb #c18
 @dataclass(frozen=True)
 class SizeReport:
     "What the page shows of one size."
@@ -209,16 +158,17 @@ class SizeReport:
     cards: list[dict]  # `scorecard.json` of each seed
     sheet: Image.Image | None = None  # Real and synthetic images
     n_real_rows: int = 1  # Of the sheet
+    audited: tuple[str, ...] = ()  # Paragraphs on artefacts, with `audit: skin`
 
 
 def size_section(one: SizeReport, balance: Balance) -> list[str]:
     "Show everything about one size, except its answer."
     return [*arms_section(balance, *one.outcomes), *differences_section(*one.outcomes),
             *doses_section(one.outcomes[0], one.name),
-            *synthetic_section(balance.study, one.name, one.cards, one.n_real_rows)]
+            *synthetic_section(balance.study, one.name, one.cards, one.n_real_rows), *one.audited]
 
 
-# %% ../../nbs/690_studies.balance_report.ipynb #c26
+# %% ../../nbs/690_studies.balance_report.ipynb #c22
 def by_test_set(sizes: list[SizeReport]) -> list[list[Outcome]]:  # A list for each test set, smallest size first
     "Sort the outcomes of all sizes by test set."
     return [list(some) for some in zip(*(one.outcomes for one in sizes), strict=True)]
@@ -247,7 +197,7 @@ def balance_page(
         paragraphs += size_section(one, balance)
     return '\n\n'.join(paragraphs + settings_section(balance, command)) + '\n'
 
-# %% ../../nbs/690_studies.balance_report.ipynb #c29
+# %% ../../nbs/690_studies.balance_report.ipynb #c25
 def _write_text(file: Path, text: str) -> None:
     with atomic_write(file) as new:
         new.write_text(text, encoding='utf-8')
@@ -265,14 +215,14 @@ def _write_study_pictures(folder: Path, one: SizeReport) -> None:
         one.sheet.quantize(256, dither=Image.Dither.NONE).save(new, 'PNG', optimize=True)
 
 
-# %% ../../nbs/690_studies.balance_report.ipynb #c30
+# %% ../../nbs/690_studies.balance_report.ipynb #c26
 def _read_size(prepared: PreparedStudy, several: bool) -> SizeReport:
     "Read what the page shows of one size."
     outcomes, name = [read_outcome(prepared, test_set) for test_set in prepared.test_sets], prepared.balance.name
     folders = [set_folder(prepared, cfg) for cfg in plan_generators(prepared)]
     cards = [json.loads((one / 'scorecard.json').read_text(encoding='utf-8')) for one in folders]
     name = f'{name}_{count_real(outcomes[0])}' if several else name
-    return SizeReport(outcomes, name, cards, *sample_sheet(prepared))
+    return SizeReport(outcomes, name, cards, *sample_sheet(prepared), audited=audit_section(prepared, outcomes))
 
 
 def answer_study(
@@ -294,7 +244,7 @@ def _summarize(balance: Balance, sizes: list[SizeReport]) -> dict:  # What the i
     answers += filter(None, [describe_generators(sizes[0].cards)])
     return {**about, 'answer': ' '.join(answers), 'picture': f'{balance.name}_doses.png'}
 
-# %% ../../nbs/690_studies.balance_report.ipynb #c31
+# %% ../../nbs/690_studies.balance_report.ipynb #c27
 def write_balance_report(
     studies: list[PreparedStudy],  # Whose classifiers are trained, one for each size
     balance: Balance,  # As it was asked for
@@ -314,14 +264,14 @@ def write_balance_report(
     _write_text(folder / f'{balance.name}.json', json.dumps(_summarize(balance, sizes), indent=1))
     return folder / f'{balance.name}.md'
 
-# %% ../../nbs/690_studies.balance_report.ipynb #c33
+# %% ../../nbs/690_studies.balance_report.ipynb #c29
 def _reports_folder(balance: Balance) -> Path | None:
     "Find the folder of committed reports; None for a study that does not belong there."
     folder = balance.file.absolute().parent
     own = folder.name == 'experiments' and folder != INSTALLED and not balance.changed and balance.study.path == 'phantoms'
     return folder / 'reports' if own else None
 
-# %% ../../nbs/690_studies.balance_report.ipynb #c34
+# %% ../../nbs/690_studies.balance_report.ipynb #c30
 def run_balance(
     balance: Balance,
     out: str | Path = 'runs',  # Gets a folder of the study's name
