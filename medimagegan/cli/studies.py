@@ -109,8 +109,8 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
     check_writable('--out', out)
     changes, file = parse_assignments(settings), find_study(file)
     from medimagegan.studies.balance import load_balance
-    from medimagegan.studies.balance_report import run_balance
     study = load_balance(file, changes, seeds)
+    from medimagegan.studies.balance_report import run_balance
     command = repeat_command('balance', file, settings, (), seeds)
     page = run_balance(study, out, workers, scheduler, cluster, command=command, log=print_lines)
     print_lines(json.loads(page.with_suffix('.json').read_text(encoding='utf-8'))['answer'])

@@ -15,8 +15,8 @@ from ..core.settings import check_ranges, make_settings, setting
 from ..core.yaml import read_yaml
 from ..core.config import TrainConfig, make_config
 from ..runs.privacy import are_images_public
-from .classifier import SCORES, Recipe
-from .test_sets import parse_test_sets
+from .recipe import SCORES, Recipe
+from .test_set_rules import parse_test_sets
 
 # %% ../../nbs/670_studies.balance.ipynb #c06
 USUAL_ARMS = ('class weights', 'oversampling', 'repeated real', 'synthetic', 'synthetic + oversampling',

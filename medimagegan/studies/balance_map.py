@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from ..core.errors import printable
 from ..core.pages import PLOT_STYLE, escape_markdown, markdown_table
 from ..evaluate.intervals import nested_interval
-from .classifier import SCORES
+from .recipe import SCORES
 from .balance_outcome import (
     Outcome, choose_arms, compare_control, differences_to, signed_interval)
 from .balance_tables import ADDED_STYLES, draw_points

@@ -18,7 +18,8 @@ import pandas as pd
 from ..core.errors import UserError, error_line
 from ..core.seeds import make_rng
 from ..evaluate.intervals import nested_interval
-from .classifier import SCORES, best_threshold, score_classifier, score_resampled
+from .classifier import best_threshold, score_classifier, score_resampled
+from .recipe import SCORES
 from .balance import Mix, Study, list_mixes
 from .balance_plan import PreparedStudy, fit_file, part_key, plan_generators
 

@@ -32,8 +32,8 @@ from ..data.splits import apply_split, make_split, read_split, set_aside_reserve
 from ..data.training_images import open_images
 from ..runs.folder import RunFolder
 from .balance import Balance, Mix, Study, list_mixes, list_sizes
-from .test_sets import (
-    TestSetRule, check_outside_folder, mark_test_sets, parse_test_sets, set_test_sets_aside)
+from .test_set_rules import TestSetRule, parse_test_sets
+from .test_sets import check_outside_folder, mark_test_sets, set_test_sets_aside
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c05
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from ..core.errors import printable
 from ..core.pages import PLOT_STYLE
 from ..evaluate.intervals import nested_interval, proportion_interval
-from .classifier import SCORES
+from .recipe import SCORES
 from .balance import Mix, Study
 from .balance_outcome import Outcome, choose_arms, differences_to
 
