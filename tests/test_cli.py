@@ -1,8 +1,9 @@
 """The command line as a user calls it: real processes, real folders."""
 import json
+import sys
 
 import pytest
-from conftest import SMALL, flags
+from conftest import SMALL, command, flags
 from PIL import Image
 
 from medimagegan.core.config import describe_settings
@@ -107,3 +108,12 @@ def test_cache_shows_and_clears(medimagegan, tmp_path):
     assert f"{tmp_path / 'lesions'}, 32 px, 40 by seed 0, 40 images" in shown and 'features of ' in shown
     assert 'MiB deleted' in call('cache', '--clear')
     assert not (tmp_path / 'cache' / 'images').exists() and '0.0 MiB' in call('cache')
+
+
+def test_what_needs_no_torch_does_not_import_it(tmp_path):
+    "Importing torch takes seconds, and a refusal or a split should not wait for it."
+    wrong = (['train', '--seed', 'x'], ['train', '--path', 'nowhere'], ['balance', 'balance', '--set', 'dosis=3'], ['suite', 'ttur', '--set', 'x=1'],
+             ['score', 'nowhere', 'nowhere'], ['audit', 'nowhere', 'nowhere'], ['compare', 'nowhere'])
+    program = ('import sys; from medimagegan.cli.main import main\n'
+               f'for words in {wrong!r}:\n    assert (main(words), "torch" in sys.modules) == (2, False), words')
+    command(sys.executable, '-c', program, cwd=tmp_path)
