@@ -44,6 +44,15 @@ def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files
             assert f'| {line} |' in page, f'docs/architectures.md does not have the row of {file}.json: | {line} |'
 
 
+def test_the_maps_of_the_classifier_study_are_those_of_their_files():
+    page, sets = _page('classifier_study'), {'map.json': ('',), 'isic/map.json': ('', ', UDA-1')}
+    for file, suffixes in sets.items():
+        for row in json.loads((REPORTS / file).read_text())['sizes']:
+            for of in suffixes:
+                cells = f"| {row['difference in ROC-AUC' + of]} ({row['conclusion' + of]}) | {row['control' + of]} |"
+                assert any(line.startswith(f"| {row['real images']} |") and line.endswith(cells) for line in page.splitlines()), cells
+
+
 def test_what_the_border_changed_stands_in_both_files():
     before, now = (json.loads((REPORTS / 'quality' / f'{name}.json').read_text())['scores'][0] for name in ('scores_zeros', 'scores'))
     changed = f"{now['KD'][0]:.3f} in place of {before['KD'][0]:.3f}, coverage {now['coverage'][0]:.2f} in place of {before['coverage'][0]:.2f}"
@@ -84,7 +93,8 @@ def test_what_is_quoted_from_reports_stands_in_them():
     cells = re.search(r'FastGAN, random in place.*\n.*\n(.*)', _page('architectures'))[1].strip('| ').split(' | ')
     assert len(cells) == 4 and all(cell in compared for cell in cells)
     answer = json.loads((REPORTS / 'balance.json').read_text(encoding='utf-8'))['answer']
-    quoted = re.findall(r'[-+]0\.\d{3} \[[-+]0\.\d{3}, [-+]0\.\d{3}\]', ' '.join(_page('classifier_study').split()))
+    about = _page('classifier_study').partition('\n## Phantoms\n')[2].partition('\n### ')[0]
+    quoted = re.findall(r'[-+]0\.\d{3} \[[-+]0\.\d{3}, [-+]0\.\d{3}\]', ' '.join(about.split()))
     assert len(quoted) == 2 and all(number in answer for number in quoted)
 
 
