@@ -1,7 +1,12 @@
 """A released generator as another person uses it: sample from the file, and fine-tune it without a leak."""
+import json
+import shutil
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
-from conftest import SMALL, flags
+from conftest import ROOT, SMALL, command, flags
 from PIL import Image
 
 from medimagegan.data.phantoms import write_phantoms
@@ -54,6 +59,16 @@ def test_a_release_is_sampled_and_fine_tuned_and_a_leak_is_refused(medimagegan, 
     seen = table.query('split == "train"')
     rows = RunFolder(tmp_path / 'runs' / 'tuned').split
     assert len((tmp_path / 'tuned.csv').read_text().splitlines()) == 1 + len(rows) + len(seen), 'the images of both runs'
+
+
+def test_the_quality_notebook_judges_a_released_generator(released, tmp_path):
+    shutil.copy(ROOT / 'experiments' / 'quality.ipynb', tmp_path)
+    words = ('-p', 'generator', 'models/small.safetensors', '-p', 'path', 'set', '-p', 'columns', 2, '-p', 'out', 'numbers',
+             '-y', 'networks: [efficientnet_lite0]')
+    command(Path(sys.executable).parent / 'papermill', 'quality.ipynb', 'out.ipynb', '--no-progress-bar', *words, cwd=tmp_path)
+    numbers = json.loads((tmp_path / 'numbers' / 'scores.json').read_text())
+    assert [row['images'] for row in numbers['scores']] == ['synthetic', 'real vs. real'] and numbers['shown'] == []
+    assert {f.name for f in (tmp_path / 'numbers').iterdir()} == {'scores.json', 'synthetic.jpg', 'spectrum.png'}, 'no real image'
 
 
 def test_what_cannot_be_released_or_started_from_is_one_line(medimagegan, tmp_path):

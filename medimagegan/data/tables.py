@@ -219,10 +219,10 @@ def find_other_roles(
         if free and role not in table.roles and any(table.rows[free[0]]):
             table.roles[role] = free[0]
     if answers.group_columns or answers.complete:
-        said = {table.column(name) for name in answers.group_columns}
+        said = dict.fromkeys(table.column(name) for name in answers.group_columns)  # in the order of the answers, in every process
         for role in [r for r in ('lesion', 'patient') if table.roles.get(r) not in said]:
             table.roles.pop(role, None)
-        table.roles |= {f'key {c}': c for c in said - {None} - {table.roles.get(r) for r in ('lesion', 'patient')}}
+        table.roles |= {f'key {c}': c for c in said if c not in {None, table.roles.get('lesion'), table.roles.get('patient')}}
 
 # %% ../../nbs/236_data.tables.ipynb #c21
 def list_class_columns(
