@@ -81,6 +81,8 @@ def test_the_audit_of_the_released_generator_and_its_detectors_are_those_of_thei
     from medimagegan.evaluate.intervals import proportion_interval
     page = _page('metrics')
     assert json.loads((REPORTS / 'artefacts' / 'isic-256.json').read_text())['answer'] in page
+    before = {row['trait']: row for row in json.loads((REPORTS / 'artefacts' / 'isic-256_zeros.json').read_text())['traits']}
+    assert f"zeros beyond the border, {100 * before['border line']['in synthetic']:.0f} % of its images had a line" in ' '.join(page.split())
     tried = [row for row in json.loads((REPORTS / 'artefacts' / 'validation.json').read_text()) if (row['size'], row['part']) == (256, 'tried on')]
     assert len(tried) == 10
     for row in tried:

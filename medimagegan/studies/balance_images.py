@@ -15,7 +15,7 @@ from PIL import Image
 # %% ../../nbs/687_studies.balance_images.ipynb #c03
 from ..core.pages import escape_markdown, markdown_table
 from ..data.show import tile_images
-from ..evaluate.audit import audit_table, compare_traits, describe_audit, list_traits
+from ..evaluate.audit import audit_table, compare_traits, describe_audit, list_traits, share_of_grey
 from .balance import Study
 from .balance_outcome import Outcome
 from .balance_plan import PreparedStudy, plan_generators
@@ -93,6 +93,8 @@ def audit_section(
     "Show artefacts, and the classifiers by subgroup, on each test set."
     if prepared.study.audit == 'none':
         return ()
+    if share_of_grey(prepared.data.images) > .5:
+        return ('### Artefacts of the synthetic images', 'Not looked for: most images are grey, and the detectors are for colour images of skin.')
     parts = artefacts_section(prepared)
     for one in outcomes:
         title, *rest = subgroups_section(one, list_traits(prepared.open_part(one.test_set).images.images))

@@ -14,8 +14,8 @@ import pandas as pd
 # %% ../../nbs/683_studies.subgroups.ipynb #c03
 from ..core.pages import escape_markdown, markdown_table
 from ..evaluate.audit import SKIN_TONES
-from ..evaluate.intervals import nested_interval
 from .balance_outcome import Outcome, choose_arms, differences_to, signed_interval
+from .balance_tables import interval_cell
 
 # %% ../../nbs/683_studies.subgroups.ipynb #c06
 def subset_outcome(
@@ -49,9 +49,8 @@ def _is_large_enough(outcome: Outcome) -> bool:
 def _describe_subgroup(outcome: Outcome, base: str, added: str) -> dict[str, str]:
     "Write the two arms of the answer and their difference, on some test images."
     metric = outcome.study.primary_metric
-    arms = {name: nested_interval(outcome.scores[name][metric]) for name in (base, added)}
     return {'images': str(len(outcome.positive)), outcome.study.positive: str(int(outcome.positive.sum())),
-            **{f'{metric} of {name}': f'{mean:.3f} [{max(0., low):.3f}, {min(1., high):.3f}]' for name, (mean, low, high) in arms.items()},
+            **{f'{metric} of {name}': interval_cell(outcome.scores[name][metric]) for name in (base, added)},
             'difference': signed_interval(differences_to(outcome, base).loc[added])}
 
 
