@@ -34,7 +34,7 @@ test: install
 	$(SLIM) python -m pytest -q -n 4 --dist worksteal --durations 8
 
 trials: install
-	for t in runs images tables settings trust suites explorer; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done
+	for t in runs images tables settings trust suites many_runs explorer; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done
 
 docs: install
 	$(SLIM) python docs/build.py site

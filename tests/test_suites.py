@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import trial_many_runs
 import trial_suites
 from conftest import ROOT, SMALL, flags, wait_for
 
@@ -64,6 +65,11 @@ def test_the_dashboard_is_there():
     with open_client(1) as (client, _):
         page = urllib.request.urlopen(client.dashboard_link, timeout=30).read().decode()
     assert 'Dask' in page and 'bokeh' in page.lower()
+
+
+def test_runs_of_lost_workers_are_executed_elsewhere_once(tmp_path):
+    found = trial_many_runs.try_many(tmp_path)
+    assert not found['wrong'] and found['lost_workers'], found
 
 
 def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):

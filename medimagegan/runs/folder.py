@@ -26,16 +26,16 @@ from ..core.config import ADDED_SETTINGS, LENGTH_SETTINGS, MAX_EPOCHS, TrainConf
 class RunFolder:
     "Read what a run wrote, when it is asked for."
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, known: TrainConfig | None = None):
+        self.path, self._known = Path(path), known
 
     def __repr__(self) -> str:
         return f'RunFolder({str(self.path)!r})'
 
     @property
     def config(self) -> TrainConfig:
-        "Read every setting; `medimagegan train config.yaml` repeats the run."
-        return load_config(self.path / 'config.yaml', saved=True)
+        "Read every setting, or return those that the caller knew; `medimagegan train config.yaml` repeats the run."
+        return self._known or load_config(self.path / 'config.yaml', saved=True)
 
     @property
     def history(self) -> pd.DataFrame:

@@ -10,7 +10,7 @@ __all__ = ['COLUMNS', 'primary_metrics', 'Arm', 'group_runs', 'group_families', 
 # %% ../../nbs/600_studies.comparison.ipynb #c02
 import json
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,11 @@ class Arm:
     crashed: tuple[int, ...] = ()  # Seeds without a result: the run ended with an error, or was not executed
 
     def scores(self) -> pd.DataFrame:  # Columns: `seed, n`, the measures, `verdict, seconds`; at the end `copies` too
-        "Read the scores of every run, one row for each seed."
+        "Return the scores of every run, one row for each seed; they are read once."
+        return self._scores.copy()
+
+    @cached_property
+    def _scores(self) -> pd.DataFrame:
         read = _final_scores if self.epoch is None else partial(_scores_at, epoch=self.epoch)
         return pd.DataFrame([read(run) for run in self.runs] + [_no_scores(seed, 'crashed') for seed in self.crashed])
 

@@ -136,10 +136,10 @@ def _read_curves(
     losses, scores = [], [pd.DataFrame()]
     for arm, run in runs.values():
         facts = {'arm': 'all' if shared else _legend_label(arm, arms[0]), 'seed': run.config.seed}
-        losses.append(run.history.assign(**facts).groupby(['arm', 'seed', 'epoch'], as_index=False).mean())
+        losses.append(run.history.assign(**facts))
         if (run.path / 'score_history.csv').exists():
             scores.append(run.score_history.assign(**facts))
-    losses = pd.concat(losses).replace([np.inf, -np.inf], np.nan)
+    losses = pd.concat(losses).groupby(['arm', 'seed', 'epoch'], as_index=False).mean().replace([np.inf, -np.inf], np.nan)
     return losses.assign(separation=losses['d_real'] - losses['d_fake']), pd.concat(scores)
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c28
@@ -170,8 +170,10 @@ def plot_comparison(
             _draw_panel(ax, sources[name], name, panel)
         for ax in axes.flat[len(panels):]:
             ax.axis('off')
-        axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), fontsize=7, loc='center left', frameon=False)
         fig.tight_layout()
+        many = 1 + len(arms) // 14  # columns of the legend
+        axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), fontsize=7 if many == 1 else 4, ncols=many,
+                             loc='center left', frameon=False, columnspacing=1)
     plt.close(fig)
     return fig
 

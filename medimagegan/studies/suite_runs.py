@@ -7,13 +7,14 @@ __all__ = ['run_calls', 'describe_running', 'run_plan', 'suite_arms', 'write_sui
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c02
 import json
+import os
+import queue
 import time
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c03
@@ -44,18 +45,28 @@ def _describe_rest(done: int, total: int, began: float) -> str:
     return f'; {done} of {total} done, about {describe_seconds(left)} left'
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c09
-def _wait_for_any(
-    waiting: set,  # Futures
-    timeout: float | None,  # Seconds
-) -> tuple[set, set]:  # Futures that are done, and the others
-    "Wait until a call is done or the time is over. Raises `ChildProcessError` if the scheduler is lost."
-    import distributed
+def _take_ended(
+    ended: queue.SimpleQueue,  # Of futures
+    timeout: float,  # Seconds
+) -> list:  # Futures; none when the time is over
+    "Wait until a call has ended, and take all that have."
+    taken = []
+    with suppress(queue.Empty):
+        taken.append(ended.get(timeout=timeout))
+        while True:
+            taken.append(ended.get_nowait())
+    return taken
+
+
+def _outcome(future) -> tuple[object, str]:  # What the call returned, and its error or ''
+    "Read how a call ended. Raises `ChildProcessError` if the scheduler is lost."
+    from distributed import CancelledError
     try:
-        return distributed.wait(waiting, timeout, 'FIRST_COMPLETED')
-    except distributed.TimeoutError:
-        return set(), waiting
-    except distributed.CancelledError:
+        error = future.exception()
+        return (None, ' '.join(str(error).split())) if error is not None else (future.result(), '')
+    except CancelledError:
         raise ChildProcessError('the scheduler went away; the same command continues with what is missing') from None
+
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c10
 def run_calls(
@@ -65,26 +76,26 @@ def run_calls(
     log: Callable = print,  # Gets a line for each call: what it returned, or its error
     jobs: SlurmJobs | None = None,  # The workers, if they are SLURM jobs
     what: str = 'run',  # What a call is, for the progress bar
-    follow: Callable = lambda: '',  # Describes what is at work, for the progress bar
+    follow: Callable = lambda names: '',  # Describes which of the named calls are at work, for the progress bar
 ) -> dict[str, str]:  # {name: error} of those that failed four times
     "Execute calls on workers and wait for all of them."
-    keys, failed, began = {name: f'{name}@{Path(folder).resolve()}' for name in calls}, {}, time.monotonic()
-    futures = {client.submit(*call, retries=3, pure=False, key=keys[name]): name for name, call in calls.items()}
+    place, failed, began, ended = Path(folder).resolve(), {}, time.monotonic(), queue.SimpleQueue()
+    names = {f'{name}@{place}': name for name in calls}
+    waiting = {key: client.submit(*calls[name], retries=3, pure=False, key=key) for key, name in names.items()}
+    for future in waiting.values():
+        future.add_done_callback(ended.put)
     with progress_bar(total=len(calls), desc=f'{what}s', unit=what) as bar:
-        waiting = set(futures)
         while waiting:
             if jobs:
                 adjust_jobs(jobs, client, len(waiting), log)
-            done, waiting = _wait_for_any(waiting, timeout=10)
-            bar.set_postfix_str(follow())
-            for future in done:
-                name = futures[future]
-                error = future.exception() if future.status == 'error' else None
-                if error is not None:
-                    failed[name] = ' '.join(str(error).split())
+            for future in _take_ended(ended, timeout=10):
+                name, (result, error) = names[future.key], _outcome(waiting.pop(future.key))
+                failed |= {name: error} if error else {}
                 bar.update()
-                log(f'{name}: {failed.get(name) or future.result()}{_describe_rest(len(calls) - len(waiting), len(calls), began)}')
+                log(f'{name}: {error or result}{_describe_rest(len(calls) - len(waiting), len(calls), began)}')
+            bar.set_postfix_str(follow({names[key] for key in waiting}))
     return failed
+
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c13
 def _runs_at_a_time(client) -> int:
@@ -110,6 +121,8 @@ def describe_running(
     parts = []
     for cfg in cfgs:
         folder = RunFolder(Path(cfg.out) / cfg.run)
+        if not os.path.exists(folder.path / 'timing.csv'):
+            continue
         with suppress(OSError, ValueError, LookupError):  # not begun, or a row is being written
             rows = folder.timing
             done = min(1., share_after(cfg, folder, int(rows['epoch'].max())))
@@ -133,7 +146,8 @@ def run_plan(
     notebook = str(Path(notebook or find_notebook()).absolute())  # a worker may be in another folder
     share = 0 if jobs else max(1, min(_runs_at_a_time(client), len(left)))
     calls = {cfg.run: (launch_run, str(_write_settings(cfg)), notebook, share) for cfg in left}
-    failed = run_calls(calls, client, runs[0][1].out, log, jobs, follow=partial(describe_running, left)) if left else {}
+    follow = lambda names: describe_running([cfg for cfg in left if cfg.run in names])  # noqa: E731
+    failed = run_calls(calls, client, runs[0][1].out, log, jobs, follow=follow) if left else {}
     missing = {cfg.run: f'a worker reported that it is done, but {Path(cfg.out) / cfg.run} has no result: '
                'let the workers use the same disk as this machine' for cfg in left if read_result(cfg) is None}
     return {**missing, **failed}
@@ -148,7 +162,7 @@ def suite_arms(
     crashed: dict[str, list[int]] = {name: [] for name, _ in runs}
     for name, cfg in runs:
         if read_result(cfg):
-            folders[name].append(RunFolder(Path(cfg.out) / cfg.run))
+            folders[name].append(RunFolder(Path(cfg.out) / cfg.run, known=cfg))
         else:
             crashed[name].append(cfg.seed)
     arms = [Arm(name, tuple(mine), None, suite.compare_with.get(name, ''), suite.provokes.get(name, ''),
