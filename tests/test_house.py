@@ -111,7 +111,7 @@ def test_the_tag_would_be_lost_without_our_setting(copy):
 def test_the_parameters_cell_is_the_first_code_cell_and_is_written_from_the_settings():
     first = next(c for c in nbformat.read(EXPERIMENT, 4).cells if c.cell_type == 'code')
     assert first.metadata.tags == ['parameters']
-    assert first.source == parameters_cell()
+    assert first.source == parameters_cell(), 'run `make format`'
     annotations = {ast.unparse(n.annotation) for n in ast.parse(first.source).body}
     assert annotations <= {'str', 'int', 'float', 'bool', 'list'}
 
@@ -122,6 +122,8 @@ def test_every_notebook_runs_on_the_plain_kernel_and_keeps_no_error():
         assert nb.metadata.kernelspec.name == 'python3', file.name
         outputs = [o for c in nb.cells for o in c.get('outputs', [])]
         assert not [o for o in outputs if o.output_type == 'error' or o.get('name') == 'stderr'], file.name
+        shown = json.dumps(outputs)
+        assert not [place for place in ('/tmp/', str(ROOT), str(Path.home())) if f'{place}' in shown], f'{file.name} shows a place of this machine'
 
 
 def test_notebooks_that_papermill_runs_are_committed_without_outputs():

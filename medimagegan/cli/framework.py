@@ -239,7 +239,8 @@ def read_settings(
 def _read_run(folder: Path, given: dict) -> TrainConfig:
     "Read the settings of a run folder; a length that is given replaces all that it had."
     if not (folder / 'config.yaml').is_file():
-        raise UserError(f'{folder}: expected a settings file or a run folder, found a folder without config.yaml')
+        raise UserError(f'{folder}: expected a settings file or a run folder, found a folder without config.yaml; '
+                        f'to train on a folder of images: medimagegan train --path {folder}')
     at = {'out': str(folder.parent), 'run': folder.resolve().name}
     free = {f.name: f.default for f in fields(TrainConfig) if f.name in LENGTH_SETTINGS and set(given) & {*LENGTH_SETTINGS}}
     return make_config({**at, **free, **given}, load_config(folder / 'config.yaml', saved=True))

@@ -50,8 +50,10 @@ def check_images(
     "Raise `UserError` for images that are not there or a folder with another run: at once, without torch."
     named = name_run(cfg)
     at = Path(named.out) / named.run
+    check_writable('out', named.out)
     if not (at / 'scores.json').exists():
         check_exists('path', cfg.path)
+        print_lines('making the built-in phantoms' if cfg.path == 'phantoms' else '')
     if not (at / 'config.yaml').exists():
         return
     from medimagegan.runs.folder import RunFolder, check_folder, keep_started

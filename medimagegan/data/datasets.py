@@ -71,6 +71,9 @@ def _choose_classes(
         if name not in names:
             comma = next((f', which is one class: write \'"{c}"\'' for c in names if ',' in c and name in map(str.strip, c.split(','))), '')
             near = comma or did_you_mean(name, names)
+            if names == ('images',):
+                raise UserError(f'classes: {name!r}: {folder} has no folders or table of classes, so all its images are one class: '
+                                'leave `classes` out')
             raise UserError(f"classes: {name!r} is not in {folder}: {', '.join(names[:20])}{near}")
     return tuple(sorted(set(classes))) or names
 

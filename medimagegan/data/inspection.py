@@ -17,6 +17,8 @@ import pandas as pd
 from PIL import Image
 
 # %% ../../nbs/292_data.inspection.ipynb #c03
+from ..core.errors import UserError
+from .pixels import IMAGE_SUFFIXES
 from .images import describe_image, read_image
 from .listing import Listing
 from .tables import FIND_ALL, Answers
@@ -86,6 +88,8 @@ def inspect(
 ) -> Inspection:
     "Understand a data set and read the headers of its files. Raises `UserError` for what is ambiguous."
     rows, lost, reading, listing = understand(path, answers)
+    if not listing.images:
+        raise UserError(f"path: {path} has no image ({', '.join(IMAGE_SUFFIXES)})")
     folder = locate_images(path)
     groups, notes = join_scans(folder, rows)
     rows = rows.assign(group=[groups[file] for file in rows['path']])
@@ -108,7 +112,8 @@ def _describe_facts(facts: FileFacts, n: int) -> list[str]:
     lines = [f'{n} images' + (f', of which {facts.described} were opened, spread evenly' if facts.described < n else ''),
              f'format: {_count(facts.formats)}', f"size: {_count(facts.sizes, lambda size: f'{size[0]} × {size[1]}')}",
              f'channels: {_count(facts.channels, lambda c: colours.get(c, c))}', f'bits: {_count(facts.bits)}']
-    return lines + [f'{note} ({k})' for note, k in facts.notes.most_common(12)]
+    lines += [f'{note} ({k})' for note, k in facts.notes.most_common(12)]
+    return [*lines, 'only headers were read: damaged pixels are found when training reads the files']
 
 
 def _by_reason(pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -127,7 +132,8 @@ def describe_inspection(
     columns = [f'{role}: {column}' for role, column in reading.columns.items()]
     layout = [f'layout: {reading.layout}'] if reading.layout else []
     groups = [f'{reading.groups}; {reading.ungrouped} images without'] if reading.known else ['none known']
-    sections = {'read from': [*(reading.tables or ['names of folders']), *layout, *columns, *(f'note: {w}' for w in reading.warnings)],
+    names = ['no table, no class folders: one class for all'] if list(reading.classes) == ['images'] else ['names of folders']
+    sections = {'read from': [*(reading.tables or names), *layout, *columns, *(f'note: {w}' for w in reading.warnings)],
                 'classes': [f'{name}: {n}' for name, n in reading.classes.items()], 'groups': groups,
                 'published split': [f'{part}: {n}' for part, n in reading.parts.items()],
                 'licences': [f'{name}: {n}' for name, n in reading.licences.items()],

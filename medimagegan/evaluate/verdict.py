@@ -312,9 +312,9 @@ def judge(
 def describe_verdict(
     scores: dict,  # From `evaluate`
 ) -> str:  # Several lines
-    "Format the verdict and its reasons, one a line."
+    "Format the verdict, its reasons and what to try, one a line."
     verdict = scores['verdict']
-    return '\n'.join([f"verdict: {verdict['value']}", *(f'  {reason}' for reason in verdict['reasons'])])
+    return '\n'.join([f"verdict: {verdict['value']}", *(f'  {line}' for line in (*verdict['reasons'], VERDICTS[verdict['value']]))])
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c58
 def early_stop_reason(

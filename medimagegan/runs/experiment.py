@@ -40,8 +40,9 @@ def parameters_cell() -> str:
 def parameter_names(
     cells: list[str],  # The source of each cell that has run: IPython's `In`
 ) -> set[str]:
-    "List the names that the parameters cell and papermill's own cell set; both begin with `# Parameters`."
-    parts = [ast.parse(cell) for cell in cells if cell.startswith('# Parameters')]
+    "List the names that the last parameters cell and papermill's own cell after it set; both begin with `# Parameters`."
+    last = max((i for i, cell in enumerate(cells) if cell.startswith('# Parameters:')), default=0)
+    parts = [ast.parse(cell) for cell in cells[last:] if cell.startswith('# Parameters')]
     return {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 # %% ../../nbs/560_runs.experiment.ipynb #c14

@@ -149,15 +149,16 @@ def hash_held_out(
     return hashes
 
 
-def _describe_leak(row: pd.Series, source: str | Path, released: bool) -> str:
-    "Name the first leak, and say what to do."
+def _describe_leak(leaks: pd.DataFrame, n_held: int, source: str | Path, released: bool) -> str:
+    "Count the leaks, name the first, and say what to do."
+    first, many = leaks.iloc[0], f', and on {len(leaks)} of the {n_held} held-out images in all' if len(leaks) > 1 else ''
     advice = 'train both runs with one `split`'
-    if released and row['by'] == 'name':
-        advice = (f'{Path(source).stem}.csv lists an image of this name as trained on; '
-                  'do not hold it out, or, if it is another image, rename it')
-    elif released:
-        advice = f'{Path(source).stem}.csv lists an image of this content as trained on; do not hold it out'
-    return f"{row['file']}, which is held out here: {advice}"
+    if released:
+        same = 'name' if first['by'] == 'name' else 'content'
+        rename = 'rename it if it is another image, ' if same == 'name' else ''
+        advice = (f'{Path(source).stem}.csv lists an image of this {same} as trained on; {rename}give a `split` that trains on '
+                  'such images, leave them out, or begin from a run of your own at a smaller image_size')
+    return f"{first['file']}, which is held out here{many}: {advice}"
 
 # %% ../../nbs/515_runs.opening.ipynb #c19
 def check_warm_start(
@@ -179,7 +180,7 @@ def check_warm_start(
     hashes = hash_held_out(held, data) if released and 'phash' in seen and data is not None else None
     leaks = find_leaks(held, seen, column, released, hashes)
     if len(leaks):
-        raise UserError(f'warm_start: {source} was trained on {_describe_leak(leaks.iloc[0], source, released)}')
+        raise UserError(f'warm_start: {source} was trained on {_describe_leak(leaks, len(held), source, released)}')
     earlier = None if released else RunFolder(source).config.warm_start
     if earlier:
         check_warm_start(earlier, table, replace(cfg, conditional=False), data)

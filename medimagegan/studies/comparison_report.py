@@ -171,9 +171,7 @@ def plot_comparison(
         for ax in axes.flat[len(panels):]:
             ax.axis('off')
         fig.tight_layout()
-        many = 1 + len(arms) // 14  # columns of the legend
-        axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), fontsize=7 if many == 1 else 4, ncols=many,
-                             loc='center left', frameon=False, columnspacing=1)
+        axes.flat[-1].legend(*axes.flat[0].get_legend_handles_labels(), fontsize=7, ncols=1 + len(arms) // 14, loc='center left', frameon=False)
     plt.close(fig)
     return fig
 

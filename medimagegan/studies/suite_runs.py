@@ -58,6 +58,7 @@ def _take_ended(
     return taken
 
 
+# %% ../../nbs/640_studies.suite_runs.ipynb #c10
 def _outcome(future) -> tuple[object, str]:  # What the call returned, and its error or ''
     "Read how a call ended. Raises `ChildProcessError` if the scheduler is lost."
     from distributed import CancelledError
@@ -67,8 +68,7 @@ def _outcome(future) -> tuple[object, str]:  # What the call returned, and its e
     except CancelledError:
         raise ChildProcessError('the scheduler went away; the same command continues with what is missing') from None
 
-
-# %% ../../nbs/640_studies.suite_runs.ipynb #c10
+# %% ../../nbs/640_studies.suite_runs.ipynb #c11
 def run_calls(
     calls: dict[str, tuple],  # {name: (function, arguments…)}
     client,  # A `distributed.Client`
@@ -97,7 +97,7 @@ def run_calls(
     return failed
 
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c13
+# %% ../../nbs/640_studies.suite_runs.ipynb #c14
 def _runs_at_a_time(client) -> int:
     "Count the workers of the machine that has most."
     threads: Counter = Counter()
@@ -105,7 +105,7 @@ def _runs_at_a_time(client) -> int:
         threads[address.rsplit(':', 1)[0]] += n
     return max(threads.values(), default=1)
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c14
+# %% ../../nbs/640_studies.suite_runs.ipynb #c15
 def _write_settings(cfg: TrainConfig) -> Path:
     "Write the settings of a run beside its folder."
     file = Path(cfg.out) / f'{cfg.run}.yaml'
@@ -113,7 +113,7 @@ def _write_settings(cfg: TrainConfig) -> Path:
     save_config(cfg, file)
     return file.absolute()
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c15
+# %% ../../nbs/640_studies.suite_runs.ipynb #c16
 def describe_running(
     cfgs: list[TrainConfig],  # Of runs that are not done
 ) -> str:  # `slow-1f2e-s0 40 %, 12 min left; ...`
@@ -131,7 +131,7 @@ def describe_running(
                 parts.append(f'{cfg.run} {100 * done:.0f} %, {describe_seconds(left)} left')
     return '; '.join(parts)
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c16
+# %% ../../nbs/640_studies.suite_runs.ipynb #c17
 def run_plan(
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
     client,  # A `distributed.Client`
@@ -152,7 +152,7 @@ def run_plan(
                'let the workers use the same disk as this machine' for cfg in left if read_result(cfg) is None}
     return {**missing, **failed}
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c22
+# %% ../../nbs/640_studies.suite_runs.ipynb #c23
 def suite_arms(
     suite: Suite,
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
@@ -169,7 +169,7 @@ def suite_arms(
                 tuple(crashed[name])) for name, mine in folders.items()]
     return [replace(arm, name=f'{epoch} epochs', epoch=epoch) for arm in arms for epoch in suite.read_at] or arms
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c28
+# %% ../../nbs/640_studies.suite_runs.ipynb #c29
 def write_suite_report(
     suite: Suite,
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
@@ -190,7 +190,7 @@ def write_suite_report(
         new.write_text(json.dumps(summary, indent=1), encoding='utf-8')
     return report
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c33
+# %% ../../nbs/640_studies.suite_runs.ipynb #c34
 def _index_section(
     file: Path,  # The summary of a report, JSON
 ) -> list[str]:
@@ -200,7 +200,7 @@ def _index_section(
     picture = urllib.parse.quote(str(summary.get('picture', f'{file.stem}_samples.png')))
     return [f'## [{title}]({urllib.parse.quote(file.stem)}.md)', question, answer, f'![samples]({picture})']
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c34
+# %% ../../nbs/640_studies.suite_runs.ipynb #c35
 def write_index(
     folder: str | Path,  # With reports
 ) -> Path:  # `README.md` in it
@@ -215,7 +215,7 @@ def write_index(
         new.write_text('\n\n'.join(parts) + '\n', encoding='utf-8')
     return folder / 'README.md'
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c38
+# %% ../../nbs/640_studies.suite_runs.ipynb #c39
 def _report_folder(suite: Suite, runs: list[tuple[str, TrainConfig]], out: str | Path) -> tuple[Path, bool]:
     "Choose the folder of the report, and whether it has an index."
     at = suite.file.absolute().parent
@@ -223,7 +223,7 @@ def _report_folder(suite: Suite, runs: list[tuple[str, TrainConfig]], out: str |
         return at.parent / 'reports', True
     return Path(out) / suite.name, False
 
-# %% ../../nbs/640_studies.suite_runs.ipynb #c40
+# %% ../../nbs/640_studies.suite_runs.ipynb #c41
 def run_suite(
     suite: Suite,
     out: str | Path = 'runs',  # Gets a folder for the suite
