@@ -100,7 +100,8 @@ def test_what_is_quoted_from_reports_stands_in_them():
     rows = (REPORTS / 'balance.md').read_text(encoding='utf-8')
     about = _page('classifier_study').partition('\n## Phantoms\n')[2].partition('\n### ')[0]
     quoted = re.findall(r'[-+]0\.\d{3} \[[-+]0\.\d{3}, [-+]0\.\d{3}\]', ' '.join(about.split()))
-    assert len(quoted) == 5 and all(number in answer or re.sub(r'[\[\],]', '', number).replace(' ', ' | ') in rows for number in quoted) and sum(number in answer for number in quoted) == 2
+    rows_have = [re.sub(r'[\[\],]', '', number).replace(' ', ' | ') in rows for number in quoted]
+    assert len(quoted) == 5 and sum(number in answer for number in quoted) == 2 and sum(rows_have) >= 3
 
 
 def test_the_answers_of_the_reports_are_those_of_their_tables(tmp_path):
