@@ -61,7 +61,7 @@ def test_without_a_reference_half_of_the_reals_serves_and_says_so(medimagegan, f
     (('nowhere', 'reals'), 'nowhere: no such folder'), (('good', 'nowhere'), 'nowhere: no such folder'),
     (('good', 'reals', '--features', 'inceptoin'), "Did you mean 'inception'?"), (('good', 'reals', '--out', 'x.txt'), 'ends in .json'),
     (('good', 'reals', '--reference', 'reals'), 'images that were not trained on'),
-    (('good', 'reals', '--out', 'good/image_0000.png/x.json'), 'cannot write to'),
+    (('good', 'reals', '--out', 'good/image_0000.png/x.json'), 'found a file'),
     (('good', 'reals', '--n', '2'), 'got 2'), (('good', 'reals', '--image-size', '9'), 'in the range 32<=x<=512'), (('two', 'reals'), 'at least 4'),
     (('good', 'reals', '--referense', 'x'), "Did you mean '--reference'?")])
 def test_what_is_wrong_is_one_line(medimagegan, folders, words, said):

@@ -269,7 +269,9 @@ def check_writable(
     "Raise `UserError` where a folder cannot be written to or made."
     above = next(p for p in (Path(folder).absolute(), *Path(folder).absolute().parents) if os.path.exists(p))
     too_long = any(len(part.encode()) > 255 for part in Path(folder).parts)
-    if too_long or not above.is_dir() or not os.access(above, os.W_OK):
+    if above.is_file():
+        raise UserError(f'{name}: expected a folder, found a file: {above if Path(folder).is_absolute() else os.path.relpath(above)}')
+    if too_long or not os.access(above, os.W_OK):
         raise UserError(f'{name}: cannot write to {folder}: choose a folder that you may write to')
 
 

@@ -34,7 +34,7 @@ from ..core.errors import UserError, did_you_mean, error_line
 from ..core.files import atomic_write
 from ..data.cache import cache_folder, make_private_folder
 from ..data.imagesets import to_unit
-from ..gan.backbones import fold_batch_norms, is_installed, load_packaged
+from ..gan.backbones import fold_batch_norms, fold_padding, is_installed, load_packaged
 
 # %% ../../nbs/410_evaluate.features.ipynb #c06
 @dataclass(frozen=True)
@@ -204,7 +204,9 @@ def _load_inception(_argument: str, _size: int | None) -> tuple[nn.Module, int]:
 def _load_timm(model: str, size: int | None) -> tuple[nn.Module, int]:
     more = {'dynamic_img_size': True} if model.startswith('vit_') else {}
     network, mean, std = load_network(model, num_classes=0, **more)
-    network = fold_batch_norms(network) if is_installed(model) else network
+    if is_installed(model):
+        network = fold_batch_norms(network)
+        network = network if (size or 32) % 32 else fold_padding(network)
     return _Normalized(network, mean, std), size or timm.data.resolve_model_data_config(network)['input_size'][-1]
 
 # %% ../../nbs/410_evaluate.features.ipynb #c29
