@@ -50,6 +50,8 @@ format: install
 	$(SLIM) nbdev_clean --fname experiments/quality.ipynb
 	$(SLIM) nbdev_clean --fname experiments/verdict.ipynb
 	$(SLIM) nbdev_clean --fname experiments/artefacts.ipynb
+	$(SLIM) nbdev_clean --fname experiments/scaling.ipynb
+	$(SLIM) nbdev_clean --fname experiments/measures.ipynb
 
 notebooks: install
 	$(SLIM) nbdev_export

@@ -47,7 +47,7 @@ def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files
 
 
 def test_the_maps_of_the_classifier_study_are_those_of_their_files():
-    page, sets = _page('classifier_study'), {'map.json': ('',), 'isic/map.json': ('', ', UDA-1')}
+    page, sets = _page('classifier_study'), {'map.json': ('',), 'isic/map.json': ('', ', UDA-1'), 'radiographs/map.json': ('',)}
     for file, suffixes in sets.items():
         for row in json.loads((REPORTS / file).read_text())['sizes']:
             for of in suffixes:
@@ -90,6 +90,36 @@ def test_the_audit_of_the_released_generator_and_its_detectors_are_those_of_thei
     for row in tried:
         cell = '{:.2f} [{:.2f}, {:.2f}]'.format(*proportion_interval(row['hits'], row['n'])) + f" of {row['n']}"
         assert any(line.startswith(f"| {row['artefact']} |") and cell in line for line in page.splitlines()), row
+
+
+def test_the_tables_of_performance_are_those_of_their_files():
+    import pandas as pd
+
+    from medimagegan.core.pages import markdown_table
+    from medimagegan.runs.bench import bench_table
+    from medimagegan.runs.scaling import growth_table
+    from medimagegan.runs.waits import waits_table
+    page, files = _page('performance'), {file.stem: json.loads(file.read_text()) for file in (REPORTS / 'performance').glob('*.json')}
+    scaling, many = files['scaling'], files['many_runs']
+    tables = [bench_table(files[name]) for name in ('step_sngan', 'step_fastgan')]
+    tables += [waits_table([row for name in ('start', 'score_64', 'score_256', 'read') for row in files[name]])]
+    tables += [markdown_table(growth_table(scaling['rows']).set_index('what'))]
+    tables += [markdown_table(pd.DataFrame(scaling[name]).round(digits).set_index(index))
+               for name, digits, index in (('profiles', 2, 'arch'), ('suites', 1, 'runs'))]
+    for table in tables:
+        assert table.strip() in page, table
+    facts = (f"{many['runs']:,} runs", f"{many['lost_workers']} workers", f"{many['report']['seconds']:.0f} s")
+    assert not [fact for fact in facts if fact not in page], facts
+
+
+def test_what_the_measures_find_is_in_their_file():
+    page, found = _page('metrics'), json.loads((REPORTS / 'quality' / 'measures_isic.json').read_text())
+    for row in found['copies']:
+        assert f"| {row['changed by']} | {100 * row['found']:.1f} % [{100 * row['low']:.1f}, {100 * row['high']:.1f}] |" in page, row
+    for row in found['missing classes']:
+        cell = f"{100 * row['share']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+        assert any(line.startswith(f"| {row['N']} |") and cell in line for line in page.splitlines()), cell
+    assert found['command'] in page
 
 
 def test_what_is_quoted_from_reports_stands_in_them():

@@ -37,7 +37,7 @@ def print_forecast(
 ) -> None:
     "Print how long a run will take."
     from medimagegan.runs.forecast import forecast_settings
-    found = forecast_settings(cfg)
+    found = forecast_settings(cfg, print_lines)
     print_lines(f'forecast: {found}')
     if as_json:
         print_json({'seconds': found.seconds, 'memory_mib': found.memory, 'disk_mib': found.disk})

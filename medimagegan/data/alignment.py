@@ -7,6 +7,7 @@ __all__ = ['SIDE', 'WINDOW', 'SHIFTS', 'ZOOMS', 'CANDIDATES', 'shrink_images', '
            'prepare_targets', 'Matches', 'find_matches', 'place_parts', 'distances_in_frame']
 
 # %% ../../nbs/268_data.alignment.ipynb #c02
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # %% ../../nbs/268_data.alignment.ipynb #c03
+from ..core.device import map_in_threads
 from .imagesets import ImageSet, to_unit
 
 # %% ../../nbs/268_data.alignment.ipynb #c06
@@ -162,9 +164,9 @@ def find_matches(
     "Find the targets that resemble each image, moved by up to an eighth, cropped or zoomed by 15 %, turned or flipped."
     targets = targets if isinstance(targets, Targets) else prepare_targets(targets)
     small, n = _smooth(shrink_images(images)), 32
-    own = [None] * len(small) if own is None else own.split(n)
-    return Matches(*(torch.cat(part) for part in zip(*map(_align, small.split(n), [targets] * len(small), own),
-                                                     strict=True)))
+    parts = zip(small.split(n), itertools.repeat(None) if own is None else own.split(n))  # noqa: B905
+    found = map_in_threads(lambda part: _align(part[0], targets, part[1]), parts)
+    return Matches(*(torch.cat(part) for part in zip(*found, strict=True)))
 
 # %% ../../nbs/268_data.alignment.ipynb #c34
 def place_parts(

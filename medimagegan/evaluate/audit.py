@@ -140,8 +140,10 @@ class Audit:
 
     @property
     def answer(self) -> str:
-        "Return what was found, in a sentence."
-        return describe_audit(self.table, self.n_real, len(self.synthetic))
+        "Return what was found, and what cannot be judged at this size."
+        small = [name for name, least in SMALLEST.items() if self.size < least]
+        lost = f" At {self.size} pixels, {' and '.join(small)} cannot be judged." if small else ''
+        return describe_audit(self.table, self.n_real, len(self.synthetic)) + lost
 
     @property
     def size(self) -> int:
@@ -181,10 +183,8 @@ def write_audit(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     plot_artefacts(audit.synthetic, audit.traits).savefig(out / 'audit.png', metadata={'Software': None})
-    small = [name for name, least in SMALLEST.items() if audit.size < least]
-    lost = f"At {audit.size} pixels, {' and '.join(small)} cannot be judged." if small else ''
     parts = ['# Artefacts of real and synthetic images', audit.answer, markdown_table(audit_table(audit.table)),
-             escape_markdown(f'{NOTE} {lost}'), '![Synthetic images with each trait](audit.png)',
+             escape_markdown(NOTE), '![Synthetic images with each trait](audit.png)',
              escape_markdown(f'The first synthetic images with each trait. Synthetic: {audit.names[0]}; real: {audit.names[1]}; '
                              f'read at {audit.size} pixels.')]
     with atomic_write(out / 'audit.json') as new:

@@ -28,8 +28,8 @@ from medimagegan.evaluate.measures import (
     compare_features,
     compare_images,
     gap_closed,
-    measure_key,
-    measure_name,
+    gap_text,
+    measure_key, measure_name,
     relative_diversity,
     score_pairings,
 )
@@ -317,8 +317,8 @@ def measure_table(
     cells = {candidate: {f'{name} {arrow}'.strip(): _cell_text(rows[candidate][name]) for name, arrow in names.items()}
              for candidate in CANDIDATES}
     table = pd.DataFrame(cells).T
-    gaps = [scores['metrics'][name]['gap_closed'] for name in names]
-    table.loc['gap closed'] = ['–' if gap is None else f'{round(gap, 2) + 0.:.2f}' for gap in gaps]  # + 0.: never -0.00
+    table.loc['gap closed'] = [gap_text(MEASURES[measure_key(name)], *(rows[who][name] for who in ('fakes', 'other reals', 'noise')))
+                               for name in names]
     return table.rename_axis('images')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c45

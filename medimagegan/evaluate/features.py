@@ -31,6 +31,7 @@ with warnings.catch_warnings():
 
 # %% ../../nbs/410_evaluate.features.ipynb #c03
 from ..core.errors import UserError, did_you_mean, error_line
+from ..core.device import map_in_threads
 from ..core.files import atomic_write
 from ..data.cache import cache_folder, make_private_folder
 from ..data.imagesets import to_unit
@@ -257,14 +258,15 @@ def extract(
     features: Features,  # From `load_features`
     images: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
     cache: bool = True,  # Read and write the cache?
-    progress: Callable = iter,  # Wraps the loop over chunks of 2 (CPU) or 64 (GPU) images
+    progress: Callable = iter,  # Wraps the loop over chunks of 4 (CPU) or 64 (GPU) images
 ) -> Tensor:  # (N, F), float32, on the CPU
     "Compute the features of a set of images, or read them from the cache."
     file = cache_folder() / 'features' / f'{_features_digest(features, images)}.safetensors' if cache else None
     if file and (known := _read_cached(file)) is not None:
         return known
-    chunks = images.split(2 if features.device.type == 'cpu' else 64)  # two fit the cache of a CPU
-    found = torch.cat([features(to_unit(chunk)).cpu() for chunk in progress(chunks)]).clone()
+    on_cpu, compute = features.device.type == 'cpu', lambda chunk: features(to_unit(chunk)).cpu()
+    chunks = images.split(4 if on_cpu else 64)  # four fit the cache of a CPU
+    found = torch.cat(list(map_in_threads(compute, chunks, progress) if on_cpu else map(compute, progress(chunks)))).clone()
     if file:
         _write_cached(file, found, features)
     return found
@@ -274,7 +276,7 @@ def _describe_computer(device: torch.device) -> str:
     "Describe all that can change the last digits of features beside images and weights."
     if device.type == 'cuda':
         return f'torch {torch.__version__} {torch.cuda.get_device_name(device)}'
-    return f'torch {torch.__version__} {device.type} {torch.backends.cpu.get_cpu_capability()} {torch.get_num_threads()}'
+    return f'torch {torch.__version__} {device.type} {torch.backends.cpu.get_cpu_capability()}'
 
 
 def _features_digest(features: Features, images: Tensor) -> str:

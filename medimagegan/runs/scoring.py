@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LEAST_SCORES', 'open_reference_stats', 'images_between_scores', 'plan_scores', 'is_score_due', 'save_sheet',
-           'past_scores', 'measure_epoch', 'score_epoch', 'check_early_stop', 'score_run']
+           'past_scores', 'measure_epoch', 'score_epoch', 'describe_score', 'check_early_stop', 'score_run']
 
 # %% ../../nbs/510_runs.scoring.ipynb #c02
 import json
@@ -32,7 +32,7 @@ from medimagegan.evaluate.evaluation import (
     measure_fakes,
 )
 from .folder import RunFolder, append_row
-from .clock import share_after
+from .clock import describe_seconds, name_epoch, past_seconds, share_after
 
 # %% ../../nbs/510_runs.scoring.ipynb #c06
 def open_reference_stats(
@@ -141,6 +141,17 @@ def score_epoch(
         save_generator(gan.ema, cfg, folder.path / 'best.safetensors')
     counts = {'epoch': gan.epoch, 'images_seen': images_seen, 'n': len(stats)}
     append_row(folder.path / 'score_history.csv', {**counts, **row})
+
+# %% ../../nbs/510_runs.scoring.ipynb #47a0f578
+def describe_score(
+    cfg: TrainConfig,
+    folder: RunFolder,  # After an epoch that was scored and timed
+) -> str:
+    "Describe the last score during training, and the time of training that is left."
+    row = past_scores(folder).iloc[-1]
+    share, spent = share_after(cfg, folder, row['epoch']), past_seconds(folder, row['epoch'])
+    left = f'; about {describe_seconds(spent * (1 / share - 1))} of training left' if share < 1 else ''
+    return f"{name_epoch(cfg, int(row['epoch']), ' of ')}: KD {row['KD']:.3f}, coverage {row['coverage']:.2f} (N = {row['n']:.0f}){left}"
 
 # %% ../../nbs/510_runs.scoring.ipynb #c31
 def check_early_stop(

@@ -22,7 +22,7 @@ from ..core.config import TrainConfig
 from ..core.interrupts import Interrupted, Stop
 from ..core.ranks import broadcast, is_first_process, n_ranks, process_group, rank, wait_for_all
 from ..core.device import DTYPES, explain_memory_error, keep_freed_memory, peak_memory
-from ..core.progress import progress_bar
+from ..core.progress import progress_bar, shows_bars
 from ..data.training_images import describe_images
 from ..gan.step import GAN
 from ..gan.sampling import save_generator
@@ -33,13 +33,7 @@ from ..evaluate.evaluation import ReferenceStats
 from .folder import RunFolder, append_row, check_folder, rewind_logs, truncate_log
 from .clock import TrainingClock, describe_length, name_epoch, past_seconds
 from medimagegan.runs.scoring import (
-    check_early_stop,
-    is_score_due,
-    open_reference_stats,
-    plan_scores,
-    save_sheet,
-    score_epoch,
-    score_run,
+    check_early_stop, describe_score, is_score_due, open_reference_stats, plan_scores, save_sheet, score_epoch, score_run,
 )
 from .tracking import Tracker, finish_tracking
 from .opening import OpenRun, open_run
@@ -57,6 +51,8 @@ def find_notes(run: OpenRun) -> list[str]:
     notes, row = list(run.data.notes), ARCHITECTURES[run.cfg.arch]
     if run.cfg.holdout and not len(run.held):
         notes.append('nothing could be held out: all images are of one group; scores will be against training images')
+    if run.cfg.n_images and len(run.data) < run.cfg.n_images:
+        notes.append(f'n_images {run.cfg.n_images} exceeds the {len(run.data)} images that are there: all are used')
     if run.cfg.batch_size > len(run.train_set):
         notes.append(f'batch_size {run.cfg.batch_size} exceeds the {len(run.train_set)} training images: '
                      'each batch is all of them')
@@ -90,8 +86,8 @@ def images_shown(run: OpenRun) -> int:
 class EpochEnd:
     "Draw, score and time an epoch that has ended."
 
-    def __init__(self, run: OpenRun, stats: ReferenceStats, stop: Stop, clock: TrainingClock):
-        self.run, self.stop, self.clock = run, stop, clock
+    def __init__(self, run: OpenRun, stats: ReferenceStats, stop: Stop, clock: TrainingClock, log: Callable = print):
+        self.run, self.stop, self.clock, self.log = run, stop, clock, log
         self.stats = stats.first(run.cfg.curve_images)
         self.sheets, self.scores = plan_scores(run.cfg, run.images_per_epoch)
 
@@ -124,6 +120,8 @@ class EpochEnd:
         self.log_timing(time.monotonic() - begun)
         gan.seconds = 0.
         self.clock.read_past()
+        if gan.epoch in self.scores and not shows_bars():
+            self.log(describe_score(cfg, folder))
         return check_early_stop(cfg, folder)
 
     def extend_plan(self) -> None:
@@ -206,7 +204,7 @@ class TrainingRun:
         self.opened, self.stats, self.stop, self.log, self.deadline = opened, stats, stop, log, deadline
         self.cfg, self.folder, self.gan = opened.cfg, opened.folder, opened.gan
         self.clock = TrainingClock(self.cfg, self.gan, self.folder, len(opened.train_set))
-        self.epoch_end, self.tracker = EpochEnd(opened, stats, stop, self.clock), Tracker(self.cfg.track, self.folder, log)
+        self.epoch_end, self.tracker = EpochEnd(opened, stats, stop, self.clock, log), Tracker(self.cfg.track, self.folder, log)
 
     def fit(self) -> str:  # Reason for an early stop, '' where there was none
         "Take the remaining steps. An interruption saves the state first."

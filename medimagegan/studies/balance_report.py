@@ -33,7 +33,7 @@ from .suite_runs import write_index
 from .balance import PLANTED, Balance, Study
 from .balance_plan import PreparedStudy, plan_generators, prepare_sizes, set_folder
 from .balance_outcome import Outcome, choose_arms, conclude_balance, read_outcome
-from .balance_tables import arms_table, differences_table, plot_doses
+from .balance_tables import arms_table, differences_table, list_scores, plot_doses
 from .balance_map import count_real, map_section, map_sentences, map_table, plot_map
 from .balance_training import plan_fits, train_study
 from .balance_images import audit_section, sample_sheet, synthetic_section
@@ -234,15 +234,16 @@ def answer_study(
     return list_answers(*(some[0] for some in outcomes))
 
 
-def _summarize(balance: Balance, sizes: list[SizeReport]) -> dict:  # What the index of reports shows, and the map
+def _summarize(balance: Balance, sizes: list[SizeReport]) -> dict:  # What the index of reports shows, the map, and the scores
     "Sum up a study."
     about, outcomes = {'title': balance.study.title, 'question': balance.study.question}, by_test_set(sizes)
+    scores = list_scores(*(one for some in outcomes for one in some))
     answers = answer_study(*outcomes)
     if len(sizes) > 1:
         return {**about, 'answer': f'Answer: {". ".join(answers)}.', 'picture': f'{balance.name}_map.png',
-                'sizes': map_table(*outcomes).reset_index().to_dict('records')}
+                'sizes': map_table(*outcomes).reset_index().to_dict('records'), 'scores': scores}
     answers += filter(None, [describe_generators(sizes[0].cards)])
-    return {**about, 'answer': ' '.join(answers), 'picture': f'{balance.name}_doses.png'}
+    return {**about, 'answer': ' '.join(answers), 'picture': f'{balance.name}_doses.png', 'scores': scores}
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c27
 def write_balance_report(

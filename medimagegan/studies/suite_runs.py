@@ -27,7 +27,7 @@ from ..core.progress import progress_bar
 from ..core.pages import escape_markdown
 from ..runs.clock import share_after
 from ..runs.folder import RunFolder
-from ..runs.forecast import describe_seconds
+from ..runs.clock import describe_seconds
 from ..runs.experiment import find_notebook
 from .comparison import Arm, group_families
 from .comparison_report import write_comparison
