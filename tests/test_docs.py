@@ -104,7 +104,7 @@ def test_the_tables_of_performance_are_those_of_their_files():
     tables = [bench_table(files[name]) for name in ('step_sngan', 'step_fastgan')]
     tables += [waits_table([row for name in ('start', 'score_64', 'score_256', 'read') for row in files[name]])]
     tables += [markdown_table(growth_table(scaling['rows']).set_index('what'))]
-    tables += [markdown_table(pd.DataFrame(scaling[name]).round(digits).set_index(index))
+    tables += [markdown_table(pd.DataFrame(scaling[name]).round(digits).astype(str).set_index(index))
                for name, digits, index in (('profiles', 2, 'arch'), ('suites', 1, 'runs'))]
     for table in tables:
         assert table.strip() in page, table

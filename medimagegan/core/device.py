@@ -107,13 +107,14 @@ def map_in_threads(
     function: Callable[[Part], Result],
     parts: Iterable[Part],
     progress: Callable = iter,  # Wraps a loop over the parts
+    at_once: int | None = None,  # At most so many threads, where each part needs much memory
 ) -> Iterator[Result]:  # In the order of the parts
     "Apply a function to many parts on the CPU, in as many threads as torch may use, of which each has one thread of torch."
     parts, threads = list(parts), torch.get_num_threads()
     if threads == 1:
         yield from map(function, progress(parts))
         return
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(min(threads, at_once or threads), initializer=torch.set_num_threads, initargs=(1,))
     try:
         results = pool.map(function, parts)
         for _ in progress(parts):

@@ -217,7 +217,7 @@ def compare_features(
     def measure(draw):
         half = pair.subset(*draw)
         return {name: row.fn(half) for name, row in rows.items()}
-    halves = list(map_in_threads(measure, draws))
+    halves = list(map_in_threads(measure, draws, at_once=max(1, 2**30 // (12 * n**2))))  # of a half: six matrices of n²/4 doubles
     return {name: _interval(row, values[name], [half[name] for half in halves], n) for name, row in rows.items()}
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c40
