@@ -32,7 +32,7 @@ from medimagegan.evaluate.distribution import (
 )
 from .intervals import N_HALVES, bootstrap_interval, halves_interval, share_interval
 from .pairwise import PAIRINGS, haarpsi, mdsi, ms_gmsd, pair_nearest, psnr, ssim
-from .pattern import fine_detail, fixed_pattern
+from .pattern import compare_fine_details, fixed_pattern
 from .spectrum import power_spectrum, spectrum_distance
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c06
@@ -84,7 +84,7 @@ MEASURES = {row.name: row for row in (
     Measure('spectrum', spectrum_distance, 'images', False, best=0., bounds=(0., None), on_curve=False,
             in_comparison=False, range='0 dB and up', per_image=power_spectrum),
     Measure('pattern', fixed_pattern, 'images', False, best=0., bounds=(0., 1.), on_curve=False, in_comparison=False,
-            range='0 to 1: share of the fine detail that is equal in all images', per_image=fine_detail),
+            range='0 to 1: share of the fine detail that is equal in all images', per_image=compare_fine_details),
 )}
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c11

@@ -89,6 +89,7 @@ def profile_call(
 ) -> dict[str, float]:  # {kind: share of the processor time}; the rest are activations, sums and others
     "Sort the processor time of a call by kind of operator, with `torch.profiler`."
     call()
+    os.environ.setdefault('KINETO_LOG_LEVEL', '6')  # it complains where there is no GPU
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
         for _ in range(repeats):
             call()
