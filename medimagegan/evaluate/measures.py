@@ -51,7 +51,7 @@ class Measure:
     range: str  # `bounds` in words
     inception_name: str = ''  # Its name on Inception's features; '': a name that does not depend on the network
     is_share: bool = False  # A share of N images? Its interval is then never narrower than Wilson's
-    per_image: Callable | None = None  # `images` only: (N, C, H, W) -> (N, ...), computed once; `fn` gets its result
+    per_image: Callable | None = None  # `images` only: (N, C, H, W) -> N descriptions, which can be indexed; computed once; `fn` gets them
     follows: str = ''  # `derived` only: the measure after which it is shown
     squared: bool = False  # A squared distance: a share e of wrong images raises it by about e²
 

@@ -78,9 +78,9 @@ def prepare_scoring(
 
 # %% ../../nbs/590_runs.scaling.ipynb #62c3a66b
 KINDS = {  # Kind of operator: parts of the names that PyTorch gives to it
-    'convolutions': ('conv', 'mkldnn_convolution'), 'matrix products': ('mm', 'linear'), 'norms': ('norm',),
+    'convolutions': ('conv',), 'matrix products': ('mm', 'linear'), 'norms': ('norm',),
     'optimizer': ('adam', 'foreach', 'lerp', 'addcdiv', 'addcmul'), 'resizing and padding': ('upsample', 'pad', 'pool', 'grid_sampl'),
-    'copies and casts': ('copy', '_to_copy', 'clone', 'cat', 'contiguous', 'fill', 'zero', 'empty')}
+    'copies and casts': ('copy', 'clone', 'cat', 'contiguous', 'fill', 'zero', 'empty')}
 
 
 def profile_call(
