@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 # %% ../../nbs/140_core.config.ipynb #c03
-from .architectures import ARCHITECTURES, BY_ARCHITECTURE, BY_LOSS, pick_architecture
+from .architectures import ARCHITECTURES, BY_ARCHITECTURE, BY_LOSS, images_of_part, pick_architecture
 from .errors import UserError, describe_value
 from .files import atomic_write
 from .settings import check_ranges, describe_range, make_settings, setting
@@ -92,12 +92,12 @@ def resolve_open_settings(
     "Give each open setting its value. Raises `UserError` for `auto` beside other augmentations."
     if 'auto' in cfg.augment and len(cfg.augment) > 1:
         raise UserError(f"augment: expected auto alone or a list without it, got {', '.join(cfg.augment)}")
-    opened = [name for name in ('arch', *BY_ARCHITECTURE) if getattr(cfg, name) in (None, 'auto', ('auto',))]
+    opened = [name for name in ('arch', 'epoch_images', *BY_ARCHITECTURE) if getattr(cfg, name) in (None, 'auto', ('auto',))]
     if 'arch' in opened:
         object.__setattr__(cfg, 'arch', pick_architecture(cfg.path))
-    values = ARCHITECTURES[cfg.arch] | BY_LOSS.get(cfg.loss or ARCHITECTURES[cfg.arch]['loss'], {})
-    if cfg.budget_minutes or cfg.budget_images:
-        values['num_epochs'] = MAX_EPOCHS
+    values = {'epoch_images': 0} | ARCHITECTURES[cfg.arch] | BY_LOSS.get(cfg.loss or ARCHITECTURES[cfg.arch]['loss'], {})
+    if (cfg.budget_minutes or cfg.budget_images) and cfg.num_epochs in (None, MAX_EPOCHS):
+        values |= {'num_epochs': MAX_EPOCHS, 'epoch_images': images_of_part(cfg.budget_images)}
     if cfg.number_channels == 1:  # a radiograph has an orientation
         values['augment'] = tuple(name for name in values['augment'] if name not in ('flip', 'turn'))
     for name in opened:
@@ -122,8 +122,7 @@ class TrainConfig:
     n_gpu: int | None = setting(
         None, '0: train on the CPU; more than 1: GPUs share each batch; empty: one GPU if available', low=0, high=1024)
     num_epochs: int | None = setting(
-        None, 'Passes over the training images; empty: 5, for FastGAN 30; empty with a budget: no limit',
-        low=1, high=MAX_EPOCHS)
+        None, 'Passes over the training images; empty: 5, for FastGAN 30; empty with a budget: no limit', low=1, high=MAX_EPOCHS)
     learning_rate: float | None = setting(
         None, "Adam's learning rate for the generator; empty: 0.0002, for FastGAN 0.0005", above=0, high=1)
     beta_adam: float | None = setting(
@@ -231,6 +230,8 @@ class TrainConfig:
         low=0, below=1)
     budget_images: int = setting(
         0, 'Real images shown, in all epochs together, after which the run ends and is scored; 0: no limit', low=0, high=10**12)
+    epoch_images: int | None = setting(
+        None, 'Images in an epoch, at most; 0: all; empty: all, with a budget a tenth of it, up to 1000', low=0, high=10**12)
     budget_minutes: float = setting(
         0.0, 'Minutes of training, without scores and checkpoints, after which the run ends and is scored; 0: no limit', low=0)
     track: tuple[str, ...] = setting(
@@ -275,7 +276,7 @@ def save_config(
 
 # %% ../../nbs/140_core.config.ipynb #c38
 ADDED_SETTINGS = {  # Their value in runs of versions that did not have them
-    'dis_steps': 1, 'lr_decay': 0., 'window': 'auto', 'frames': 'middle',
+    'epoch_images': 0, 'dis_steps': 1, 'lr_decay': 0., 'window': 'auto', 'frames': 'middle',
     'image_column': None, 'class_column': (), 'group_columns': (), 'class_map': ()}
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import pandas as pd
 import torch
@@ -96,9 +97,10 @@ def n_steps(
     n: int,  # Images
     batch_size: int,
     per_step: int = 1,  # Batches of a step
+    epoch_images: int = 0,  # Images in an epoch, at most; 0: all
 ) -> int:
     "Count the steps in an epoch: those whose batches are complete, and at least one."
-    return max(1, n // (batch_size * per_step))
+    return max(1, min(n, epoch_images or n) // (batch_size * per_step))
 
 # %% ../../nbs/250_data.imagesets.ipynb #c22
 def _fetch_ahead(
@@ -125,19 +127,24 @@ def image_batches(
     part: tuple[int, int] = (0, 1),  # (i, n): part i of n equal parts of each batch, for training with n processes
     start: int = 0,  # Steps to skip, for a run that resumes within an epoch
     per_step: int = 1,  # Batches of a step, one after the other in the same tensor
+    epoch_images: int = 0,  # Images in an epoch, at most; 0: all
 ) -> Iterator[tuple[Tensor, Tensor]]:  # ((N, C, size, size) uint8, (N,) labels)
     "Iterate over the shuffled batches of one epoch, `per_step` at a time."
-    order = torch.from_numpy(make_rng(seed, 'batch order', epoch).permutation(len(data))).to(data.store.device)
-    size = min(batch_size, len(data)) * per_step
-    is_elsewhere = torch.device(device).type != data.store.device.type
+    size, is_elsewhere = min(batch_size, len(data)) * per_step, torch.device(device).type != data.store.device.type
+    in_pass, in_epoch = (n_steps(len(data), batch_size, per_step, part) for part in (0, epoch_images))
 
-    def fetch(i: int) -> tuple[Tensor, Tensor]:
+    @lru_cache(1)
+    def shuffle(a_pass: int) -> Tensor:
+        return torch.from_numpy(make_rng(seed, 'batch order', a_pass).permutation(len(data))).to(data.store.device)
+
+    def fetch(step: int) -> tuple[Tensor, Tensor]:
+        order, i = shuffle(step // in_pass), step % in_pass
         chosen = order[torch.arange(i * size, (i + 1) * size, device=order.device) % len(order)]
         share = size // per_step // part[1]
         chosen = chosen.view(per_step, -1)[:, part[0] * share:(part[0] + 1) * share].flatten()
         batch = data[chosen], data.labels[chosen.to(data.labels.device)]
         return tuple(t.pin_memory() for t in batch) if is_elsewhere and torch.cuda.is_available() else batch
-    steps = range(start, n_steps(len(data), batch_size, per_step))
+    steps = range(epoch * in_epoch + start, (epoch + 1) * in_epoch)
     yield from _fetch_ahead(fetch, steps, device) if is_elsewhere else map(fetch, steps)
 
 # %% ../../nbs/250_data.imagesets.ipynb #c34

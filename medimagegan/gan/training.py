@@ -109,10 +109,10 @@ def train_steps(
 
     A record is `epoch` and `step`, both counted from 1, then the means of the steps since the last record.
     Raises `FloatingPointError` when a loss, a gradient norm or a weight is NaN or Inf."""
-    device, part, k = gan.steps.device, (rank(), n_ranks()), cfg.dis_steps
-    data, step, last = move_to_gpu_if_fits(data, device), make_step(gan, cfg, log), n_steps(len(data), cfg.batch_size, k)
+    device, part, parts = gan.steps.device, (rank(), n_ranks()), (cfg.dis_steps, cfg.epoch_images)
+    data, step, last = move_to_gpu_if_fits(data, device), make_step(gan, cfg, log), n_steps(len(data), cfg.batch_size, *parts)
     while gan.epoch < cfg.num_epochs and (spent := share_spent()) < 1:
-        for images, labels in image_batches(data, cfg.batch_size, cfg.seed, gan.epoch, device, part, gan.batch, k):
+        for images, labels in image_batches(data, cfg.batch_size, cfg.seed, gan.epoch, device, part, gan.batch, *parts):
             set_rates(gan, cfg, max(spent, (gan.epoch + gan.batch / last) / cfg.num_epochs))
             numbers = step(images, labels if cfg.conditional else None)
             gan.batch += 1

@@ -19,14 +19,14 @@ import torch
 from ..core.config import TrainConfig
 from ..core.device import peak_memory, pick_device
 from ..core.ranks import n_ranks
-from ..data.imagesets import ImageSet, n_steps
+from ..data.imagesets import ImageSet
 from ..data.training_images import describe_images, open_images, split_images
 from ..evaluate.evaluation import MAX_PAIRS
 from ..evaluate.features import Features, extract, load_features
 from ..gan.sampling import sample
 from ..gan.step import GAN, init_gan
 from ..gan.training import train_steps
-from .clock import describe_length, describe_seconds, images_per_step
+from .clock import describe_length, describe_seconds, epoch_steps, images_per_step
 from .opening import OpenRun
 from .scoring import plan_scores
 
@@ -93,7 +93,7 @@ def count_steps(
     step: float = 0.,  # Seconds of a step, for a budget of minutes
 ) -> float:
     "Count the steps that are left."
-    steps = cfg.num_epochs * n_steps(n_train, cfg.batch_size, cfg.dis_steps)
+    steps = cfg.num_epochs * epoch_steps(cfg, n_train)
     if cfg.budget_images:
         steps = min(steps, cfg.budget_images / images_per_step(cfg, n_train))
     if cfg.budget_minutes and step:
@@ -108,9 +108,9 @@ def count_scores(
 ) -> int:
     "Count the scores during training; a run with a budget has ten, or one for each epoch."
     if cfg.budget_minutes or cfg.budget_images:
-        ended = math.ceil(steps / n_steps(n_train, cfg.batch_size, cfg.dis_steps))
+        ended = math.ceil(steps / epoch_steps(cfg, n_train))
         return max(1, min(10, ended) if cfg.score_every is None else ended // cfg.score_every if cfg.score_every else 1)
-    return len(plan_scores(cfg, n_steps(n_train, cfg.batch_size, cfg.dis_steps) * images_per_step(cfg, n_train))[1])
+    return len(plan_scores(cfg, epoch_steps(cfg, n_train) * images_per_step(cfg, n_train))[1])
 
 
 def count_disk(

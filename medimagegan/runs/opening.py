@@ -24,14 +24,14 @@ from ..core.config import TrainConfig, save_config
 from ..core.ranks import broadcast, n_ranks, rank, wait_for_all
 from ..core.progress import progress_bar
 from ..data.duplicates import HASH_BITS, perceptual_hashes, unpack_hashes
-from ..data.imagesets import ImageSet, n_steps
+from ..data.imagesets import ImageSet
 from ..data.show import tile_images
 from ..data.splits import PARTS, read_split
 from ..data.training_images import hash_pixels, open_images, split_images
 from ..gan.step import GAN, init_gan
 from ..gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 from ..gan.warm_start import is_released, warm_start
-from .clock import images_per_step
+from .clock import epoch_steps, images_per_step
 from .folder import RunFolder, append_row, check_rows, count_rows, rewind_logs
 from .release import find_leaks, read_seen
 
@@ -57,7 +57,7 @@ class OpenRun:
     @property
     def images_per_epoch(self) -> int:
         "Return the number of real images shown in an epoch."
-        return n_steps(len(self.train_set), self.cfg.batch_size, self.cfg.dis_steps) * self.images_per_step
+        return epoch_steps(self.cfg, len(self.train_set)) * self.images_per_step
 
     def save(self) -> None:
         "Write a checkpoint that also records how many rows each log has; the logs are flushed first."

@@ -56,6 +56,8 @@ def find_notes(run: OpenRun) -> list[str]:
     if run.cfg.batch_size > len(run.train_set):
         notes.append(f'batch_size {run.cfg.batch_size} exceeds the {len(run.train_set)} training images: '
                      'each batch is all of them')
+    if 0 < run.cfg.epoch_images < len(run.train_set):
+        notes.append(f'an epoch shows {run.cfg.epoch_images:,} of the {len(run.train_set):,} training images')
     for name in ('generator', 'discriminator'):
         if getattr(run.cfg, name) != row[name]:
             notes.append(f'{name}: {getattr(run.cfg, name)} takes the place of {row[name]}, that of {run.cfg.arch}')

@@ -251,10 +251,9 @@ def estimate_seconds(
     "Estimate how long a run takes on this device, from the time of one training step."
     import torch
     from medimagegan.core.device import pick_device
-    from medimagegan.data.imagesets import n_steps
     from medimagegan.gan.capture import make_step
     from medimagegan.gan.step import init_gan
-    from medimagegan.runs.clock import images_per_step
+    from medimagegan.runs.clock import epoch_steps, images_per_step
     device, threads = pick_device(cfg.n_gpu), torch.get_num_threads()
     torch.set_num_threads(max(1, cores() // share))
     classes = ('0', '1') if cfg.conditional else ()  # their number hardly changes the time of a step
@@ -266,7 +265,7 @@ def estimate_seconds(
     began = time.perf_counter()
     float(step(images, labels)['d_loss'])
     n_train = int((cfg.n_images or 2000) * (1 - cfg.holdout))
-    steps = cfg.num_epochs * n_steps(n_train, cfg.batch_size, cfg.dis_steps)
+    steps = cfg.num_epochs * epoch_steps(cfg, n_train)
     if cfg.budget_images:
         steps = min(steps, cfg.budget_images / images_per_step(cfg, n_train))
     seconds = (time.perf_counter() - began) * steps
