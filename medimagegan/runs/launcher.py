@@ -18,8 +18,8 @@ from pathlib import Path
 # %% ../../nbs/530_runs.launcher.ipynb #c03
 from ..core.errors import UserError
 from ..core.config import TrainConfig, load_config, name_run, save_config
-from ..core.interrupts import Interrupted, handle_signals
-from ..core.ranks import die_with_parent, print_error
+from ..core.interrupts import Interrupted, die_with_parent, handle_signals
+from ..core.ranks import print_error
 from ..core.device import pick_device, use_deterministic_algorithms
 from .clock import past_images, past_seconds, share_after
 from .folder import RunFolder, check_folder, keep_started

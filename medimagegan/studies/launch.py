@@ -18,6 +18,7 @@ from pathlib import Path
 from ..core.config import TrainConfig, load_config, settings_text
 from ..core.errors import UserError
 from ..core.files import atomic_write
+from ..core.interrupts import die_with_parent
 from ..runs.experiment import run_experiment
 from .workers import cores
 
@@ -76,7 +77,6 @@ def _run_child(
     share: int,
 ) -> tuple[int, str]:  # Exit code (negative: the signal that ended it), and the last line it printed
     "Execute a run in a new process and wait for its end."
-    from medimagegan.core.ranks import die_with_parent  # imports torch, which the child does without
     done = subprocess.run([*CHILD, config, notebook], env=_child_environment(share), text=True,
                           preexec_fn=partial(die_with_parent, signal.SIGKILL),
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
