@@ -44,3 +44,9 @@ def test_a_download_that_fails_is_one_line_and_leaves_nothing(tmp_path):
     for name, line in zip(names, said, strict=True):
         assert name.split(':')[-1] in line and 'could not be downloaded' in line and 'efficientnet_lite0' in line
     assert not (tmp_path / 'runs').exists()
+
+
+def test_weights_that_are_missing_are_refused_before_torch_is_imported(tmp_path):
+    program = EACH.format(calls=[flags(**SMALL, features='dinov2')]) + "import sys\nprint('torch' in sys.modules)\n"
+    done = command(sys.executable, '-c', program, cwd=tmp_path, HF_HUB_OFFLINE='1', HF_HOME=str(tmp_path / 'hf'))
+    assert done.stdout.splitlines()[-2:] == ['2', 'False'] and 'HF_HUB_OFFLINE is set' in done.stderr

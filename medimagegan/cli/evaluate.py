@@ -16,6 +16,7 @@ import click
 from .framework import (
     PATH, SEED, Command, check_new_json, check_writable, json_option, option, print_json, print_lines)
 from ..core.config import make_config
+from ..core.downloads import check_weights
 from ..core.files import check_exists, check_finished
 from ..core.errors import UserError, did_you_mean, error_line, is_plot_error
 
@@ -47,6 +48,7 @@ def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, window,
         check_new_json('--out', out)
     check_names({'FAKES': fakes, 'REALS': reals, '--reference': reference, '--out': out})
     make_config({'n_gpu': n_gpu})
+    check_weights(features)
     from medimagegan.core.device import pick_device
     from medimagegan.core.progress import progress_bar
     from medimagegan.evaluate.evaluation import summary

@@ -27,6 +27,7 @@ from medimagegan.cli.framework import (
     settings_options,
 )
 from ..core.config import make_config, name_run
+from ..core.downloads import check_weights
 from ..core.files import check_exists, check_finished
 from ..core.errors import UserError
 
@@ -53,6 +54,7 @@ def check_images(
     check_writable('out', named.out)
     if not (at / 'scores.json').exists():
         check_exists('path', cfg.path)
+        check_weights(cfg.features)
         print_lines('making the built-in phantoms' if cfg.path == 'phantoms' else '')
     if not (at / 'config.yaml').exists():
         return
