@@ -69,7 +69,7 @@ def missing_weights(
     return UserError(f'features: {features}: its weights are not on this machine and could not be downloaded ({reason}): '
                      'connect to the network once, or use efficientnet_lite0, which needs no download')
 
-
+# %% ../../nbs/118_core.downloads.ipynb #5d0b2c28
 def check_weights(
     features: str,  # The setting
 ) -> None:
