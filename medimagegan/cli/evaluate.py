@@ -53,9 +53,8 @@ def score(fakes, reals, reference, features, image_size, n, seed, n_gpu, window,
     from medimagegan.core.progress import progress_bar
     from medimagegan.evaluate.evaluation import summary
     from medimagegan.evaluate.folders import score_folders
-    scores, pictures = score_folders(fakes, reals, reference, features, image_size, n, seed, device=pick_device(n_gpu),
-                                     progress=lambda what, items: progress_bar(items, desc=what), window=window,
-                                     frames=frames)
+    scores, pictures = score_folders(fakes, reals, reference, features, image_size, n, seed, device=pick_device(n_gpu), window=window,
+                                     frames=frames, progress=lambda what, items: progress_bar(items, desc=what))
     print_lines('\n'.join(describe_left_out(scores, reals, reference)))
     scores.pop('read')  # names of tables and classes, which are not for the page
     if out:
