@@ -132,7 +132,8 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
 @option('--utility', metavar='TEXT', help='What a classifier gained, as `balance` reports it. Default: not measured.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
 @option('--include-real', is_flag=True, help='Show and name real images, although they are not public.')
-def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility, n_gpu, include_real):
+@option('--audit', type=click.Choice(['none', 'skin']), default='none', help='Compare artefacts and tones of skin with real images.')
+def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility, n_gpu, include_real, audit):
     """Synthesise images of one class.
 
     RUN is the folder of a finished run whose images are still in place. Writes PNG files, a manifest and
@@ -142,5 +143,5 @@ def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility
     check_finished(run, 'generator.safetensors')
     from medimagegan.studies.synthesis import synthesize as write_set
     folder = write_set(run, class_name, n, out, seed, tuple(drop), '' if rank == 'none' else rank, best, licence or '',
-                       utility or '', n_gpu, print_lines, include_real)
+                       utility or '', n_gpu, print_lines, include_real, audit)
     print_lines(f'scorecard: {folder / "scorecard.html"}')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SKIN_TONES', 'NOTE', 'list_traits', 'compare_traits', 'audit_table', 'describe_audit', 'plot_artefacts',
-           'share_of_grey', 'Audit', 'audit_folders', 'write_audit']
+           'share_of_grey', 'Audit', 'audit_images', 'audit_folders', 'write_audit']
 
 # %% ../../nbs/495_evaluate.audit.ipynb #c02
 import json
@@ -23,7 +23,6 @@ from torch import Tensor
 from ..core.errors import UserError
 from ..core.files import atomic_write
 from ..core.pages import PLOT_STYLE, escape_markdown, markdown_page, markdown_table
-from ..data.imagesets import ImageSet
 from ..data.show import tile_images
 from .artefacts import SMALLEST, find_artefacts, measure_artefacts
 from .folders import common_size, read_shuffled
@@ -97,7 +96,7 @@ def describe_audit(
 
 
 def plot_artefacts(
-    synthetic: ImageSet,
+    synthetic: Tensor,  # (N, 3, size, size), uint8
     traits: pd.DataFrame,  # Of these images, from `list_traits`
     most: int = 10,  # Images in a row
 ) -> Figure:
@@ -107,7 +106,7 @@ def plot_artefacts(
         figure, axes = plt.subplots(len(shown), 1, figsize=(8, .95 * len(shown)), squeeze=False, layout='constrained')
         for ax, name in zip(axes[:, 0], shown, strict=True):
             ax.imshow(tile_images(synthetic[np.flatnonzero(traits[name])[:most]], most))
-            ax.set(xlim=(0, most * (synthetic.images.shape[-1] + 2)))
+            ax.set(xlim=(0, most * (synthetic.shape[-1] + 2)))
             ax.set_axis_off()
             ax.set_title(f'{name}: {traits[name].sum()} of {len(traits)}', loc='left')
     plt.close(figure)
@@ -115,10 +114,10 @@ def plot_artefacts(
 
 # %% ../../nbs/495_evaluate.audit.ipynb #c18
 def share_of_grey(
-    images: Tensor,  # (N, 3, size, size), uint8
+    images: Tensor,  # (N, 3 or 1, size, size), uint8
 ) -> float:  # Of the first 100 images
     "Compute the share of images without colour."
-    return (images[:100].float().std(1).amax((1, 2)) < 2).float().mean().item()
+    return 1. if images.shape[1] == 1 else (images[:100].float().std(1).amax((1, 2)) < 2).float().mean().item()
 
 
 def _refuse_grey(images: Tensor, where: str | Path) -> None:
@@ -127,16 +126,21 @@ def _refuse_grey(images: Tensor, where: str | Path) -> None:
         raise UserError(f'{where}: expected colour images of skin, and {100 * grey:.0f} % of the images are grey: '
                         'hair, ink and tones of skin cannot be found in them')
 
+# %% ../../nbs/495_evaluate.audit.ipynb #2aad1930
+NOTE = ('Each trait is what a simple detector finds, with the same errors in both sets. Intervals are 95 % intervals: Wilson\'s '
+        'for shares, Newcombe\'s for differences. p is that of Fisher\'s exact test, corrected for the number of traits (Holm). '
+        'Tones of skin describe the photographs, which are not calibrated.')
 
+# %% ../../nbs/495_evaluate.audit.ipynb #ee2b9162
 @dataclass(frozen=True)
 class Audit:
-    "The artefacts of two folders."
+    "The artefacts of two sets."
 
     table: pd.DataFrame  # From `compare_traits`
-    synthetic: ImageSet
+    synthetic: Tensor  # (N, 3, size, size), uint8
     traits: pd.DataFrame  # Of the synthetic images
     n_real: int
-    names: tuple[str, str]  # Of the folders, without the folders above them: synthetic, real
+    names: tuple[str, str]  # Of the sets: synthetic, real
 
     @property
     def answer(self) -> str:
@@ -148,7 +152,25 @@ class Audit:
     @property
     def size(self) -> int:
         "Return the side of the images, in pixels."
-        return self.synthetic.images.shape[-1]
+        return self.synthetic.shape[-1]
+
+    def numbers(self) -> dict:
+        "List the answer and the row of each trait, for a JSON file."
+        return {'answer': self.answer, 'size': self.size, 'n_real': self.n_real, 'n_synthetic': len(self.synthetic),
+                'note': NOTE, 'traits': self.table.reset_index(names='trait').to_dict('records')}
+
+# %% ../../nbs/495_evaluate.audit.ipynb #376fd747
+def audit_images(
+    synthetic: Tensor,  # (N, 3, size, size), uint8
+    real: Tensor,  # (M, 3, size, size), uint8
+    names: tuple[str, str] = ('synthetic images', 'real images'),  # Of the two sets, for messages
+    progress: Callable = lambda what, items: items,  # Wraps a loop: its name, what it loops over
+) -> Audit:
+    "Compare the artefacts of two sets of skin images. Raises `UserError` where most images of a set are grey."
+    for images, name in ((synthetic, names[0]), (real, names[1])):
+        _refuse_grey(images, name)
+    found, expected = (list_traits(images, lambda parts: progress('look', parts)) for images in (synthetic, real))
+    return Audit(compare_traits(expected, found), synthetic, found, len(real), names)
 
 
 def audit_folders(
@@ -157,24 +179,14 @@ def audit_folders(
     image_size: int | None = None,  # Side at which all images are read, in pixels; left out: that of the synthetic ones
     n: int = 1000,  # At most so many images of each folder
     seed: int = 0,  # Of the choice
-    progress: Callable = lambda what, items: items,  # Wraps a loop: its name, what it loops over
+    progress: Callable = lambda what, items: items,  # As for `audit_images`
 ) -> Audit:
     "Compare the artefacts of two folders. Raises `UserError` for a folder that is missing, or has grey images."
-    size, traits = image_size or common_size(synthetic), []
-    for where in (synthetic, real):
-        data = read_shuffled(where, size, n, seed, progress=lambda items: progress('read', items))
-        _refuse_grey(data.images, where)
-        traits.append((data, list_traits(data.images, lambda parts: progress('look', parts))))
-    (generated, found), (_, expected) = traits
-    return Audit(compare_traits(expected, found), generated, found, len(expected),
-                 (Path(synthetic).resolve().name, Path(real).resolve().name))
+    size = image_size or common_size(synthetic)
+    sets = [read_shuffled(where, size, n, seed, progress=lambda items: progress('read', items)).images for where in (synthetic, real)]
+    return audit_images(*sets, (Path(synthetic).resolve().name, Path(real).resolve().name), progress)
 
 # %% ../../nbs/495_evaluate.audit.ipynb #c19
-NOTE = ('Each trait is what a simple detector finds, with the same errors in both sets. Intervals are 95 % intervals: Wilson\'s '
-        'for shares, Newcombe\'s for differences. p is that of Fisher\'s exact test, corrected for the number of traits (Holm). '
-        'Tones of skin describe the photographs, which are not calibrated.')
-
-
 def write_audit(
     audit: Audit,
     out: str | Path,  # A folder; made where it is missing
@@ -188,9 +200,7 @@ def write_audit(
              escape_markdown(f'The first synthetic images with each trait. Synthetic: {audit.names[0]}; real: {audit.names[1]}; '
                              f'read at {audit.size} pixels.')]
     with atomic_write(out / 'audit.json') as new:
-        rows = audit.table.reset_index(names='trait').to_dict('records')
-        new.write_text(json.dumps({'answer': audit.answer, 'size': audit.size, 'n_real': audit.n_real,
-                                   'n_synthetic': len(audit.synthetic), 'traits': rows}, indent=1), encoding='utf-8')
+        new.write_text(json.dumps(audit.numbers(), indent=1), encoding='utf-8')
     with atomic_write(out / 'audit.html') as new:
         new.write_text(markdown_page('Artefacts', '\n\n'.join(parts), out), encoding='utf-8')
     return out / 'audit.html'

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LIMITS_OF_USE', 'UTILITY_UNKNOWN', 'find_licence', 'describe_provenance', 'score_images', 'score_set',
-           'prepare_to_travel', 'new_folder', 'name_files', 'make_manifest', 'write_set', 'limits_of_use', 'synthesize']
+           'prepare_to_travel', 'new_folder', 'name_files', 'make_manifest', 'write_set', 'limits_of_use', 'audit_skin',
+           'synthesize']
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c02
 import json
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from ..core.errors import UserError
 from ..core.files import hash_file
+from ..core.seeds import make_rng
 from ..core.tables import write_table
 from ..core.device import pick_device
 from ..data.answers import answers_of_settings
@@ -30,6 +32,7 @@ from ..data.imagesets import ImageSet
 from ..data.parts import warn_of_groups
 from ..data.reading import understand
 from ..data.show import tile_images
+from ..evaluate.audit import audit_images
 from ..evaluate.features import load_features
 from ..evaluate.evaluation import choose_reference, evaluate, make_reference_stats
 from ..runs.clock import describe_length
@@ -212,6 +215,19 @@ def limits_of_use(
     "List the limits of a set, and what the split of its generator does not know."
     return (*LIMITS_OF_USE, *filter(None, [warn_of_groups(tuple(split['group'])) if 'group' in split else '']))
 
+# %% ../../nbs/660_studies.synthesis.ipynb #90904fa3
+def audit_skin(
+    source: Source,
+    images: Tensor,  # (N, 3, size, size), uint8: synthetic
+    seed: int = 0,  # Of the choice among the real images
+    most: int = 1000,  # Images of each set
+) -> dict:  # As from `Audit.numbers`
+    "Compare artefacts and tones of skin with those of the real images of the class. Raises `UserError` for grey images."
+    real = torch.cat([source.train.images, source.held.images])
+    chosen = make_rng(seed, 'choice of images').permutation(len(real))[:most]
+    where = str(source.folder.path)
+    return audit_images(images[:most], real[chosen], (where, where)).numbers()
+
 # %% ../../nbs/660_studies.synthesis.ipynb #c23
 def synthesize(
     run: str | Path,  # The folder of a finished run
@@ -227,6 +243,7 @@ def synthesize(
     n_gpu: int | None = None,  # 0: CPU, 1: one GPU
     log: Callable = print,  # Gets a line now and then
     include_real: bool = False,  # Show and name real images, although they are not public?
+    audit: str = 'none',  # `skin`: compare artefacts and tones of skin with those of the real images of the class
 ) -> Path:  # The folder: `CLASS/*.png`, `manifest.csv`, `scorecard.html`, `scorecard.json`
     """Generate images of a class, choose among them if asked to, and write them with their scorecard.
 
@@ -237,11 +254,12 @@ def synthesize(
     device = pick_device(n_gpu)
     source = open_source(run, class_name, device)
     images, table, how = choose_images(source, selection, seed, device)
+    audited = {'audit': audit_skin(source, images, seed)} if audit == 'skin' else {}
     weights, files = hash_file(source.folder.path / 'generator.safetensors'), name_files(source.class_name, table)
     scores, pictures = score_set(source, images, files, seed, device)
     about = {'class': source.class_name, 'n': n, 'selection': how, 'licence': licence or find_licence(source),
              'utility': utility or UTILITY_UNKNOWN, 'limits': limits_of_use(source.folder.split),
-             'provenance': describe_provenance(source, seed, weights), 'inversion': quote_inversion(source.folder)}
+             'provenance': describe_provenance(source, seed, weights), 'inversion': quote_inversion(source.folder), **audited}
     table, scores, pictures, paths = prepare_to_travel(source, table, scores, pictures, include_real,
                                                        rank.removeprefix('classifier:'))
     warning = DO_NOT_PASS_ON if include_real and not are_images_public(source.folder.config) else ''
