@@ -77,9 +77,9 @@ def check_score_features(
     cfg,  # A `TrainConfig`
 ) -> None:
     "Check that scores use another network than the discriminator. Raises `UserError`."
-    if cfg.discriminator == 'projected' and cfg.features.startswith('timm:tf_efficientnet_lite1'):
-        raise UserError(f'features: {cfg.features} is the network of the projected discriminator: '
-                        'score with another one, such as efficientnet_lite0')
+    own = {'projected': 'timm:tf_efficientnet_lite1', 'projected-random': 'random:tf_efficientnet_lite1'}.get(cfg.discriminator)
+    if own and cfg.features.startswith(own):
+        raise UserError(f'features: {cfg.features} is the network of the projected discriminator: score with another one, such as efficientnet_lite0')
 
 # %% ../../nbs/140_core.config.ipynb #c19
 MAX_EPOCHS = 1_000_000
@@ -219,7 +219,7 @@ class TrainConfig:
     curve_images: int = setting(
         128, 'Generated images in each score during training, at most as many as are held out', low=4, high=50_000)
     features: str = setting(
-        'efficientnet_lite0', 'Feature network of the scores: efficientnet_lite0, inception, dinov2, timm:MODEL or classifier:RUN')
+        'efficientnet_lite0', 'Feature network of the scores: efficientnet_lite0, inception, dinov2, timm:MODEL, random:MODEL or classifier:RUN')
     reference: str = setting(
         'heldout', 'Reference set of the scores; train rewards memorization', choices=('heldout', 'train'))
     stop_on: tuple[str, ...] = setting(

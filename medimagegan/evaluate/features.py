@@ -181,6 +181,13 @@ def _load_timm(model: str, size: int | None) -> tuple[nn.Module, int]:
 def _load_dinov2(_argument: str, _size: int | None) -> tuple[nn.Module, int]:
     return _load_timm('vit_small_patch14_dinov2.lvd142m', 224)
 
+# %% ../../nbs/410_evaluate.features.ipynb #0c81b879
+def _load_random(model: str, size: int | None) -> tuple[nn.Module, int]:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        network, mean, std = load_network(model, pretrained=False, num_classes=0)
+    return _Normalized(network, mean, std), size or timm.data.resolve_model_data_config(network)['input_size'][-1]
+
 # %% ../../nbs/410_evaluate.features.ipynb #c30
 def _load_classifier(folder: str, _size: int | None) -> tuple[nn.Module, int]:
     model, about = read_classifier(Path(folder))
@@ -193,6 +200,7 @@ EXTRACTORS = {  # name: its loader; a name with a colon takes an argument in pla
     'inception': _load_inception,
     'dinov2': _load_dinov2,
     'timm:MODEL': _load_timm,
+    'random:MODEL': _load_random,
     'classifier:RUN': _load_classifier,
 }
 
