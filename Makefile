@@ -52,6 +52,7 @@ format: install
 	$(SLIM) nbdev_clean --fname experiments/artefacts.ipynb
 	$(SLIM) nbdev_clean --fname experiments/scaling.ipynb
 	$(SLIM) nbdev_clean --fname experiments/measures.ipynb
+	$(SLIM) nbdev_clean --fname experiments/judges.ipynb
 
 notebooks: install
 	$(SLIM) nbdev_export

@@ -122,6 +122,16 @@ def test_what_the_measures_find_is_in_their_file():
     assert found['command'] in page
 
 
+def test_the_table_of_feature_networks_equals_its_file():
+    page, found = _page('metrics'), json.loads((REPORTS / 'quality' / 'judges_isic.json').read_text())
+    rows = {}
+    for row in found['rows']:
+        rows.setdefault(row['fault'], []).append(f"{row['gap closed']:.2f}{'' if row['noticed'] else ' (not noticed)'}")
+    for fault, cells in rows.items():
+        assert fault in ('no fault', 'noise') or f"| {fault} | {' | '.join(cells)} |" in page, fault
+    assert found['command'] in page and f"ROC-AUC {found['classifier ROC-AUC']:.2f}" in page
+
+
 def test_what_is_quoted_from_reports_stands_in_them():
     compared = (REPORTS / 'architectures.md').read_text(encoding='utf-8')
     cells = re.search(r'FastGAN, random in place.*\n.*\n(.*)', _page('architectures'))[1].strip('| ').split(' | ')

@@ -88,3 +88,11 @@ def test_the_benchmark_notebook_renders_the_bench(tmp_path):
     outputs = json.dumps([c.get('outputs') for c in json.loads((tmp_path / 'out.ipynb').read_text())['cells']])
     assert '| 32 | 4 | training |' in outputs and 'image/png' in outputs and '| 256 | 12 |' in outputs
     assert len(json.loads((tmp_path / 'bench.json').read_text())) == 3
+
+
+def test_the_notebook_that_compares_feature_networks_runs_on_phantoms(tmp_path):
+    words = ('-p', 'n', 16, '-p', 'steps', 4, '-p', 'image_size', 32, '-p', 'out', tmp_path / 'numbers', '-y', 'networks: [efficientnet_lite0]')
+    command(Path(sys.executable).parent / 'papermill', ROOT / 'experiments' / 'judges.ipynb', 'out.ipynb', '--no-progress-bar', *words, cwd=tmp_path)
+    rows = json.loads((tmp_path / 'numbers' / 'judges_phantoms.json').read_text())['rows']
+    found = {row['fault']: row['noticed'] for row in rows if row['network'] == 'efficientnet_lite0'}
+    assert len(rows) == 2 * 11 and not found['no fault'] and found['noise'] and found['the mean image']

@@ -346,5 +346,5 @@ def default_settings(
     arch: str,  # A key of `ARCHITECTURES`
 ) -> dict:  # {setting: value}
     "List what every setting is unless the user sets it, for one architecture."
-    usual = {f.name: f.default for f in fields(TrainConfig)} | {'arch': arch}
+    usual = {f.name: f.default for f in fields(TrainConfig)} | {'arch': arch, 'epoch_images': 0}
     return {name: ARCHITECTURES[arch].get(name, value) for name, value in usual.items()}
