@@ -124,9 +124,12 @@ def _find_candidates(
     own: Tensor | None,  # (N,), int64: targets that are left out
 ) -> tuple[Tensor, Tensor]:  # (N, K), int64 each: target and orientation
     "Find the targets and orientations that resemble each image, the most similar first."
-    n, m = len(centers), len(targets.small)
-    likeness = torch.stack([(_describe(orient(centers, how)) @ targets.descriptors.T).view(n, -1, m).amax(1)
-                            for how in range(8)], 1)
+    n, m, likeness = len(centers), len(targets.small), None
+    views = torch.cat([_describe(orient(centers, how)) for how in range(8)])
+    for at_one_position in targets.descriptors.split(m):  # position by position: the products fit the cache
+        found = views @ at_one_position.T
+        likeness = found if likeness is None else torch.maximum(likeness, found, out=likeness)
+    likeness = likeness.view(8, n, m).transpose(0, 1).contiguous()
     if own is not None:
         likeness[torch.arange(n), :, own] = -2
     most = min(CANDIDATES, 8 * (m - (own is not None)))
