@@ -86,7 +86,8 @@ class Worth:
     def _word(self, value: float) -> str:
         if np.isfinite(value):
             return f'{value:.0f}'
-        return f'more than {self.limits[1]}' if value > 0 else f'fewer than {self.limits[0]}'
+        below = f'fewer than {self.limits[0]}' if self.limits[0] else 'none'
+        return f'more than {self.limits[1]}' if value > 0 else below
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c14
 def measure_worth(
@@ -253,7 +254,7 @@ def map_section(
             _explain_map(outcomes[0], *(some[0] for some in others)),
             'What synthetic images are worth is read from the curve without synthetic images: the number of real '
             'images at which it is as good as the best arm with synthetic images. The interval holds every number at '
-            'which the difference may be zero; "more than" and "fewer than" stand where it ends outside the curve.']
+            'which the difference may be zero; "none", "more than" and "fewer than" stand where it ends outside the curve.']
 
 
 def _explain_map(*outcomes: Outcome) -> str:  # Of one size, on each test set
