@@ -118,15 +118,21 @@ class TrainingClock:
     def __init__(self, cfg: TrainConfig, gan: GAN, folder: RunFolder, n_train: int):
         self.cfg, self.gan, self.folder, self.per_step = cfg, gan, folder, images_per_step(cfg, n_train)
         self.past = self.began = 0.  # seconds of the epochs that have ended; when the current step began
+        self.shown = 0  # real images shown in those epochs
 
     def read_past(self) -> None:
-        "Read the time of the epochs that have ended: before the first step, and after each epoch."
+        "Read the time and the images of the epochs that have ended: before the first step."
         self.past = past_seconds(self.folder)
+        self.shown = past_images(self.cfg, self.folder) if self.cfg.budget_images else 0
+
+    def end_epoch(self) -> None:
+        "Add the epoch that has just ended to the past."
+        self.past += self.gan.seconds
+        self.gan.seconds, self.shown = 0., self.gan.step * self.per_step
 
     def share_before(self) -> float:
         "Return the share of the run that was done before the epoch that has just ended."
-        images = past_images(self.cfg, self.folder) if self.cfg.budget_images else 0
-        return share_done(self.cfg, self.gan.epoch - 1, self.past, images)
+        return share_done(self.cfg, self.gan.epoch - 1, self.past, self.shown)
 
     def time_steps(
         self, records: Iterator,  # From `train_steps`

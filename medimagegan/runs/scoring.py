@@ -159,7 +159,7 @@ def check_early_stop(
     folder: RunFolder,  # Its score history is read; with a budget, `timing.csv` as well
 ) -> str:  # A verdict of `stop_on`, or '' to continue
     "Return the reason for an early stop."
-    rows = past_scores(folder)
+    rows = past_scores(folder) if cfg.stop_on else ()
     if not len(rows):
         return ''
     return early_stop_reason(cfg.stop_on, list(rows['verdict']), share_after(cfg, folder, rows['epoch'].max()))

@@ -103,6 +103,8 @@ class EpochEnd:
     def resume(self) -> str:  # Reason for an early stop, '' to continue
         "Finish an epoch whose end was interrupted."
         if self.is_due():
+            for name in ('score_history.csv', 'timing.csv'):
+                truncate_log(self.run.folder.path / name, 'epoch', self.run.gan.epoch - 1)
             return self.finish()
         if not self.run.gan.batch:
             self.run.gan.seconds = 0.  # its row was written after the checkpoint
@@ -111,8 +113,6 @@ class EpochEnd:
     def finish(self) -> str:  # Reason for an early stop, '' to continue
         "Do what is planned for this epoch, and note its cost."
         gan, cfg, folder, begun = self.run.gan, self.run.cfg, self.run.folder, time.monotonic()
-        for name in ('score_history.csv', 'timing.csv'):
-            truncate_log(folder.path / name, 'epoch', gan.epoch - 1)
         self.extend_plan()
         with self.stop.holding(False):
             if gan.epoch in self.sheets:
@@ -120,8 +120,7 @@ class EpochEnd:
             if gan.epoch in self.scores:
                 score_epoch(gan, cfg, folder, self.stats, gan.step * self.run.images_per_step)
         self.log_timing(time.monotonic() - begun)
-        gan.seconds = 0.
-        self.clock.read_past()
+        self.clock.end_epoch()
         if gan.epoch in self.scores and not shows_bars():
             self.log(describe_score(cfg, folder))
         return check_early_stop(cfg, folder)
