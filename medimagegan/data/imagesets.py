@@ -131,7 +131,7 @@ def image_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:  # ((N, C, size, size) uint8, (N,) labels)
     "Iterate over the shuffled batches of one epoch, `per_step` at a time."
     size, is_elsewhere = min(batch_size, len(data)) * per_step, torch.device(device).type != data.store.device.type
-    in_pass, in_epoch = (n_steps(len(data), batch_size, per_step, part) for part in (0, epoch_images))
+    in_pass, in_epoch = (n_steps(len(data), batch_size, per_step, most) for most in (0, epoch_images))
 
     @lru_cache(1)
     def shuffle(a_pass: int) -> Tensor:
