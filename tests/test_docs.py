@@ -122,6 +122,16 @@ def test_what_the_measures_find_is_in_their_file():
     assert found['command'] in page
 
 
+def test_the_table_of_the_long_runs_equals_its_file():
+    page, found = _page('architectures'), json.loads((REPORTS / 'quality' / 'published.json').read_text())
+    digits = {'KD(efficientnet_lite0)': 3, 'precision': 2, 'recall': 2, 'coverage': 2, 'color': 1, 'pattern': 3}
+    for run in found['runs']:
+        cells = [_cell([run['metrics'][name][key] for key in ('value', 'low', 'high')], d) for name, d in digits.items()]
+        cells.insert(1, f"{run['metrics']['KD(efficientnet_lite0)']['gap_closed']:.2f}")
+        assert f"| {run['run']} | {run['images_seen']:,.0f} | {' | '.join(cells)} |" in page and run['command'] in page, cells
+    assert ', '.join(f"{score['KD']:.3f}" for score in found['runs'][0]['curve']) in page
+
+
 def test_the_table_of_feature_networks_equals_its_file():
     page, found = _page('metrics'), json.loads((REPORTS / 'quality' / 'judges_isic.json').read_text())
     rows = {}
