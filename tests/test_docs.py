@@ -140,6 +140,9 @@ def test_the_table_of_feature_networks_equals_its_file():
     for fault, cells in rows.items():
         assert fault in ('no fault', 'noise') or f"| {fault} | {' | '.join(cells)} |" in page, fault
     assert found['command'] in page and f"ROC-AUC {found['classifier ROC-AUC']:.2f}" in page
+    few, real = (next(row['coverage'][0] for row in found['rows'] if row['fault'] == fault and row['network'] == 'efficientnet_lite0')
+                 for fault in ('ten images', 'no fault'))
+    assert f'coverage ({few:.2f} for ten images in Lite0, {real:.2f} without a fault)' in ' '.join(page.split())
 
 
 def test_what_is_quoted_from_reports_stands_in_them():

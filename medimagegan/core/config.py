@@ -231,7 +231,7 @@ class TrainConfig:
     budget_images: int = setting(
         0, 'Real images shown, in all epochs together, after which the run ends and is scored; 0: no limit', low=0, high=10**12)
     epoch_images: int | None = setting(
-        None, 'Images in an epoch, at most; 0: all; empty: all, with a budget a tenth of it, up to 1000', low=0, high=10**12)
+        None, 'Images in an epoch, at most; 0: all; empty: all; with a budget 1000, or a tenth of budget_images if that is less', low=0, high=10**12)
     budget_minutes: float = setting(
         0.0, 'Minutes of training, without scores and checkpoints, after which the run ends and is scored; 0: no limit', low=0)
     track: tuple[str, ...] = setting(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SKIN_TONES', 'NOTE', 'list_traits', 'compare_traits', 'audit_table', 'describe_audit', 'plot_artefacts',
-           'share_of_grey', 'Audit', 'audit_images', 'audit_folders', 'write_audit']
+           'share_of_grey', 'refuse_grey', 'Audit', 'audit_images', 'audit_folders', 'write_audit']
 
 # %% ../../nbs/495_evaluate.audit.ipynb #c02
 import json
@@ -120,7 +120,7 @@ def share_of_grey(
     return 1. if images.shape[1] == 1 else (images[:100].float().std(1).amax((1, 2)) < 2).float().mean().item()
 
 
-def _refuse_grey(images: Tensor, where: str | Path) -> None:
+def refuse_grey(images: Tensor, where: str | Path) -> None:
     "Raise `UserError` where most images have no colour."
     if (grey := share_of_grey(images)) > .5:
         raise UserError(f'{where}: expected colour images of skin, and {100 * grey:.0f} % of the images are grey: '
@@ -168,7 +168,7 @@ def audit_images(
 ) -> Audit:
     "Compare the artefacts of two sets of skin images. Raises `UserError` where most images of a set are grey."
     for images, name in ((synthetic, names[0]), (real, names[1])):
-        _refuse_grey(images, name)
+        refuse_grey(images, name)
     found, expected = (list_traits(images, lambda parts: progress('look', parts)) for images in (synthetic, real))
     return Audit(compare_traits(expected, found), synthetic, found, len(real), names)
 

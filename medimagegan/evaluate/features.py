@@ -96,7 +96,8 @@ def load_network(
         if more.get('num_classes') == 0:
             network.reset_classifier(0)
         return network, (.5, .5, .5), (.5, .5, .5)
-    network = _or_offline(name, lambda: timm.create_model(name, pretrained=pretrained, **more))
+    network = _or_offline(name, lambda: timm.create_model(name, pretrained=True, **more)) if pretrained else \
+        timm.create_model(name, pretrained=False, **more)
     about = timm.data.resolve_model_data_config(network)
     return network, about['mean'], about['std']
 

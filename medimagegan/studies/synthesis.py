@@ -32,7 +32,7 @@ from ..data.imagesets import ImageSet
 from ..data.parts import warn_of_groups
 from ..data.reading import understand
 from ..data.show import tile_images
-from ..evaluate.audit import audit_images
+from ..evaluate.audit import audit_images, refuse_grey
 from ..evaluate.features import load_features
 from ..evaluate.evaluation import choose_reference, evaluate, make_reference_stats
 from ..runs.clock import describe_length
@@ -225,8 +225,7 @@ def audit_skin(
     "Compare artefacts and tones of skin with those of the real images of the class. Raises `UserError` for grey images."
     real = torch.cat([source.train.images, source.held.images])
     chosen = make_rng(seed, 'choice of images').permutation(len(real))[:most]
-    where = str(source.folder.path)
-    return audit_images(images[:most], real[chosen], (where, where)).numbers()
+    return audit_images(images[:most], real[chosen]).numbers()
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c23
 def synthesize(
@@ -253,6 +252,8 @@ def synthesize(
     _check_target(out, seed)
     device = pick_device(n_gpu)
     source = open_source(run, class_name, device)
+    if audit == 'skin':
+        refuse_grey(source.train.images, source.folder.path)
     images, table, how = choose_images(source, selection, seed, device)
     audited = {'audit': audit_skin(source, images, seed)} if audit == 'skin' else {}
     weights, files = hash_file(source.folder.path / 'generator.safetensors'), name_files(source.class_name, table)
