@@ -342,9 +342,9 @@ def describe_settings() -> list[dict]:  # Keys: `name`, `type`, `default`, `rang
     return rows
 
 # %% ../../nbs/140_core.config.ipynb #c56
-def default_settings(
-    arch: str,  # A key of `ARCHITECTURES`
-) -> dict:  # {setting: value}
-    "List what every setting is unless the user sets it, for one architecture."
-    usual = {f.name: f.default for f in fields(TrainConfig)} | {'arch': arch, 'epoch_images': 0}
-    return {name: ARCHITECTURES[arch].get(name, value) for name, value in usual.items()}
+def default_settings(cfg: TrainConfig) -> dict:  # {setting: value}
+    "List what every setting is unless the user sets it, given the architecture, the images and the budget of a run."
+    values = ARCHITECTURES[cfg.arch] | {'arch': pick_architecture(cfg.path), 'epoch_images': 0}
+    if cfg.num_epochs == MAX_EPOCHS:
+        values |= {'num_epochs': MAX_EPOCHS, 'epoch_images': images_of_part(cfg.budget_images)}
+    return {f.name: values.get(f.name, f.default) for f in fields(TrainConfig)}

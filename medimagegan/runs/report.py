@@ -25,7 +25,6 @@ from matplotlib.figure import Figure
 from ..core.errors import UserError, error_line, is_plot_error
 from ..core.files import atomic_write
 from ..core.tables import read_table
-from ..core.architectures import pick_architecture
 from ..core.config import LENGTH_SETTINGS, MAX_EPOCHS, TrainConfig, default_settings, settings_digest
 from ..core.pages import PLOT_STYLE, data_url, render_page
 from ..data.parts import warn_of_groups
@@ -146,11 +145,9 @@ def show_value(value) -> str:
 def changed_settings(
     cfg: TrainConfig,  # Of a run
 ) -> dict[str, tuple[str, str]]:  # {name: (value, default)}
-    "List the settings that differ from their default, except names of folders and epochs without limit."
-    left_out = ('out', 'run', *(['num_epochs'] if cfg.num_epochs == MAX_EPOCHS else []))
-    defaults = default_settings(cfg.arch) | {'arch': pick_architecture(cfg.path)}
-    return {name: (show_value(getattr(cfg, name)), show_value(default)) for name, default in defaults.items()
-            if name not in left_out and getattr(cfg, name) != default}
+    "List the settings that differ from their default, except names of folders and what follows from a budget."
+    return {name: (show_value(getattr(cfg, name)), show_value(default)) for name, default in default_settings(cfg).items()
+            if name not in ('out', 'run') and getattr(cfg, name) != default}
 
 # %% ../../nbs/540_runs.report.ipynb #c28
 def describe_cost(

@@ -19,8 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ..core.packaged import INSTALLED
-from ..core.architectures import pick_architecture
-from ..core.config import MAX_EPOCHS, TrainConfig, default_settings
+from ..core.config import TrainConfig, default_settings
 from ..core.errors import printable
 from ..core.files import atomic_write
 from ..core.device import pick_device
@@ -128,13 +127,10 @@ def doses_section(
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c16
 def _describe_changes(settings) -> str:
-    silent = ('title', 'question', 'run', 'out', 'images_are_public')
-    usual = {}
-    if isinstance(settings, TrainConfig):
-        usual = default_settings(settings.arch) | {'arch': pick_architecture(settings.path)}
-        silent += ('path', *(['num_epochs'] if settings.num_epochs == MAX_EPOCHS else []))
-    changed = [f.name for f in fields(settings)
-               if getattr(settings, f.name) != usual.get(f.name, f.default) and f.name not in silent]
+    is_training = isinstance(settings, TrainConfig)
+    usual = default_settings(settings) if is_training else {f.name: f.default for f in fields(settings)}
+    silent = ('title', 'question', 'run', 'out', 'images_are_public', *(['path'] if is_training else []))
+    changed = [name for name, default in usual.items() if getattr(settings, name) != default and name not in silent]
     return ', '.join(f'{name}: {show_value(getattr(settings, name))}' for name in changed) or 'all at their defaults'
 
 
