@@ -1,6 +1,6 @@
 """Trial of a suite whose processes are killed at random: `python tests/trial_suites.py [--full]`.
 
-The full form has 30 runs and 10 kills, of workers, notebooks' drivers, kernels and the suite's own process, which is started again.
+The full form has 30 runs and 10 kills, of workers, servers of runs, notebooks' drivers, kernels and the suite's own process, which is started again.
 Expected: each run has its result, was executed by one process at a time and by none after it was done, and ten seconds after an end
 no process is left."""
 import contextlib
@@ -19,18 +19,27 @@ from conftest import ROOT, SMALL
 from medimagegan.studies.suites import load_suite, plan_suite
 
 PROGRAM = Path(sys.executable).parent / 'medimagegan'
-PARTS = {'worker': 'spawn_main', 'notebook': 'execute_run', 'kernel': 'ipykernel_launcher'}
+# A forked process has the command line of the process that it was forked from; the number says how often it was forked
+PARTS = {'worker': ('spawn_main', 0), 'notebook': ('serve_runs', 1), 'kernel': ('serve_runs', 2), 'server': ('serve_runs', 0)}
 
 
-def processes(folder, word=''):
+def command_line(pid):
+    return Path(f'/proc/{pid}/cmdline').read_bytes().decode(errors='replace')
+
+
+def forks(pid):
+    "Count the ancestors that have this process's command line."
+    parent = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[1]
+    return 1 + forks(parent) if parent != '0' and command_line(parent) == command_line(pid) else 0
+
+
+def processes(folder, word='', depth=None):
     "Return {pid: command line} of the processes whose working folder is in `folder`."
     found = {}
     for place in Path('/proc').glob('[0-9]*'):
-        try:
-            if os.readlink(place / 'cwd') == str(folder) and (line := (place / 'cmdline').read_bytes().decode(errors='replace')):
-                found |= {int(place.name): line} if word in line and int(place.name) != os.getpid() else {}
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):
+            if os.readlink(place / 'cwd') == str(folder) and (line := command_line(place.name)) and word in line:
+                found |= {int(place.name): line} if int(place.name) != os.getpid() and depth in (None, forks(place.name)) else {}
     return found
 
 
@@ -57,14 +66,12 @@ class Watch:
         self.driver = subprocess.Popen(words, cwd=self.work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def look(self):
-        "Is one run made by two processes? A child that has not yet become the kernel still bears its parent's name."
-        there = processes(self.work, PARTS['notebook'])
+        "Is one run made by two processes? The errors of each go to a file that bears the run's name."
         made = []
-        for pid, line in there.items():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                parent = int(Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[1])
-                made += [line] if parent not in there else []
-        self.twice += [line for line in set(made) if made.count(line) > 1]
+        for pid in processes(self.work, *PARTS['notebook']):
+            with contextlib.suppress(OSError):
+                made += [Path(os.readlink(f'/proc/{pid}/fd/2')).name]
+        self.twice += [name for name in set(made) if made.count(name) > 1]
 
     def left(self, seconds=10):
         "What is there of it so long after its end."
@@ -80,7 +87,7 @@ def try_kills(work, runs=4, kills=3, seed=0):
     watch = Watch(work, write_suite(work, runs))
     planned = [Path(cfg.out) / cfg.run for _, cfg in plan_suite(load_suite(watch.file), work / 'runs')]
     done = lambda: {run: (run / 'result.json').stat().st_mtime_ns for run in planned if (run / 'result.json').exists()}  # noqa: E731
-    wanted = [('driver', *PARTS)[i % 4] for i in range(kills)]
+    wanted = [('driver', *PARTS)[i % 5] for i in range(kills)]
     rng.shuffle(wanted)
     seen = {}
     watch.start()
@@ -92,11 +99,11 @@ def try_kills(work, runs=4, kills=3, seed=0):
                 break
             watch.start()
         due = wanted and len(done()) >= (kills - len(wanted)) * (runs - 1) // kills
-        there = processes(watch.work, PARTS['kernel']) if due else {}
+        there = processes(watch.work, *PARTS['kernel']) if due else {}
         if there and any((run / 'history.csv').exists() and run not in done() for run in planned):
             time.sleep(rng.random())
             what = wanted[-1]
-            victims = [watch.driver.pid] if what == 'driver' else list(processes(watch.work, PARTS[what]))
+            victims = [watch.driver.pid] if what == 'driver' else list(processes(watch.work, *PARTS[what]))
             if victims and watch.driver.poll() is None:
                 try:
                     os.kill(rng.choice(victims), signal.SIGKILL)
@@ -115,7 +122,7 @@ def try_kills(work, runs=4, kills=3, seed=0):
         steps = [row.split(',')[1] for row in (run / 'history.csv').read_text().splitlines()[1:]]
         faults = {f'no result: {said[-300:]}': run not in ended, 'made again': ended.get(run) != seen.get(run, ended.get(run)),
                   'a step stands twice': len(steps) != len(set(steps)),
-                  'two processes at once': any(run.name in line for line in watch.twice),
+                  'two processes at once': run.name in watch.twice,
                   'no page': not (run / 'experiment.html').exists(), f'left behind: {left[:2]}': left,
                   f'only {len(killed)} kills': len(killed) < kills}
         yield '; '.join(fault for fault, found in faults.items() if found)
