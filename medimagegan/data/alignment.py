@@ -30,7 +30,7 @@ def shrink_images(
     images: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
 ) -> Tensor:  # (N, C, 32, 32) in [0, 1]
     "Reduce images to the size at which they are compared."
-    return torch.cat([F.interpolate(to_unit(c.cpu()), (SIDE, SIDE), mode='area') for c in images.split(256)])
+    return torch.cat([F.interpolate(to_unit(c.cpu()), (SIDE, SIDE), mode='area') for c in images.split(32)])
 
 # %% ../../nbs/268_data.alignment.ipynb #c08
 def _smooth(small: Tensor) -> Tensor:  # (N, C, 32, 32)

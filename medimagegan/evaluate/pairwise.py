@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c03
-from ..data.imagesets import ImageSet, to_unit
+from ..data.alignment import shrink_images
+from ..data.imagesets import ImageSet
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c07
 def psnr(a: Tensor, b: Tensor) -> Tensor:
@@ -64,8 +65,7 @@ def pair_nearest(
     reals: Tensor,  # (M, C, H, W)
 ) -> Tensor:  # (N,) int64: the index of each image's nearest real
     "Find the nearest real image of each image, by mean squared error at 32 pixels."
-    small = [F.adaptive_avg_pool2d(to_unit(x.cpu()), 32).flatten(1) for x in (images, reals)]
-    return torch.cdist(*small).argmin(1)
+    return torch.cdist(*(shrink_images(x).flatten(1) for x in (images, reals))).argmin(1)
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c28
 CANDIDATES = ('fakes', 'other reals', 'mean image', 'noise')
@@ -78,7 +78,7 @@ def make_baselines(
 ) -> dict[str, Tensor]:  # {candidate: (n, C, H, W), uint8}; fewer other reals if there are fewer than n
     "Make the sets that fakes are compared with: other real images, the average image n times, and noise."
     rng = torch.Generator().manual_seed(seed)
-    mean = sum(part.sum(0, dtype=torch.float64) for part in others.split(1024)) / len(others)
+    mean = sum(part.sum(0, dtype=torch.float64) for part in others.split(64)) / len(others)
     return {'other reals': others[torch.randperm(len(others), generator=rng)[:n]],
             'mean image': mean.round().to(torch.uint8).expand(n, -1, -1, -1),
             'noise': torch.randint(0, 256, (n, *mean.shape), generator=rng, dtype=torch.uint8)}

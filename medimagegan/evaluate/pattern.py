@@ -18,14 +18,14 @@ def fine_detail(
     images: Tensor,  # (N, C, H, W), uint8
 ) -> Tensor:  # (at most 500, C, H, W), float32, minus the mean over a square of 1/16 of the side
     "Remove everything coarse from the brightness of each image, and from the differences of its channels."
-    side = max(3, images.shape[-1] // 16 + 1) | 1
-    parts = []
-    for few in images[:500].split(16):  # the share below does not depend on their number
+    side, images = max(3, images.shape[-1] // 16 + 1) | 1, images[:500]  # the share below does not depend on their number
+    detail = torch.empty(images.shape)  # large, so it is filled, and not put together from parts
+    for few, place in zip(images.split(16), detail.split(16), strict=True):
         x = few.float()
         planes = torch.cat([x.mean(1, keepdim=True), x[:, :-1] - x[:, 1:]], 1)
         rows = F.avg_pool2d(F.pad(planes, [side // 2] * 4, mode='reflect'), (1, side), 1)  # rows first: the mean of a square is that of
-        parts.append(planes - F.avg_pool2d(rows, (side, 1), 1))  # its rows, and costs a fraction
-    return torch.cat(parts)
+        torch.sub(planes, F.avg_pool2d(rows, (side, 1), 1), out=place)  # its rows, and costs a fraction
+    return detail
 
 # %% ../../nbs/445_evaluate.pattern.ipynb #c08
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def compare_details(
     detail: Tensor,  # (N, C, H, W): from `fine_detail`
 ) -> DetailProducts:
     "Compute the inner products of the fine detail of all pairs of images."
-    planes = detail.flatten(2).transpose(0, 1)
-    return DetailProducts((planes @ planes.mT / planes.shape[-1]).double())
+    planes = detail.flatten(2).unbind(1)  # without a copy
+    return DetailProducts(torch.stack([plane @ plane.mT / plane.shape[-1] for plane in planes]).double())
 
 
 def compare_fine_details(
