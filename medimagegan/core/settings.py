@@ -58,7 +58,7 @@ def describe_expected(
     kind, limits = (get_args(f.type)[0] if optional else f.type), describe_range(f)
     if get_origin(kind) is tuple:
         entry = f'a list, each entry {_TYPE_WORDS[get_args(kind)[0]]} {limits}'
-        words = f'a list with {limits}' if f.metadata['choices'] else entry
+        words = f'a list with {limits}, or an empty one' if f.metadata['choices'] else entry
     else:
         words = limits if f.metadata['choices'] else f'{_TYPE_WORDS[kind]} {limits}'
     return words.strip() + (', or empty' if optional else '')

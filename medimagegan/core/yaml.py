@@ -52,6 +52,8 @@ def _read_text(file: str) -> str:
 # %% ../../nbs/130_core.yaml.ipynb #c14
 def _describe_yaml_error(error: yaml.YAMLError) -> str:
     mark = getattr(error, 'problem_mark', None)
+    if mark and "'\\t'" in (error.problem or ''):
+        return f'line {mark.line + 1} has a tab where YAML allows spaces only'
     text = f'line {mark.line + 1}: {error.context or ""} {error.problem or ""}' if mark else str(error)
     return ' '.join(text.split())[:160]
 

@@ -26,6 +26,7 @@ from .arrays import locate_images
 from .labels import Reading
 from .subfolders import FILE_NAME
 from .reading import count_images, report_reading, understand
+from .datasets import storable_names
 from .scans import join_scans
 
 # %% ../../nbs/292_data.inspection.ipynb #c06
@@ -88,6 +89,7 @@ def inspect(
 ) -> Inspection:
     "Understand a data set and read the headers of its files. Raises `UserError` for what is ambiguous."
     rows, lost, reading, listing = understand(path, answers)
+    rows, unnamed = storable_names(rows)
     if not listing.images:
         raise UserError(f"path: {path} has no image ({', '.join(IMAGE_SUFFIXES)})")
     folder = locate_images(path)
@@ -95,7 +97,7 @@ def inspect(
     rows = rows.assign(group=[groups[file] for file in rows['path']])
     count_images(reading, rows)
     report_reading(reading, listing).warnings.extend(notes)
-    return Inspection(str(path), rows, lost, reading, listing, describe_files(folder, listing.images, most, progress))
+    return Inspection(str(path), rows, lost + unnamed, reading, listing, describe_files(folder, listing.images, most, progress))
 
 # %% ../../nbs/292_data.inspection.ipynb #c11
 def _count(counts: Counter, words: Callable = str, most: int = 5) -> str:
@@ -109,7 +111,8 @@ def _describe_facts(facts: FileFacts, n: int) -> list[str]:
     if not facts.described:
         return ['no image']
     colours = {1: 'grey', 2: 'grey with transparency', 3: 'colour', 4: 'colour with transparency or CMYK'}
-    lines = [f'{n} images' + (f', of which {facts.described} were opened, spread evenly' if facts.described < n else ''),
+    lines = [f'{n} images' + (f', of which {facts.described} were opened, spread evenly' if facts.described < n else '')
+             + (f', of which {len(facts.unreadable)} cannot be read' if facts.unreadable else ''),
              f'format: {_count(facts.formats)}', f"size: {_count(facts.sizes, lambda size: f'{size[0]} × {size[1]}')}",
              f'channels: {_count(facts.channels, lambda c: colours.get(c, c))}', f'bits: {_count(facts.bits)}']
     lines += [f'{note} ({k})' for note, k in facts.notes.most_common(12)]

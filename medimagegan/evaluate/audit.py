@@ -91,7 +91,7 @@ def describe_audit(
         names = [f"{name} ({100 * row['in synthetic']:.0f} % against {100 * row['in real']:.0f} %)"
                  for name, row in table[table['finding'] == finding].iterrows()]
         groups += [f"{words}: {', '.join(names)}."] if names else []
-    found = ' '.join(groups) or 'No artefact and no tone of skin differs in frequency beyond chance.'
+    found = ' '.join(groups) or 'No artefact and no tone of skin was shown to differ in frequency beyond chance.'
     return f'{found} {n_synthetic} synthetic and {n_real} real images.'
 
 

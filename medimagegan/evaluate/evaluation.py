@@ -335,7 +335,7 @@ def describe_copies(
             f"{copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
             f"AuthPct is {copies['auth_pct']:.0f}, C_T is {c_t:.1f}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
-    return text + (f', without {known} that are in the training set' if known else '')
+    return text + (f'; {known} of these are in the training set too and were left out' if known else '')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c46
 def summary(

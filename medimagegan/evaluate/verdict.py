@@ -35,8 +35,8 @@ class Verdict(NamedTuple):
 VERDICTS = {
     'diverged': 'A loss is NaN, infinite or very large, the scores became much worse again, or the images are noise. '
                 'Try a lower learning_rate, r1_gamma, or arch: SNGAN.',
-    'mode collapse': 'The generator repeats a few images. '
-                     'Try augment, r1_gamma, another loss, or more training images.',
+    'mode collapse': 'The generator repeats a few images. If it saw far fewer images than docs/recipes.md advises, train '
+                     'longer; else try augment, r1_gamma, another loss, or more training images.',
     'copies training data': 'Do not publish these images. Inspect the closest pairs. '
                             'Try fewer epochs, augment, or more training images.',
     'oscillating': 'The scores rise and fall without converging. '
@@ -46,13 +46,14 @@ VERDICTS = {
     'discriminator fooled': 'The discriminator cannot separate the generated images from real ones, but the scores, '
                             'which use other features, are far from those of real images and no longer improve. Try '
                             'another discriminator (conv or projected), more dis_feature_maps, or other augmentations.',
-    'too few images': 'Fewer than 20 images were compared, and chance decides. Hold out more images, or score more.',
+    'too few images': 'Fewer than 20 images were compared, and chance decides. Hold out more images, or generate and score more.',
     'too early to say': 'The generator had too few updates to name a cause. Train longer: num_epochs, budget_images '
                         'or budget_minutes.',
     'still improving': 'Training was too short. Increase num_epochs, budget_images or budget_minutes.',
-    'far from real': 'The images are not copied, but they differ from real images in what the reasons name, and the '
-                     'scores do not show that they still improve. Train longer, or try another network.',
-    'healthy': 'By features, colours and spectrum the images are close to real ones; they are varied and not copied.',
+    'far from real': 'The images differ from real images in what the reasons name, and the scores do not show that '
+                     'they still improve. Train longer, or try another network.',
+    'healthy': 'By features, colours and spectrum the images are close to real ones; they are varied, and too few of '
+               'them look like training images to call them copies.',
 }
 # Counted as non-convergence. A run with a fooled discriminator has converged, to images that are not good enough
 FAILURES = ('diverged', 'mode collapse', 'oscillating', 'discriminator won')

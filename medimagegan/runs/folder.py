@@ -150,7 +150,7 @@ def check_folder(
                             'choose another `run` name')
         return False
     was = folder.config
-    name = changed_setting(was, cfg)
+    name = changed_setting(was, replace(cfg, **{name: getattr(was, name) for name in LENGTH_SETTINGS})) or changed_setting(was, cfg)
     if name in LENGTH_SETTINGS and not force and extends(cfg, was) and not extends(was, cfg):
         raise UserError(f'run: {at} was to have {name} {getattr(was, name)}, and {getattr(cfg, name)} is less: a run can be made longer, '
                         'not shorter; choose another `run` name')

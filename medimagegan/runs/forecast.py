@@ -27,7 +27,7 @@ from ..gan.sampling import sample
 from ..gan.step import GAN, init_gan
 from ..gan.training import train_steps
 from .clock import describe_length, describe_seconds, epoch_steps, images_per_step
-from .opening import OpenRun
+from .opening import OpenRun, check_warm_start
 from .scoring import plan_scores
 
 # %% ../../nbs/517_runs.forecast.ipynb #c06
@@ -181,7 +181,9 @@ def forecast_settings(
 ) -> Forecast:
     "Forecast a run that has not begun, without writing anything but the cache. Raises `UserError` as reading the images does."
     device, data = pick_device(cfg.n_gpu), open_images(cfg)
-    _, chosen, held = split_images(data, cfg)
+    table, chosen, held = split_images(data, cfg)
+    if cfg.warm_start:
+        check_warm_start(cfg.warm_start, table, cfg, data)
     train_set = data.subset(chosen)
     log(f'{describe_images(train_set, data.subset(held))}; {cfg.arch}, {cfg.image_size} pixels, {describe_length(cfg)}')
     return forecast(cfg, train_set, len(held), data.classes, load_features(cfg.features, device=device), device)

@@ -37,12 +37,12 @@ def read_seen(
     source: str | Path,  # A run folder, or a released generator
 ) -> pd.DataFrame:  # `file, class, group, split`, maybe `sha256`: all text
     "Read which images a run or a released generator was trained on. Raises `UserError` where this is not known."
+    if not Path(source).exists():
+        raise UserError(f'warm_start: {source}: no such file or folder: expected a run folder, or a released generator')
     if not is_released(source):
         if not (Path(source) / 'split.csv').exists():
             raise UserError(f'warm_start: {source} is not a run folder: it has no split.csv')
         return RunFolder(source).split
-    if not Path(source).exists():
-        raise UserError(f'warm_start: {source}: no such file: expected a run folder, or a released generator')
     table = Path(source).with_suffix('.csv')
     if not table.exists() and (table.parent / 'split.csv').exists():
         raise UserError(f'warm_start: {source} is in a run folder: name the folder, {table.parent}')
