@@ -47,7 +47,8 @@ def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files
 
 
 def test_the_maps_of_the_classifier_study_are_those_of_their_files():
-    page, sets = _page('classifier_study'), {'map.json': ('',), 'isic/map.json': ('', ', UDA-1'), 'radiographs/map.json': ('',)}
+    page, sets = _page('classifier_study'), {'map.json': ('',), 'isic/map.json': ('', ', UDA-1'),
+                                            'isic/uda_map.json': ('', ', ISIC 2017'), 'radiographs/map.json': ('',)}
     for file, suffixes in sets.items():
         for row in json.loads((REPORTS / file).read_text())['sizes']:
             for of in suffixes:

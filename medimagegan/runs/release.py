@@ -68,8 +68,11 @@ def list_seen(
         parts.append(rows[rows['split'].isin(SEEN)].assign(split='earlier'))
         source = run.config.warm_start if run else None
     table = pd.concat(parts, ignore_index=True).fillna('')
-    keys = [name for name in ('file', 'sha256') if name in table]
-    return table[~table.assign(seen=table['split'].isin(SEEN)).duplicated([*keys, 'seen'])]
+    keys, trained = [name for name in ('file', 'sha256') if name in table], set(table['file'][table['split'] == 'train'])
+    again = table.assign(seen=table['split'].isin(SEEN)).duplicated([*keys, 'seen'])
+    if 'sha256' in table:  # the table of a released generator may name images without their content
+        again |= (table['split'] == 'earlier') & (table['sha256'] == '') & table['file'].isin(trained)
+    return table[~again]
 
 # %% ../../nbs/507_runs.release.ipynb #c13
 def base_name(
