@@ -82,7 +82,7 @@ LOOKED_FOR = [
     ({'path': 'nowhere'}, 'no such folder'), ({'classes': 'melanom'}, 'is not among'), ({'classes': [f'{BELL}nevus']}, '\\x07'),
     ({'n_images': 3}, 'at least 4'), ({'n_gpu': 64}, 'got 64'), ({'features': 'inceptoin'}, "Did you mean 'inception'"),
     ({'features': 'timm:resnet999'}, 'timm has no model'), ({'features': 'classifier:nowhere'}, 'not a classifier'),
-    ({'warm_start': 'nowhere'}, 'not a run folder'), ({'conditional': True, 'classes': 'nevus'}, 'two classes'),
+    ({'warm_start': 'nowhere'}, 'no such file or folder'), ({'conditional': True, 'classes': 'nevus'}, 'two classes'),
 ]
 # papermill makes no difference between these and what is right: `None` and '' are empty, and run: true is text to a flag
 ONLY_YAML = [i for i, (values, _) in enumerate(CASES) if values == {'run': True}]
