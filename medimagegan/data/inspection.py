@@ -25,8 +25,7 @@ from .tables import FIND_ALL, Answers
 from .arrays import locate_images
 from .labels import Reading
 from .subfolders import FILE_NAME
-from .reading import count_images, report_reading, understand
-from .datasets import storable_names
+from .reading import count_images, report_reading, storable_names, understand
 from .scans import join_scans
 
 # %% ../../nbs/292_data.inspection.ipynb #c06
