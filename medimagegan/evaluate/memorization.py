@@ -187,7 +187,7 @@ def find_different(
     return different
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c38
-LEAST_IN_COMMON = .7  # Correlation with the training image: noisy copies of ISIC images have .75 and more, images of one skin colour .65 and less
+LEAST_IN_COMMON = .7  # Correlation with the training image. Measured once on ISIC: 95 of 100 very noisy copies have .76 and more, bare skins .64 and less
 
 
 def find_copies(

@@ -19,7 +19,7 @@ def fine_detail(
 ) -> Tensor:  # (at most 500, C, H, W), float32, minus the mean over a square of 1/16 of the side
     "Remove everything coarse from the brightness of each image, and from the differences of its channels."
     side, images = max(3, images.shape[-1] // 16 + 1) | 1, images[:500]  # the share below does not depend on their number
-    detail = torch.empty(images.shape)  # large, so it is filled, and not put together from parts
+    detail = torch.empty(images.shape, device=images.device)  # large, so it is filled, and not put together from parts
     for few, place in zip(images.split(16), detail.split(16), strict=True):
         x = few.float()
         planes = torch.cat([x.mean(1, keepdim=True), x[:, :-1] - x[:, 1:]], 1)

@@ -159,7 +159,7 @@ def compare_control(outcome: Outcome) -> pd.Series | None:  # `difference, low, 
 CONTROL_CONCLUSIONS = {
     'helps': 'more real images help, so there is something to gain',
     'hurts': 'more real images hurt, so something is wrong with the study',
-    'no evidence': 'not even more real images help measurably, so a gain as small as theirs cannot be seen here',
+    'no evidence': 'not even more real images help measurably, so the study may be too small to show a gain',
 }
 
 

@@ -116,6 +116,9 @@ class RunServer(subprocess.Popen):
             self.kill()
             why = (self.communicate()[1].strip().splitlines() or [f'exit {self.returncode}'])[-1]
             raise ChildProcessError(f'the process that starts runs ended: {why[:300]}') from None
+        except BaseException:  # its answer would be taken for that of the next run
+            self.kill()
+            raise
 
 # %% ../../nbs/625_studies.launch.ipynb #8ce1d481
 _SERVERS = threading.local()  # {share: server} of each thread
