@@ -92,7 +92,10 @@ def _correlate(
 ) -> Tensor:  # (N, K, 81), -1 to 1
     "Correlate parts with their candidates at every position."
     chosen = parts[torch.arange(len(view))[:, None], view]
-    found = torch.fft.irfft2((targets * chosen).sum(2), s=(SIDE, SIDE))
+    products = targets[:, :, 0] * chosen[:, :, 0]
+    for channel in range(1, targets.shape[2]):  # half as fast again as a product and a sum of all channels
+        products = torch.addcmul(products, targets[:, :, channel], chosen[:, :, channel])
+    found = torch.fft.irfft2(products, s=(SIDE, SIDE))
     return (found[..., :SHIFTS, :SHIFTS] * norms).flatten(2)
 
 # %% ../../nbs/268_data.alignment.ipynb #c23
@@ -166,7 +169,7 @@ def find_matches(
 ) -> Matches:
     "Find the targets that resemble each image, moved by up to an eighth, cropped or zoomed by 15 %, turned or flipped."
     targets = targets if isinstance(targets, Targets) else prepare_targets(targets)
-    small, n = _smooth(shrink_images(images)), 32
+    small, n = _smooth(shrink_images(images)), 16  # what 16 images need fits the cache
     parts = zip(small.split(n), itertools.repeat(None) if own is None else own.split(n))  # noqa: B905
     found = map_in_threads(lambda part: _align(part[0], targets, part[1]), parts)
     return Matches(*(torch.cat(part) for part in zip(*found, strict=True)))

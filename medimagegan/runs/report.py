@@ -56,11 +56,11 @@ def plot_losses(
     with sns.axes_style('ticks', PLOT_STYLE), plt.rc_context(PLOT_STYLE), sns.color_palette('colorblind'):
         fig, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 2.4))
         for ax, (ylabel, names) in zip(axes, panels.items(), strict=True):
-            curves = rows.melt('epoch', list(names), 'curve', 'value').replace({'curve': names})
-            sns.lineplot(curves, x='epoch', y='value', hue='curve', style='curve', ax=ax, errorbar=None, lw=1)
-            ax.legend(title=None, fontsize=7)
-            ax.set(ylabel=ylabel, ylim=_Y_RANGES.get(ylabel))
-        fig.tight_layout()
+            for (column, label), dash in zip(names.items(), ('-', '--'), strict=True):
+                ax.plot(rows['epoch'], rows[column], dash, lw=1, label=label)
+            ax.legend(fontsize=7)
+            ax.set(xlabel='epoch', ylabel=ylabel, ylim=_Y_RANGES.get(ylabel))
+        fig.subplots_adjust(left=.2 / len(panels), right=.99, bottom=.17, top=.97, wspace=.33)
     plt.close(fig)
     return fig
 
@@ -89,13 +89,18 @@ def plot_scores(
     with plt.rc_context(PLOT_STYLE), sns.color_palette('colorblind'):
         fig, axes = plt.subplots(n_rows, columns, figsize=(10, 1.9 * n_rows), sharex=True, squeeze=False)
         for ax, (name, row) in zip(axes.flat, measures.items(), strict=False):
-            sns.lineplot(history, x='epoch', y=name, marker='o', ms=4, ax=ax, errorbar=None)
+            known = history[['epoch', name]].dropna()
+            ax.plot(known['epoch'], known[name], marker='o', ms=4)
             if name in baselines:
                 ax.axhline(baselines[name], color='gray', lw=.8)
-            ax.set(title=row.title, ylabel='', xlabel='epoch')
+            ax.set_title(row.title)
         for ax in axes.flat[len(measures):]:
             ax.remove()
-        fig.tight_layout()
+        for ax in axes.flat[max(0, len(measures) - columns):len(measures)]:  # the lowest of each column
+            ax.set(xlabel='epoch')
+            ax.tick_params(labelbottom=True)
+        height = fig.get_figheight()
+        fig.subplots_adjust(left=.05, right=.99, bottom=.4 / height, top=1 - .25 / height, wspace=.3, hspace=.4)
     plt.close(fig)
     return fig
 
