@@ -132,7 +132,8 @@ def test_the_table_of_the_long_runs_equals_its_file():
         cells = [_cell([run['metrics'][name][key] for key in ('value', 'low', 'high')], d) for name, d in digits.items()]
         cells.insert(1, f"{run['metrics']['KD(efficientnet_lite0)']['gap_closed']:.2f}")
         assert f"| {run['run']} | {run['images_seen']:,.0f} | {' | '.join(cells)} |" in page and run['command'] in page, cells
-    assert ', '.join(f"{score['KD']:.3f}" for score in found['runs'][0]['curve']) in page
+        assert ', '.join(f"{score['KD']:.3f}" for score in run['curve']) in page
+        assert f"on the {run['run'].split(',')[0]} is *{run['verdict']['value']}*" in page
 
 
 def test_the_table_of_feature_networks_equals_its_file():
