@@ -18,7 +18,7 @@ from .framework import (
 from ..core.config import make_config
 from ..core.downloads import check_weights
 from ..core.files import check_exists, check_finished
-from ..core.errors import UserError, did_you_mean, error_line, is_plot_error
+from ..core.errors import UserError, counted, did_you_mean, error_line, is_plot_error
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c06
 @click.command(cls=Command, examples=(
@@ -86,10 +86,10 @@ def describe_left_out(
     "Describe how the real images were read, and which were left out of the scores."
     notes = [f'{what}: {line}' for what, lines in scores.get('read', {}).items() for line in lines[:1] if what != 'fakes']
     notes += [f'note: {what}: {line}' for what, lines in scores.get('remarks', {}).items() for line in lines]
-    notes += [f'note: {n} files of {what} could not be read and were left out'
+    notes += [f'note: left out, because they could not be read: {counted(n, "file")} of {what}'
              for what, n in scores['unreadable'].items() if n]
     if scores['trained_on_too']:
-        notes.append(f"note: {scores['trained_on_too']} images of {reference} are also in {reals} and were left out")
+        notes.append(f"note: left out, because they are in {reals} too: {counted(scores['trained_on_too'], 'image')} of {reference}")
     return notes
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c12

@@ -17,7 +17,7 @@ from medimagegan.cli.framework import (
     PATH, SEED, Command, check_new_folder, check_writable, json_option, option, print_json, print_lines, read_table_options,
     table_options)
 from ..core.config import make_config
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 
 # %% ../../nbs/720_cli.images.ipynb #c06
 @click.command(cls=Command, examples=(
@@ -121,7 +121,7 @@ def describe_split(
     lines = []
     for name, mine in table.groupby('class'):
         counts = ', '.join(f'{int((mine.split == part).sum())} {part}' for part in PARTS[:3])
-        lines.append(f"{name}: {counts}; {mine['group'].nunique()} groups")
+        lines.append(f"{name}: {counts}; {counted(mine['group'].nunique(), 'group')}")
     warning = warn_of_groups(tuple(table['group']))
     return '\n'.join([*lines, *([f'{warning} {HASH_FINDS}'] if warning else [])])
 
@@ -144,7 +144,7 @@ def cache(clear, as_json):
         return
     rows = list_cache()
     for row in rows:
-        n = '' if row['images'] is None else f", {row['images']} images"
+        n = '' if row['images'] is None else f", {counted(row['images'], 'image')}"
         day = time.strftime('%Y-%m-%d', time.localtime(row['used']))
         print_lines(f"{row['bytes'] / 2**20:10.1f} MiB  {day}  {row['what']}{n}")
     total = sum(row['bytes'] for row in rows) / 2**20

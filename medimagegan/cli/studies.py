@@ -12,6 +12,7 @@ import shlex
 import click
 
 # %% ../../nbs/740_cli.studies.ipynb #c03
+from ..core.errors import counted
 from medimagegan.cli.framework import (
     COUNT,
     PATH,
@@ -89,7 +90,7 @@ def describe_plan(
     lines = [f'{seconds[name]:6.0f} s  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}' for name, cfg in plan]
     minutes = max(sum(seconds.values()) * len(suite.seeds) / side, max(seconds.values())) / 60
     kept = [describe_kept(suite)] if suite.kept else []
-    return '\n'.join([*kept, *lines, f'{len(lines)} runs, about {minutes:.0f} min with {side} at a time'])
+    return '\n'.join([*kept, *lines, f'{counted(len(lines), "run")}, about {minutes:.0f} min with {side} at a time'])
 
 # %% ../../nbs/740_cli.studies.ipynb #c12
 @click.command(cls=Command, examples=(

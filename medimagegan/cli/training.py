@@ -29,7 +29,7 @@ from medimagegan.cli.framework import (
 from ..core.config import make_config, name_run
 from ..core.downloads import check_weights
 from ..core.files import check_exists, check_finished
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 
 # %% ../../nbs/710_cli.training.ipynb #c06
 def print_forecast(
@@ -162,7 +162,7 @@ def sample(run, n, out, seed, classes, truncation, best, n_gpu):
     labels = generator.labels(n, classes or None)
     names = [generator.classes[i] for i in labels] if labels is not None else None
     write_pngs(images, Path(out), f'seed{seed}', names)
-    print_lines(f'{len(images)} images: {out}')
+    print_lines(f'{counted(len(images), "image")}: {out}')
 
 # %% ../../nbs/710_cli.training.ipynb #c15
 def write_pngs(
@@ -198,7 +198,7 @@ def release(run, out, best, include_real):
     from medimagegan.runs.release import release as release_run
     table = release_run(RunFolder(run), out, best, include_real)
     print_lines(f"{out}: {Path(out).stat().st_size / 2**20:.1f} MiB; "
-                f"trained on {table['split'].isin(SEEN).sum()} images: {Path(out).with_suffix('.csv')}")
+                f"trained on {counted(table['split'].isin(SEEN).sum(), 'image')}: {Path(out).with_suffix('.csv')}")
 
 # %% ../../nbs/710_cli.training.ipynb #c19
 @click.command(cls=Command, examples=(

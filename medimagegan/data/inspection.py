@@ -17,7 +17,7 @@ import pandas as pd
 from PIL import Image
 
 # %% ../../nbs/292_data.inspection.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 from .pixels import IMAGE_SUFFIXES
 from .images import describe_image, read_image
 from .listing import Listing
@@ -110,7 +110,7 @@ def _describe_facts(facts: FileFacts, n: int) -> list[str]:
     if not facts.described:
         return ['no image']
     colours = {1: 'grey', 2: 'grey with transparency', 3: 'colour', 4: 'colour with transparency or CMYK'}
-    lines = [f'{n} images' + (f', of which {facts.described} were opened, spread evenly' if facts.described < n else '')
+    lines = [counted(n, 'image') + (f', of which {facts.described} were opened, spread evenly' if facts.described < n else '')
              + (f', of which {len(facts.unreadable)} cannot be read' if facts.unreadable else ''),
              f'format: {_count(facts.formats)}', f"size: {_count(facts.sizes, lambda size: f'{size[0]} × {size[1]}')}",
              f'channels: {_count(facts.channels, lambda c: colours.get(c, c))}', f'bits: {_count(facts.bits)}']

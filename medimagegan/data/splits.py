@@ -14,7 +14,7 @@ import pandas as pd
 from torch import Tensor
 
 # %% ../../nbs/280_data.splits.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 from ..core.files import hash_file
 from ..core.tables import read_table, write_table
 from ..core.seeds import make_rng
@@ -88,7 +88,7 @@ def _require_all_parts(table: pd.DataFrame, folder: str | Path) -> None:
         missing = [part for part in PARTS[:3] if part not in set(mine['split'])]
         if missing:
             n = mine['group'].nunique()
-            raise UserError(f'path: {folder}: {name} has {n} groups (lesions or patients), '
+            raise UserError(f'path: {folder}: {name} has {counted(n, "group")} (lesions or patients), '
                             f'too few to have one in {missing[0]} too')
 
 # %% ../../nbs/280_data.splits.ipynb #c22

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pandas as pd
 
 # %% ../../nbs/290_data.training_images.ipynb #c03
+from ..core.errors import counted
 from ..core.config import TrainConfig
 from .answers import answers_of_settings
 from .imagesets import ImageSet
@@ -80,4 +81,4 @@ def describe_images(train_set: ImageSet, held: ImageSet) -> str:
     "Describe a data set in one line: `1600 images to train on, 400 held out; melanoma 324, nevus 1276`."
     counts = ', '.join(f'{name} {int((train_set.labels == i).sum())}' for i, name in enumerate(train_set.classes))
     classes = '' if train_set.classes == ('images',) else f'; {counts}'  # the name of all where there are no classes
-    return f'{len(train_set)} images to train on, {len(held)} held out{classes}'
+    return f'{counted(len(train_set), "image")} to train on, {len(held)} held out{classes}'

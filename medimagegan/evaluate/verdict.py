@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c03
+from ..core.errors import counted
 from medimagegan.evaluate.evidence import (
     LIMITS,
     Evidence,
@@ -124,7 +125,7 @@ def describe_copied(
         return ()
     share, low, high = (100 * value for value in copies['copies'])
     return (f"{share:.0f} % [{low:.0f} %, {high:.0f} %] of the generated images are copies "
-            f"of {copies['copied_images']} training images; {100 * copies['by_chance']:.0f} % are expected by chance",)
+            f"of {counted(copies['copied_images'], 'training image')}; {100 * copies['by_chance']:.0f} % are expected by chance",)
 
 
 def find_memorization(

@@ -78,7 +78,7 @@ class Generator(nn.Module):
         super().__init__()
         sizes = feature_maps(image_size * (2 if layout == 'miyato' else 1), width, max_width)
         maps, small = list(sizes.values()), [m for r, m in sizes.items() if multi_scale and r < image_size]
-        self.latent_dim, self.n_classes = latent_dim, n_classes
+        self.image_size, self.latent_dim, self.n_classes = image_size, latent_dim, n_classes
         self.classes: tuple[str, ...] = ()  # Names of the training classes, in the order of the labels
         self.symmetries: tuple[str, ...] = ()  # What `sample` does to each image
         self.stem = _UpBlock(latent_dim, maps[0], 1, 0, n_classes)

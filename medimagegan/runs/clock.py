@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 # %% ../../nbs/505_runs.clock.ipynb #c03
+from ..core.errors import counted
 from ..core.config import MAX_EPOCHS, TrainConfig
 from ..core.ranks import broadcast, rank
 from ..data.imagesets import n_steps
@@ -25,9 +26,9 @@ def describe_length(
     cfg: TrainConfig,  # `num_epochs, budget_minutes, budget_images`
 ) -> str:
     "Describe how long a run is trained: `5 epochs`, `20 minutes`, `20 minutes, at most 5 epochs`."
-    budgets = [f'{cfg.budget_images:,} images'] if cfg.budget_images else []
-    budgets += [f'{cfg.budget_minutes:g} minutes'] if cfg.budget_minutes else []
-    epochs = [f'{cfg.num_epochs} epochs'] if cfg.num_epochs < MAX_EPOCHS or not budgets else []
+    budgets = [counted(cfg.budget_images, 'image', ',')] if cfg.budget_images else []
+    budgets += [counted(cfg.budget_minutes, 'minute', 'g')] if cfg.budget_minutes else []
+    epochs = [counted(cfg.num_epochs, 'epoch')] if cfg.num_epochs < MAX_EPOCHS or not budgets else []
     return ', at most '.join(budgets + epochs)
 
 # %% ../../nbs/505_runs.clock.ipynb #c07

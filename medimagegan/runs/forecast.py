@@ -71,7 +71,7 @@ def time_image(
     features: Features,
     n: int = 8,  # Images
 ) -> tuple[float, float]:  # Seconds: to generate it, and for its features
-    "Time what scoring does to one image, and reach the memory that it takes."
+    "Time what scoring does to one image."
     extract(features, data[:2], cache=False)
     began = time.monotonic()
     fakes = sample(gan.ema, n)
@@ -79,7 +79,6 @@ def time_image(
     extract(features, fakes, cache=False)
     seen = (time.monotonic() - generated) / n
     one = (generated - began) / n
-    sample(gan.ema, min(64, max(n, int(2 / one))))  # `sample` generates 64 at a time: at most two seconds of them
     return one, seen
 
 # %% ../../nbs/517_runs.forecast.ipynb #c12

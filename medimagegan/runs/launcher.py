@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 # %% ../../nbs/530_runs.launcher.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 from ..core.config import TrainConfig, load_config, name_run, save_config
 from ..core.interrupts import Interrupted, die_with_parent, handle_signals
 from ..core.ranks import print_error
@@ -87,7 +87,7 @@ def check_longer(
     "Raise `UserError` where the run has reached the length that is asked for."
     epoch = int(folder.timing['epoch'].max()) if (folder.path / 'timing.csv').exists() else 0
     if epoch and share_after(cfg, folder, epoch) >= 1:
-        raise UserError(f'{folder.path}: already trained for {epoch} epochs, {past_images(cfg, folder):,} images and '
+        raise UserError(f'{folder.path}: already trained for {counted(epoch, "epoch")}, {past_images(cfg, folder):,} images and '
                         f'{past_seconds(folder) / 60:.3g} minutes: to extend the run, ask for a larger total')
 
 # %% ../../nbs/530_runs.launcher.ipynb #c17

@@ -22,7 +22,7 @@ from PIL import Image
 from matplotlib.figure import Figure
 
 # %% ../../nbs/540_runs.report.ipynb #c03
-from ..core.errors import UserError, error_line, is_plot_error
+from ..core.errors import UserError, counted, error_line, is_plot_error
 from ..core.files import atomic_write
 from ..core.tables import read_table
 from ..core.config import LENGTH_SETTINGS, MAX_EPOCHS, TrainConfig, default_settings, settings_digest
@@ -162,7 +162,7 @@ def describe_cost(
     rows = folder.timing
     seconds, images = rows['seconds'].sum(), (rows['seconds'] * rows['images_per_s']).sum()
     spent = f'{seconds:.0f} s' if seconds < 600 else f'{seconds / 60:.0f} min'
-    return (f"Training for {len(rows)} epochs took {spent} on {', '.join(rows['device'].unique())} "
+    return (f"Training for {counted(len(rows), 'epoch')} took {spent} on {', '.join(rows['device'].unique())} "
             f"({images / seconds:.0f} images per second, peak memory {rows['peak_mib'].max():,.0f} MiB)")
 
 # %% ../../nbs/540_runs.report.ipynb #c32

@@ -16,6 +16,7 @@ from contextlib import nullcontext
 import torch
 
 # %% ../../nbs/520_runs.training_run.ipynb #c03
+from ..core.errors import counted
 from ..core.files import lock_folder
 from ..core.architectures import ARCHITECTURES
 from ..core.config import TrainConfig
@@ -54,7 +55,7 @@ def find_notes(run: OpenRun) -> list[str]:
     if run.cfg.n_images and len(run.data) < run.cfg.n_images:
         notes.append(f'n_images {run.cfg.n_images} exceeds the {len(run.data)} images that are there: all are used')
     if run.cfg.batch_size > len(run.train_set):
-        notes.append(f'batch_size {run.cfg.batch_size} exceeds the {len(run.train_set)} training images: '
+        notes.append(f'batch_size {run.cfg.batch_size} exceeds the {counted(len(run.train_set), "training image")}: '
                      'each batch is all of them')
     if 0 < run.cfg.epoch_images < len(run.train_set):
         notes.append(f'an epoch shows {run.cfg.epoch_images:,} of the {len(run.train_set):,} training images')
@@ -68,7 +69,7 @@ def describe_start(run: OpenRun) -> list[str]:
     "Describe an opened run in the lines that are logged first."
     report = run.data.reading.report if run.data.reading else []
     gan, lines = run.gan, [*report, *(f'note: {note}' for note in find_notes(run))]
-    within = f' and {gan.batch} steps' if gan.batch else ''
+    within = f' and {counted(gan.batch, "step")}' if gan.batch else ''
     resumes = f'; resumes after epoch {gan.epoch}{within}' if gan.step else ''
     images = describe_images(run.train_set, run.held)
     length = f'{run.cfg.arch}, {run.cfg.image_size} pixels, {describe_length(run.cfg)}'
@@ -318,7 +319,7 @@ def train_opened(
         if early:
             log(f"stopped after {name_epoch(run.cfg, run.gan.epoch, ' of ')}: {early}")
         elif run.cfg.budget_minutes:
-            log(f'trained for {past_seconds(run.folder) / 60:.3g} minutes: {run.gan.epoch} epochs, {run.gan.step} steps')
+            log(f'trained for {past_seconds(run.folder) / 60:.3g} minutes: {counted(run.gan.epoch, "epoch")}, {counted(run.gan.step, "step")}')
         save_generator(run.gan.ema, run.cfg, run.folder.path / 'generator.safetensors')
         log('scoring')
         score_run(run.gan, run.cfg, run.folder, stats, run.train_set, run.held)

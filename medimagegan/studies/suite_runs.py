@@ -19,7 +19,7 @@ from pathlib import Path
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c03
 from ..core.packaged import INSTALLED
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 from ..core.files import atomic_write
 from ..core.config import TrainConfig, save_config
 from ..core.device import pick_device
@@ -167,7 +167,7 @@ def suite_arms(
             crashed[name].append(cfg.seed)
     arms = [Arm(name, tuple(mine), None, suite.compare_with.get(name, ''), suite.provokes.get(name, ''),
                 tuple(crashed[name])) for name, mine in folders.items()]
-    return [replace(arm, name=f'{epoch} epochs', epoch=epoch) for arm in arms for epoch in suite.read_at] or arms
+    return [replace(arm, name=counted(epoch, 'epoch'), epoch=epoch) for arm in arms for epoch in suite.read_at] or arms
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c29
 def write_suite_report(
@@ -241,8 +241,8 @@ def run_suite(
     if any(read_result(cfg) is None for _, cfg in runs):
         n_gpu, logs = [cfg.n_gpu for _, cfg in runs], Path(out) / suite.name / 'jobs'
         with open_client(workers, scheduler, cluster, n_gpu, logs) as (client, jobs):
-            places = f'at most {jobs.max_jobs} SLURM jobs' if jobs else f'{len(client.nthreads())} workers'
-            log(f'{len(runs)} runs on {places}; dashboard {client.dashboard_link}')
+            places = f'at most {jobs.max_jobs} SLURM jobs' if jobs else counted(len(client.nthreads()), 'worker')
+            log(f'{counted(len(runs), "run")} on {places}; dashboard {client.dashboard_link}')
             failed = run_plan(runs, client, notebook, log, jobs)
     folder, indexed = _report_folder(suite, runs, out)
     report = write_suite_report(suite, runs, folder, command)

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 from ..core.files import hash_file
 from ..core.seeds import make_rng
 from ..core.tables import write_table
@@ -67,7 +67,7 @@ def find_licence(source: Source) -> str:
     counts = rows['licence'][rows['path'].isin(source.files)].value_counts()
     if not set(counts.index) - {''}:
         return unknown
-    return ', '.join(f'{name or "not stated"}: {count} images' for name, count in counts.items())
+    return ', '.join(f'{name or "not stated"}: {counted(count, "image")}' for name, count in counts.items())
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c07
 def describe_provenance(
@@ -265,5 +265,5 @@ def synthesize(
                                                        rank.removeprefix('classifier:'))
     warning = DO_NOT_PASS_ON if include_real and not are_images_public(source.folder.config) else ''
     write_set(out, images, make_manifest(table, files, weights), scores, pictures, shorten_paths(about, paths), warning)
-    log(f'{n} images of {source.class_name}: {out}')
+    log(f'{counted(n, "image")} of {source.class_name}: {out}')
     return out
