@@ -46,6 +46,20 @@ def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files
             assert f'| {line} |' in page, f'docs/architectures.md does not have the row of {file}.json: | {line} |'
 
 
+def test_the_table_of_melanomas_and_the_card_of_the_generators_equal_their_files():
+    page, card = _page('architectures'), (ROOT / 'models' / 'README.md').read_text(encoding='utf-8')
+    now, before = (json.loads((REPORTS / 'quality' / f'{name}.json').read_text(encoding='utf-8')) for name in ('melanoma', 'melanoma_first'))
+    keys = {'KD(efficientnet_lite0)': 3, 'precision': 2, 'recall': 2, 'coverage': 2, 'color': 1, 'spectrum': 1, 'pattern': 3}
+    for title, found, which, pages in (('synthetic', now, 'metrics', (page, card)), ('real vs. real', now, 'other reals', (page, card)),
+                                       ('the same from the first generator', before, 'metrics', (page,))):
+        cells = [_cell([found[which][name][key] for key in ('value', 'low', 'high')], digits) for name, digits in keys.items()]
+        cells.insert(1, f"{found[which]['KD(efficientnet_lite0)'].get('gap_closed', 1.):.2f}")
+        assert all(f"| {title} | {found['n']} | {' | '.join(cells)} |" in text for text in pages), cells
+    assert f"The verdict is *{now['verdict']['value']}*: gap closed is 0.74" in page and now['command'] in page
+    for row in json.loads((REPORTS / 'quality' / 'scores_long.json').read_text(encoding='utf-8'))['scores']:
+        assert ' | '.join(_cell(row[key], digits) for key, digits in DIGITS.items()) in card
+
+
 def test_the_maps_of_the_classifier_study_are_those_of_their_files():
     page, sets = _page('classifier_study'), {'map.json': ('',), 'isic/map.json': ('', ', UDA-1'),
                                             'isic/uda_map.json': ('', ', ISIC 2017'), 'radiographs/map.json': ('',)}
