@@ -9,7 +9,6 @@ BIN = .venv/bin
 COMPILED = import medimagegan.cli.studies, medimagegan.studies.balance_training, medimagegan.runs.experiment, papermill, nbconvert, ipykernel.kernelapp, distributed
 # One thread per process: on two cores, two processes with two threads each are seven times slower. A thread that waits, sleeps.
 # One cache for all commands, so that the features of a set of phantoms are computed once.
-# Chapters and tests run side by side, so that neither waits for the last long one of the other.
 # Tests kill suites, and what is left of a killed process would report the semaphores that it could not close.
 # Where Python is told to write no bytecode, each of many processes would compile all that it imports.
 SLIM = PYTHONDONTWRITEBYTECODE= PYTHONWARNINGS='ignore:resource_tracker:UserWarning' OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
@@ -31,10 +30,8 @@ demo: install
 
 test: install
 	$(BIN)/ruff check nbs medimagegan tests experiments docs image_generation.py
-	@$(SLIM) nbdev_test --n_workers 2 --do_print > .venv/chapters.log 2>&1 & chapters=$$!; \
-	$(SLIM) python -m pytest -q -n 2 --dist load --maxschedchunk 1 --durations 8; tests=$$?; \
-	echo 'The chapters ran at the same time:'; wait $$chapters; chapters=$$?; cat .venv/chapters.log; \
-	echo "tests: exit $$tests; chapters: exit $$chapters"; test $$tests = 0 -a $$chapters = 0
+	$(SLIM) nbdev_test --n_workers 3 --do_print
+	$(SLIM) python -m pytest -q -n 4 --dist load --maxschedchunk 1 --durations 8
 
 trials: install
 	for t in runs images tables settings trust suites many_runs explorer; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done

@@ -24,7 +24,7 @@ def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_
     words = flags(**SMALL, run='short')
     said = medimagegan('train', *words, '--max_time', '0.00001', code=124)
     assert said.stderr == 'medimagegan train: max_time: 1e-05 minutes are over; the same command resumes\n'
-    assert 'resumes after epoch 0 and 1 steps' in medimagegan('train', *words).stdout, straight
+    assert 'resumes after epoch 0 and 1 step' in medimagegan('train', *words).stdout, straight
     files = [(tmp_path / 'runs' / run / 'generator.safetensors').read_bytes() for run in ('straight', 'short')]
     assert files[0] == files[1]
 
@@ -111,7 +111,7 @@ def test_a_fastgan_trains_is_scored_resumes_with_equal_bytes_and_samples(medimag
     small = {**SMALL, 'arch': 'FastGAN', 'latent_vector': 16, 'score_every': 0}
     medimagegan('train', *flags(**small, run='straight'))
     medimagegan('train', *flags(**small, run='short'), '--max_time', '0.00001', code=124)
-    assert 'resumes after epoch 0 and 1 steps' in medimagegan('train', *flags(**small, run='short')).stdout
+    assert 'resumes after epoch 0 and 1 step' in medimagegan('train', *flags(**small, run='short')).stdout
     straight, short = (tmp_path / 'runs' / run for run in ('straight', 'short'))
     for name in ('generator.safetensors', 'history.csv'):
         assert (straight / name).read_bytes() == (short / name).read_bytes(), name
