@@ -17,14 +17,6 @@ SMALL = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_imag
 SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(['medimagegan.runs.experiment', 'medimagegan.evaluate.folders', 'papermill'])
 
-SLOW = ('suites', 'balance', 'runs', 'privacy', 'package', 'docs', 'ranks', 'papermill')  # files with tests of half a minute and more
-
-
-def pytest_collection_modifyitems(items):
-    "Begin with the longest tests, so that no process waits for one at the end."
-    order = {f'test_{name}': place for place, name in enumerate(SLOW)}
-    items.sort(key=lambda item: order.get(item.module.__name__, len(SLOW)))
-
 
 def flags(**settings):
     return [word for name, value in settings.items() for word in (f'--{name}', str(value))]
