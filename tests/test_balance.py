@@ -2,13 +2,11 @@
 import csv
 import json
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, command, wait_for
+from conftest import ROOT, command, launch, wait_for
 from PIL import Image
 
 from medimagegan.runs.folder import RunFolder
@@ -18,7 +16,6 @@ from medimagegan.studies.balance_outcome import conclude_balance, read_outcome
 from medimagegan.studies.balance_plan import plan_generators, prepare_study
 from medimagegan.studies.balance_training import generate_set, plan_fits
 
-PROGRAM = Path(sys.executable).parent / 'medimagegan'
 TINY = ['--arch', 'DCGAN', '--image_size', 32, '--gen_feature_maps', 4, '--dis_feature_maps', 4, '--num_epochs', 1, '--n_gpu', 0, '--score_every', 0]
 STUDY = '''title: Tiny
 n_images: 160
@@ -91,13 +88,13 @@ def test_a_study_that_was_killed_continues_in_the_notebook_and_the_command_gives
     (tmp_path / 'experiment.ipynb').write_bytes((ROOT / 'experiments' / 'experiment.ipynb').read_bytes())
     (tmp_path / 'tiny.yaml').write_text(STUDY)
     fits, words = tmp_path / 'runs' / 'tiny' / 'fits', ('balance', 'tiny.yaml', '--workers', 1)
-    study = subprocess.Popen([PROGRAM, *map(str, words)], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    study = launch(words, tmp_path, tmp_path)
     wait_for(lambda: len(list(fits.glob('*.json'))) >= 3, study)
-    study.send_signal(signal.SIGKILL)
-    study.wait()
+    study.kill()
+    study.join()
     kept = {f.name: f.read_bytes() for f in fits.glob('*.json')}
     command(Path(sys.executable).parent / 'papermill', ROOT / 'experiments' / 'balance.ipynb', 'out.ipynb', '-p', 'study', 'tiny.yaml',
-            '--no-progress-bar', cwd=tmp_path)
+            '-p', 'workers', 1, '--no-progress-bar', cwd=tmp_path)
     assert {name: (fits / name).read_bytes() for name in kept} == kept, 'finished classifiers are not trained again'
     assert len(list(fits.glob('*.json'))) == 8
     cells = json.loads((tmp_path / 'out.ipynb').read_text())['cells']

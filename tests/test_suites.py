@@ -1,21 +1,20 @@
 """Suites: real workers, real papermill, real kills."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 import trial_many_runs
 import trial_suites
-from conftest import ROOT, SMALL, flags, wait_for
+from conftest import ROOT, SMALL, flags, launch, wait_for
 
 from medimagegan.studies.suites import load_suite, plan_suite
 from medimagegan.studies.workers import open_client
 
-PROGRAM = Path(sys.executable).parent / 'medimagegan'
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ def test_a_changed_suite_is_planned_and_reported_under_out(suite, medimagegan, t
 
 
 def test_kills_lose_nothing_and_the_report_follows(tmp_path):
-    assert not [wrong for wrong in trial_suites.try_kills(tmp_path, runs=2, kills=1) if wrong]
+    assert not [wrong for wrong in trial_suites.try_kills(tmp_path, runs=2, kills=1, workers=1) if wrong]
     reports = tmp_path / 'experiments' / 'reports'
     assert '**Answer.** Against rate 0' in (reports / 'rates.md').read_text() and (reports / 'README.md').exists()
 
@@ -72,7 +71,7 @@ def test_runs_of_lost_workers_are_executed_elsewhere_once(tmp_path):
     assert not found['wrong'] and found['lost_workers'], found
 
 
-def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
+def test_workers_of_another_scheduler(suite, medimagegan, tmp_path):
     def start(name, *words):
         return subprocess.Popen([sys.executable, '-m', f'distributed.cli.dask_{name}', *map(str, words)], cwd=elsewhere, text=True,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, 'OMP_NUM_THREADS': '1'})
@@ -93,7 +92,7 @@ def test_workers_of_another_scheduler(suite, medimagegan, installed, tmp_path):
             process.wait(20)
     for wrong, line in ((address, 'no Dask scheduler answers there'), ('nonsense', 'expected tcp://HOST:PORT, got nonsense')):
         begun = time.monotonic()
-        said = installed(*words, '--out', 'two', '--scheduler', wrong, code=2).stderr
+        said = medimagegan(*words, '--out', 'two', '--scheduler', wrong, code=2).stderr
         assert line in said and len(said.splitlines()) == 1, said
         assert time.monotonic() - begun < 90
 
@@ -109,13 +108,13 @@ def test_compare_reads_any_runs(medimagegan, tmp_path):
 
 
 def test_a_run_folder_belongs_to_one_process(medimagegan, tmp_path):
-    words = [PROGRAM, 'train', *flags(**{**SMALL, 'num_epochs': 100_000}, run='one')]
-    first = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = ['train', *flags(**{**SMALL, 'num_epochs': 100_000}, run='one')]
+    first = launch(words, tmp_path, tmp_path)
     wait_for((tmp_path / 'runs' / 'one' / 'history.csv').exists, first)
-    second = medimagegan('train', *flags(**{**SMALL, 'num_epochs': 100_000}, run='one'), code=2)
-    assert 'another process is training in runs/one' in second.stderr
+    os.kill(first.pid, signal.SIGSTOP)  # the second waits 15 s for the folder, and needs no processor
+    assert 'another process is training in runs/one' in medimagegan(*words, code=2).stderr
     first.kill()
-    first.wait()
+    first.join()
 
 
 def test_a_worker_keeps_its_memory():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from conftest import ROOT, SERVER, flags, serve
+from conftest import ROOT, SERVER, flags, launch
 
 from medimagegan.core.config import TrainConfig, make_config
 from medimagegan.core.errors import UserError
@@ -37,8 +37,7 @@ class Command:
     def __init__(self, words, cwd, door='train'):
         self.said = Path(tempfile.mkdtemp(dir=cwd))
         if door == 'train':
-            self.process = SERVER.Process(target=serve, args=(['train', *words], cwd, self.said / 'out', self.said / 'err'))
-            self.process.start()
+            self.process = launch(['train', *words], cwd, self.said)
         else:
             pairs = [word for name, value in zip(words[::2], words[1::2], strict=True) for word in ('-p', name.removeprefix('--'), value)]
             call = [Path(sys.executable).parent / 'papermill', ROOT / 'experiments' / 'experiment.ipynb', self.said / 'out.ipynb', *pairs,

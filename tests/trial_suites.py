@@ -58,11 +58,11 @@ def write_suite(work, runs):
 class Watch:
     "The suite's own process, and what was observed of its runs."
 
-    def __init__(self, work, file):
-        self.work, self.file, self.twice, self.driver = work, file, [], None
+    def __init__(self, work, file, workers):
+        self.work, self.file, self.workers, self.twice, self.driver = work, file, workers, [], None
 
     def start(self):
-        words = [PROGRAM, 'suite', self.file, '--workers', '2', '--out', self.work / 'runs']
+        words = [PROGRAM, 'suite', self.file, '--workers', str(self.workers), '--out', self.work / 'runs']
         self.driver = subprocess.Popen(words, cwd=self.work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def look(self):
@@ -81,10 +81,10 @@ class Watch:
         return there
 
 
-def try_kills(work, runs=4, kills=3, seed=0):
+def try_kills(work, runs=4, kills=3, seed=0, workers=2):
     "Return [what was wrong or ''], one entry per run."
     rng, killed, left = random.Random(seed), [], []
-    watch = Watch(work, write_suite(work, runs))
+    watch = Watch(work, write_suite(work, runs), workers)
     planned = [Path(cfg.out) / cfg.run for _, cfg in plan_suite(load_suite(watch.file), work / 'runs')]
     done = lambda: {run: (run / 'result.json').stat().st_mtime_ns for run in planned if (run / 'result.json').exists()}  # noqa: E731
     wanted = [('driver', *PARTS)[i % 5] for i in range(kills)]

@@ -81,7 +81,7 @@ def _part_norms(targets: Tensor) -> Tensor:  # (M, C, 32, 32) -> (M, 9, 9): 1 / 
 # %% ../../nbs/268_data.alignment.ipynb #c20
 def _transform(parts: Tensor) -> Tensor:  # (N, C, 24, 24) -> (N, 8, C, 32, 17), complex
     "Fourier transform a part in its eight orientations."
-    return torch.stack([torch.fft.rfft2(orient(parts, how), s=(SIDE, SIDE)).conj() for how in range(8)], 1)
+    return torch.fft.rfft2(torch.stack([orient(parts, how) for how in range(8)], 1), s=(SIDE, SIDE)).conj()
 
 
 def _correlate(
@@ -99,9 +99,9 @@ def _correlate(
     return (found[..., :SHIFTS, :SHIFTS] * norms).flatten(2)
 
 # %% ../../nbs/268_data.alignment.ipynb #c23
-def _describe(parts: Tensor) -> Tensor:  # (N, C, 24, 24) -> (N, C·36), unit vectors
+def _describe(parts: Tensor) -> Tensor:  # (N, C, 24, 24) -> (N, C, 6, 6), unit vectors
     "Reduce parts to 6 × 6 pixels."
-    return normalize_parts(F.avg_pool2d(parts, WINDOW // 6)).flatten(1)
+    return normalize_parts(F.avg_pool2d(parts, WINDOW // 6))
 
 
 class Targets(NamedTuple):
@@ -116,9 +116,10 @@ def prepare_targets(
     targets: Tensor | ImageSet,  # (M, C, H, W): uint8, or floats in [-1, 1]
 ) -> Targets:
     "Prepare a set of images for searches."
-    small, at = _smooth(shrink_images(targets)), range(0, SHIFTS, 2)
-    parts = [_describe(small[:, :, y:y + WINDOW, x:x + WINDOW]) for y in at for x in at]
-    return Targets(small, _part_norms(small), torch.cat(parts))
+    small = _smooth(shrink_images(targets))
+    means = F.avg_pool2d(small, WINDOW // 6, 2)  # every second mean belongs to one part
+    parts = [means[:, :, y:y + 12:2, x:x + 12:2] for y in range(5) for x in range(5)]
+    return Targets(small, _part_norms(small), torch.cat([normalize_parts(part).flatten(1) for part in parts]))
 
 # %% ../../nbs/268_data.alignment.ipynb #c24
 def _find_candidates(
@@ -128,7 +129,7 @@ def _find_candidates(
 ) -> tuple[Tensor, Tensor]:  # (N, K), int64 each: target and orientation
     "Find the targets and orientations that resemble each image, the most similar first."
     n, m, likeness = len(centers), len(targets.small), None
-    views = torch.cat([_describe(orient(centers, how)) for how in range(8)])
+    views = torch.cat([orient(_describe(centers), how).flatten(1) for how in range(8)])
     for at_one_position in targets.descriptors.split(m):  # position by position: the products fit the cache
         found = views @ at_one_position.T
         likeness = found if likeness is None else torch.maximum(likeness, found, out=likeness)
@@ -169,7 +170,7 @@ def find_matches(
 ) -> Matches:
     "Find the targets that resemble each image, moved by up to an eighth, cropped or zoomed by 15 %, turned or flipped."
     targets = targets if isinstance(targets, Targets) else prepare_targets(targets)
-    small, n = _smooth(shrink_images(images)), 16  # what 16 images need fits the cache
+    small, n = _smooth(shrink_images(images)), 8  # what 8 images need fits the cache
     parts = zip(small.split(n), itertools.repeat(None) if own is None else own.split(n))  # noqa: B905
     found = map_in_threads(lambda part: _align(part[0], targets, part[1]), parts)
     return Matches(*(torch.cat(part) for part in zip(*found, strict=True)))
