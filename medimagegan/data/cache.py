@@ -204,12 +204,16 @@ def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes`
         rows.append({'what': f'features of {len(features)} sets of images', 'images': None,
                      'bytes': sum(f.stat().st_size for f in features),
                      'used': max(f.stat().st_mtime for f in features)})
+    scores = list((cache_folder() / 'scores').glob('*.json'))
+    if scores:
+        rows.append({'what': f'{len(scores)} comparisons of real images', 'images': None, 'bytes': sum(f.stat().st_size for f in scores),
+                     'used': max(f.stat().st_mtime for f in scores)})
     return sorted(rows, key=lambda row: -row['used'])
 
 # %% ../../nbs/200_data.cache.ipynb #c43
 def clear_cache() -> int:  # Bytes that were freed
     "Empty the cache. Other files in the folder stay."
     freed = sum(row['bytes'] for row in list_cache())
-    for name in ('images', 'arrays', 'features'):
+    for name in ('images', 'arrays', 'features', 'scores'):
         shutil.rmtree(cache_folder() / name, ignore_errors=True)
     return freed

@@ -23,16 +23,10 @@ from torch.nn import functional as F
 
 # %% ../../nbs/485_evaluate.faults.ipynb #c03
 from ..data.imagesets import ImageSet
-from medimagegan.evaluate.evaluation import (
-    ReferenceStats,
-    calibrates,
-    headline_metrics,
-    make_reference_stats,
-    measure_classes,
-    measure_fakes,
-)
+from .evaluation import calibrates, headline_metrics, measure_classes, measure_fakes
 from .features import Features, extract
 from .memorization import find_copies
+from .reference import ReferenceStats, make_reference_stats
 from .verdict import Verdict, judge
 
 # %% ../../nbs/485_evaluate.faults.ipynb #c06

@@ -27,7 +27,8 @@ from ..data.show import tile_images
 from ..data.datasets import read_folder
 from .features import load_features
 from .memorization import DUPLICATE_RATIO, find_nearest
-from .evaluation import choose_reference, evaluate, make_reference_stats
+from .evaluation import evaluate
+from .reference import choose_reference, make_reference_stats
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c08
 def common_size(

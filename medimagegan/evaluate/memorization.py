@@ -21,6 +21,7 @@ from ..data.alignment import (
     Matches, Targets, distances_in_frame, find_matches, orient, place_parts, prepare_targets, shrink_images)
 from ..data.imagesets import ImageSet, to_bytes, to_signed, to_unit
 from .intervals import proportion_interval
+from .once import compute_once
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c06
 THUMBNAIL_SIZE = 16  # pixels a side
@@ -86,6 +87,15 @@ class Calibration(NamedTuple):
     source: str  # What the real images are
     duplicates: int  # Real images left out because they are near-duplicates of training images
 
+# %% ../../nbs/460_evaluate.memorization.ipynb #24945c8f
+def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | None = None) -> Nearest:
+    "As `find_nearest`; read from the cache where it was found before."
+    def compute():
+        found = find_nearest(images, targets, own)
+        return {'index': found.index.tolist(), 'distance': found.distance.tolist(), 'ratio': found.ratio.tolist()}
+    found = compute_once('nearest', shrink_images(images), targets.small, own, compute=compute)
+    return Nearest(torch.tensor(found['index']), torch.tensor(found['distance']), torch.tensor(found['ratio']))
+
 # %% ../../nbs/460_evaluate.memorization.ipynb #c21
 def calibrate(
     train: Tensor | ImageSet,  # (M, C, H, W): the training images
@@ -95,10 +105,10 @@ def calibrate(
 ) -> Calibration:
     "Measure how close real images lie to the training set, without near-duplicates."
     targets = targets or prepare_targets(train)
-    real = find_nearest(held, targets) if held is not None else None
+    real = _nearest_once(held, targets) if held is not None else None
     if real is None or (real.ratio < DUPLICATE_RATIO).all():
         own = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:1000]
-        real, points = find_nearest(train[own], targets, own), make_thumbnails(train[own])
+        real, points = _nearest_once(train[own], targets, own), make_thumbnails(train[own])
         source = 'training images without themselves'
     else:
         points, source = make_thumbnails(held), 'held-out images'
@@ -242,7 +252,7 @@ def _distance_to_others(images: Tensor) -> Tensor:  # (N,): to the nearest other
     likeness.fill_diagonal_(-2)
     return (2 - 2 * likeness.amax(1)).clamp(min=0).sqrt()
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c51
+
 def near_duplicate_rate(
     fakes: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
     reals: Tensor,  # (N, C, H, W): as many real images, for the calibration

@@ -21,7 +21,7 @@ from ..core.device import peak_memory, pick_device
 from ..core.ranks import n_ranks
 from ..data.imagesets import ImageSet
 from ..data.training_images import describe_images, open_images, split_images
-from ..evaluate.evaluation import MAX_PAIRS
+from ..evaluate.reference import MAX_PAIRS
 from ..evaluate.features import Features, extract, load_features
 from ..gan.sampling import sample
 from ..gan.step import GAN, init_gan

@@ -23,14 +23,8 @@ from ..gan.sampling import sample, save_generator
 from ..evaluate.features import Features
 from ..evaluate.measures import curve_measures, score_pairs
 from ..evaluate.verdict import early_stop_reason, judge
-from medimagegan.evaluate.evaluation import (
-    ReferenceStats,
-    choose_reference,
-    evaluate,
-    headline_metrics,
-    make_reference_stats,
-    measure_fakes,
-)
+from ..evaluate.evaluation import evaluate, headline_metrics, measure_fakes
+from ..evaluate.reference import ReferenceStats, choose_reference, make_reference_stats
 from .folder import RunFolder, append_row
 from .clock import describe_seconds, name_epoch, past_seconds, share_after
 

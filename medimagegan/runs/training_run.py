@@ -30,7 +30,7 @@ from ..gan.sampling import save_generator
 from ..gan.checkpoints import list_checkpoints, load_checkpoint
 from ..gan.training import train_steps
 from ..evaluate.features import Features, load_features
-from ..evaluate.evaluation import ReferenceStats
+from ..evaluate.reference import ReferenceStats
 from .folder import RunFolder, append_row, check_folder, rewind_logs, truncate_log
 from .clock import TrainingClock, describe_length, name_epoch, past_seconds
 from medimagegan.runs.scoring import (

@@ -30,8 +30,9 @@ from ..core.errors import UserError
 from ..data.datasets import read_folder
 from ..data.imagesets import ImageSet, to_unit
 from ..data.phantoms import make_phantoms
-from ..evaluate.evaluation import evaluate, make_reference_stats
+from ..evaluate.evaluation import evaluate
 from ..evaluate.features import load_features
+from ..evaluate.reference import make_reference_stats
 from ..gan.backbones import load_packaged
 
 # %% ../../nbs/585_runs.waits.ipynb #c06

@@ -34,7 +34,8 @@ from ..data.reading import understand
 from ..data.show import tile_images
 from ..evaluate.audit import audit_images, refuse_grey
 from ..evaluate.features import load_features
-from ..evaluate.evaluation import choose_reference, evaluate, make_reference_stats
+from ..evaluate.evaluation import evaluate
+from ..evaluate.reference import choose_reference, make_reference_stats
 from ..runs.clock import describe_length
 from ..runs.inversion import quote_inversion
 from ..runs.privacy import (
