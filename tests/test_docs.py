@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import ROOT, command
 
+from medimagegan.evaluate.evidence import REAL
+
 
 @pytest.mark.parametrize('name', ['melanoma', 'chest'])
 def test_the_table_of_a_run_equals_its_file(name):
@@ -82,10 +84,19 @@ def test_the_numbers_in_the_readme_equal_their_file():
     fake, real = (next(row for row in rows if row['space'].endswith('efficientnet_lite0') and row['images'] == kind)
                   for kind in ('synthetic', 'real vs. real'))
     readme = ' '.join((ROOT / 'README.md').read_text(encoding='utf-8').split())
-    assert f"{100 * fake['gap_closed']:.0f} % of the way from noise to real images" in readme
+    assert f"closes {100 * fake['gap_closed']:.0f} % of the gap between noise and real images" in readme
     for name in ('coverage', 'recall'):
         assert f"{name} is {_cell(fake[name], 2)} (real images {real[name][0]:.2f})" in readme
     assert f"N = {fake['N']}" in readme
+
+
+def test_the_limits_of_far_from_real_are_those_of_the_verdict():
+    section = _page('metrics').split('### Far from real')[1].split('\n## ')[0]
+    rows = [f"gap closed | below {REAL['gap_closed']}", f"coverage | below {REAL['coverage']} times real vs. real",
+            f"precision | below real vs. real by {REAL['precision']}", f"color | above real vs. real by {REAL['color']} levels",
+            f"spectrum | above real vs. real by {REAL['spectrum']} dB", f"pattern | above real vs. real by {REAL['pattern']}",
+            f"share of a class | below {REAL['class']} times"]
+    assert [row for row in rows if f'| {row}' not in section] == [] and section.count('\n| ') == 1 + len(REAL)
 
 
 def test_the_table_of_pairs_equals_its_file():
