@@ -33,7 +33,7 @@ def test_a_run_is_extended_and_other_settings_need_force(medimagegan, tmp_path):
     medimagegan('train', *flags(**SMALL, run='a'))
     config = (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes()
     for words, reason in ((flags(**SMALL, run='a', ttur=4), 'run: runs/a holds a run with ttur 1.0, not 4.0: resuming would mix two settings'),
-                          (flags(**{**SMALL, 'num_epochs': 1}, run='a'), 'was to have num_epochs 2, and 1 is less'),
+                          (flags(**{**SMALL, 'num_epochs': 1}, run='a'), 'num_epochs: expected at least 2, the length of runs/a, got 1'),
                           (['runs/a', '--budget_images', 20], 'already trained for 2 epochs, 64 images and')):
         line = medimagegan('train', *words, code=2).stderr
         assert reason in line and line.count('\n') == 1

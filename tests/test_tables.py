@@ -199,3 +199,118 @@ def test_a_run_table_is_no_split_and_the_message_says_what_it_is(tmp_path):
     (tmp_path / 'split.csv').write_text('file,class,group,split\na.png,x,image a.png,train\n')
     with pytest.raises(UserError, match='the table of a run or of a released generator'):
         read_split(tmp_path / 'split.csv')
+
+
+IMAGES = [f'{kind}/{i:02}.jpg' for kind in ('melanoma', 'nevus') for i in range(20)]
+
+
+def read_empty(folder, images, **tables):
+    "Understand a folder of empty images, with tables of rows of cells."
+    for name in images:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    for name, rows in tables.items():
+        (folder / f'{name}.csv').write_text(rows if isinstance(rows, str) else '\n'.join(','.join(map(str, row)) for row in rows))
+    rows, lost, reading, listing = understand(folder)
+    return rows.set_index('path'), lost, report_reading(reading, listing), listing
+
+
+def test_a_split_or_a_run_of_this_program_is_no_table_of_patients(tmp_path):
+    run = tmp_path / 'runs' / 'a'
+    run.mkdir(parents=True)
+    (run / 'config.yaml').touch()
+    (run / 'closest.png').touch()
+    (run / 'split.csv').write_text('file,class,split\n')
+    rows = [('file', 'class', 'group', 'split', 'sha256', 'phash', 'group_is')]
+    rows += [(name, name.split('/')[0], f'image {name}', 'train', 'ab', 'cd', 'unknown') for name in IMAGES]
+    found, _, reading, listing = read_empty(tmp_path, IMAGES, split=rows)
+    assert len(found) == len(IMAGES) and not reading.known and 'groups: none known' in reading.headline
+    assert 'split.csv is a split that medimagegan wrote; --split follows it' in reading.warnings
+    assert ('runs/a', 'a run of medimagegan') in listing.ignored
+
+
+@pytest.mark.parametrize('broken, line', [('melanoma/03.jpg,back, left,p1', 'row 5 has 4 cells, expected 3')])
+def test_a_main_table_that_cannot_be_read_is_not_ignored(broken, line, tmp_path):
+    rows = [['image,site,patient_id'], *([f'{name},back,p{i // 4}'] for i, name in enumerate(IMAGES))]
+    rows[4] = [broken]
+    with pytest.raises(UserError, match=line):
+        read_empty(tmp_path / 'main', IMAGES, metadata=rows)
+    reading = read_empty(tmp_path / 'other', IMAGES, patients=rows)[2]
+    assert any(warning.startswith('patients.csv is not read: ') and line in warning for warning in reading.warnings)
+
+
+def test_a_line_for_excel_is_no_header(tmp_path):
+    rows = 'sep=;\nimage;dx;patient_id\n' + '\n'.join(f'{i:02}.jpg;{"mel" if i % 2 else "nv"};p{i // 4}' for i in range(20))
+    found, _, reading, _ = read_empty(tmp_path, [f'{i:02}.jpg' for i in range(20)], metadata=rows)
+    assert found['class'].nunique() == 2 and reading.groups == '5 patients'
+
+
+@pytest.mark.parametrize('written, patients, without', [
+    (lambda i: f'{i // 4}.0' if i % 3 else i // 4, 10, 0),  # pandas wrote some of them as fractions
+    (lambda i: 'NA' if i % 2 else f'P{i // 4}', 10, 20), (lambda i: 'unknown' if i % 2 else f'P{i // 4}', 10, 20),
+    (lambda i: 'nan' if i % 2 else f'{i // 4}.0', 10, 20), (lambda i: '-' if i % 2 else i // 4, 10, 20)])
+def test_patients_are_the_same_however_their_number_is_written(written, patients, without, tmp_path):
+    reading = read_empty(tmp_path, IMAGES, metadata=[('file', 'class', 'patient_id'), *((name, name[:3], written(i)) for i, name in enumerate(IMAGES))])[2]
+    assert (reading.groups, reading.ungrouped) == (f'{patients} patients', without)
+
+
+def test_a_class_that_is_not_available_is_none_and_numbers_are_equal(tmp_path):
+    names = [f'{i}.jpg' for i in range(20)]
+    kinds = ['0', '1', '1.0', '0.0', 'NA'] * 4
+    found, lost, _, _ = read_empty(tmp_path, names, metadata=[('file', 'dx'), *zip(names, kinds, strict=True)])
+    assert set(found['class']) == {'0', '1'} and len(lost) == 4
+
+
+@pytest.mark.parametrize('column', ['lesion_number', 'study_id', 'visit_id'])
+def test_numbers_that_begin_anew_with_each_patient_join_nobody(column, tmp_path):
+    rows = [('file', 'class', 'patient_id', column), *((name, name[:3], f'P{i // 4}', i % 4 + 1) for i, name in enumerate(IMAGES))]
+    assert read_empty(tmp_path, IMAGES, metadata=rows)[2].n_groups == 10
+
+
+def test_cases_and_controls_are_no_lesions(tmp_path):
+    rows = [('file', 'class', 'group'), *((name, name[:3], 'case' if i % 2 else 'control') for i, name in enumerate(IMAGES))]
+    assert not read_empty(tmp_path, IMAGES, metadata=rows)[2].known
+
+
+def test_parts_are_named_in_many_ways_and_never_taken_for_training(tmp_path):
+    words = ['train', 'internal_val', 'holdout', 'external test']
+    rows = [('file', 'class', 'split'), *((name, name[:3], words[i % 4]) for i, name in enumerate(IMAGES))]
+    assert read_empty(tmp_path / 'a', IMAGES, metadata=rows)[2].parts == {'train': 10, 'validation': 10, 'test': 20}
+    rows[5] = (*rows[5][:2], 'site B')
+    with pytest.raises(UserError, match="split has 'site B' beside 'train': expected names of train, validation and test"):
+        read_empty(tmp_path / 'b', IMAGES, metadata=rows)
+
+
+def test_tables_called_train_and_test_are_a_split(tmp_path):
+    names = [f'{i}.jpg' for i in range(30)]
+    tables = {part: [('image', 'dx'), *((name, 'mel' if i % 2 else 'nv') for i, name in enumerate(names[k * 10:k * 10 + 10]))]
+              for k, part in enumerate(('train', 'val', 'test'))}
+    found, _, reading, _ = read_empty(tmp_path, names, **tables)
+    assert reading.parts == {'train': 10, 'validation': 10, 'test': 10} and found['split']['25.jpg'] == 'test'
+
+
+def test_dots_in_names_are_no_suffixes(tmp_path):
+    names = [f'scan.p{i:02}x.jpg' for i in range(20)]
+    stems = [name.removesuffix('.jpg') for name in names]
+    tables = {'metadata': [('image', 'dx'), *((stem, 'mel' if i % 2 else 'nv') for i, stem in enumerate(stems))],
+              'patients': [('image', 'patient_id'), *((stem, f'P{i // 4}') for i, stem in enumerate(stems))]}
+    assert read_empty(tmp_path, names, **tables)[2].groups == '5 patients'
+
+
+def test_classes_that_sound_like_masks_or_containers_are_classes(tmp_path):
+    for kinds in (('benign_lesion', 'malignant_lesion'), ('Stage 1', 'Stage 2'), ('Stage_0', 'Stage_1'), ('v1', 'v2')):
+        found = read_empty(tmp_path / kinds[0], [f'{kind}/{i}.jpg' for kind in kinds for i in range(4)])[0]
+        assert found['class'].value_counts().to_dict() == dict.fromkeys(kinds, 4)
+    beside = [f'nevus/{i}{end}.png' for i in range(4) for end in ('', '_roi', '_label', ' (mask)', 'mask', '_contour')]
+    found, _, _, listing = read_empty(tmp_path / 'masks', [*beside, 'melanoma/white_label.png', 'melanoma/a.png'])
+    assert len(found) == 6 and len(listing.masks) == 20 and 'melanoma/white_label.png' in found.index
+
+
+def test_equal_images_are_on_one_side_of_a_run(tmp_path):
+    write_images(tmp_path / 'images', [f'{kind}/{i}.png' for kind in ('a', 'b') for i in range(12)])
+    for i in range(0, 12, 2):
+        (tmp_path / 'images' / 'b' / f'{i} (1).png').write_bytes((tmp_path / 'images' / 'a' / f'{i}.png').read_bytes())
+    for seed in range(4):
+        rows = split_images(read_folder(tmp_path / 'images', 32), make_config({'path': str(tmp_path / 'images'), 'holdout': .3, 'seed': seed}))[0]
+        side = rows.set_index('file')['split']
+        assert all(side[f'a/{i}.png'] == side[f'b/{i} (1).png'] for i in range(0, 12, 2)) and (side == 'held out').sum() >= 5

@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['HASH_BITS', 'DUPLICATE_BITS', 'perceptual_hashes', 'pack_hashes', 'unpack_hashes', 'hamming_distances',
-           'merge_duplicate_groups']
+           'merge_duplicate_groups', 'merge_equal_groups']
 
 # %% ../../nbs/270_data.duplicates.ipynb #c02
+import hashlib
+
 import imagehash
 import numpy as np
 from PIL import Image
@@ -76,21 +78,39 @@ def hamming_distances(
 # %% ../../nbs/270_data.duplicates.ipynb #c19
 DUPLICATE_BITS = 40  # more than a changed copy differs, fewer than two lesions do
 
+# %% ../../nbs/270_data.duplicates.ipynb #46442a95
+def _merge_groups(groups: tuple[str, ...], pairs: np.ndarray) -> tuple[str, ...]:  # (P, 2): images that belong together
+    "Merge the groups of some pairs of images."
+    names = sorted(set(groups))
+    position = {name: k for k, name in enumerate(names)}
+    node = np.array([position[group] for group in groups], dtype=np.int64)
+    ends = node[pairs].T
+    graph = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), shape=(len(names), len(names)))
+    component = connected_components(graph, directed=False)[1]
+    _, first = np.unique(component, return_index=True)
+    return tuple(names[first[component[k]]] for k in node)
+
 # %% ../../nbs/270_data.duplicates.ipynb #c25
 def merge_duplicate_groups(
     groups: tuple[str, ...],  # Of each image
     hashes: np.ndarray,  # (N, 8, 256): from `perceptual_hashes`, turned
 ) -> tuple[str, ...]:  # Of each image: the first name among the groups that are merged
     "Merge the groups of near-duplicate images."
-    names = sorted(set(groups))
-    position = {name: k for k, name in enumerate(names)}
-    node = np.array([position[group] for group in groups], dtype=np.int64)
-    edges = [np.zeros((0, 2), np.int64)]
+    pairs = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(groups), 512):  # 512 images against all, so that the distances fit into memory
         near = np.argwhere(hamming_distances(hashes[start:start + 512], hashes[:, 0]) <= DUPLICATE_BITS)
-        edges.append(node[near + [start, 0]])
-    ends = np.concatenate(edges).T
-    graph = coo_array((np.ones(ends.shape[1], bool), tuple(ends)), shape=(len(names), len(names)))
-    component = connected_components(graph, directed=False)[1]
-    _, first = np.unique(component, return_index=True)
-    return tuple(names[first[component[k]]] for k in node)
+        pairs.append(near + [start, 0])
+    return _merge_groups(groups, np.concatenate(pairs))
+
+
+def merge_equal_groups(
+    groups: tuple[str, ...],  # Of each image
+    images: Tensor | ImageSet,  # (N, C, H, W), uint8
+) -> tuple[str, ...]:  # Of each image: the first name among the groups that are merged
+    "Merge the groups of images with the same pixels, unless these are all of one colour: black frames may be of many patients."
+    first, pairs = {}, []
+    for i, image in enumerate(image for part in images.split(256) for image in part.cpu().contiguous()):
+        before = first.setdefault(hashlib.blake2b(image.numpy(), digest_size=16).digest(), i)
+        if before != i and image.min() < image.max():
+            pairs.append((before, i))
+    return _merge_groups(groups, np.array(pairs)) if pairs else groups

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPELLINGS', 'NESTED_CLASSES', 'PART_WORDS', 'DIAGNOSES', 'FINDINGS', 'NO_CLASSES', 'MALIGNANT_CODES', 'LAYOUTS',
            'EXTRA_TABLES', 'NAME_PATTERNS', 'plain_name', 'Layout', 'find_layout', 'is_image_name', 'find_bare_layout',
-           'patient_from_name', 'is_container', 'part_of_folder', 'is_mask']
+           'patient_from_name', 'is_container', 'part_of_folder', 'part_of_cell', 'is_mask']
 
 # %% ../../nbs/232_data.layouts.ipynb #c02
 import re
@@ -127,7 +127,8 @@ def find_layout(
 ) -> Layout | None:
     "Recognise a published table by its columns; of several, the one with the most columns in common."
     plain = {plain_name(name) for name in columns}
-    found = [layout for layout in LAYOUTS if layout.columns <= plain]
+    named = plain & set(SPELLINGS['image'])  # so the patient is not the image, as in RSNA
+    found = [layout for layout in LAYOUTS if layout.columns <= plain and not (named and layout.roles.get('image') in SPELLINGS['patient'])]
     return max(found, key=lambda layout: len(layout.columns), default=None)
 
 # %% ../../nbs/232_data.layouts.ipynb #c20
@@ -158,7 +159,7 @@ NAME_PATTERNS = {  # Layout: a regular expression of a path, with the group `pat
     'MIMIC-CXR': re.compile(r'(?:.*/)?(?P<patient>p\d{8})/s\d{8}/.*', re.I),
     'NIH ChestX-ray14': re.compile(r'(?:.*/)?(?P<patient>\d{8})_\d{3}\.png$', re.I),
     'PAD-UFES-20': re.compile(r'(?:.*/)?(?P<patient>PAT_\d+)_\d+_\d+\.\w+$'),
-    'Kermany radiographs': re.compile(r'(?:.*/)?(?P<patient>person\d+)_(?:bacteria|virus)_\d+\.\w+$', re.I),
+    'Kermany radiographs': re.compile(r'(?:.*/)?(?P<patient>person\d+(?=_(?:bacteria|virus)_\d+\.)|(?:NORMAL2-)?IM-\d{4}(?=-\d{4}))[-\w]+\.\w+$', re.I),
 }
 
 
@@ -185,8 +186,8 @@ def _words(name: str) -> list[str]:
 
 def is_container(name: str) -> bool:
     "Return whether the name of a folder says nothing about its images: `images`, `images_001`, `HAM10000_images_part_1`, `40X`."
-    words = _words(name)
-    return bool(words) and set(words) <= _CONTAINER_WORDS or re.fullmatch(r'\d+x', name.lower()) is not None
+    words = set(_words(name))
+    return bool(words - {'stage', 'task', 'v'}) and words <= _CONTAINER_WORDS or re.fullmatch(r'\d+x', name.lower()) is not None
 
 
 def part_of_folder(name: str) -> str:  # 'train', 'validation', 'test' or ''
@@ -195,10 +196,20 @@ def part_of_folder(name: str) -> str:  # 'train', 'validation', 'test' or ''
     parts = {PART_WORDS[word] for word in words if word in PART_WORDS}
     return parts.pop() if len(parts) == 1 and set(words) <= _CONTAINER_WORDS | set(PART_WORDS) else ''
 
+# %% ../../nbs/232_data.layouts.ipynb #c6b468bf
+def part_of_cell(
+    text: str,  # In a column of parts
+) -> str:  # 'train', 'validation', 'test' or ''
+    "Return the part of a split that a cell names: `train`, `internal_val`, `external test`, `holdout`."
+    known = PART_WORDS | {'holdout': 'test', 'held': 'test', 'hold': 'test', 'eval': 'test', 'evaluation': 'test', 'tune': 'validation',
+                          'tuning': 'validation', 'development': 'validation'}
+    parts = {known[word] for word in _words(text) if word in known}
+    return parts.pop() if len(parts) == 1 else ''
+
 # %% ../../nbs/232_data.layouts.ipynb #c29
 _MASK_NAME = re.compile(r'(.*[\W_])?(segmentations?|seg|masks?|superpixels?|gt|ground_?truth|annotations?)([\W_]?\d+)?', re.I)
 _MASK_FOLDER = re.compile(r'(.*[\W_])?(segmentations?|segs|masks|superpixels|ground_?truths?|annotations)([\W_].*)?'
-                          r'|mask|gt|seg|gts|.*_roi|.+_lesion', re.I)
+                          r'|mask|gt|seg|gts|.*_roi|.*\d_lesion', re.I)
 
 
 def is_mask(

@@ -7,6 +7,7 @@ __all__ = ['TABLE_SUFFIXES', 'OTHER_TABLES', 'kind_of_file', 'Listing', 'list_fi
 
 # %% ../../nbs/234_data.listing.ipynb #c02
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,6 +97,27 @@ def _scan(folder: str, inside: str) -> list[tuple[str, os.DirEntry]]:  # Path be
     except OSError:
         return []
 
+
+def _skip_folder(entry: os.DirEntry) -> str:
+    "Say why a folder is not looked into; '' if it is."
+    if entry.name.startswith(('.', '__')):
+        return 'a hidden folder'
+    is_run = all(os.path.exists(os.path.join(entry.path, name)) for name in ('config.yaml', 'split.csv'))
+    return 'a run of medimagegan' if is_run else ''
+
+# %% ../../nbs/234_data.listing.ipynb #7d929713
+_MASK_END = re.compile(r'(?P<image>.+?)[\W_]*(roi|labels?|contours?|binary|lesion|mask|seg)\W?', re.I)
+
+
+def _move_masks(listing: Listing) -> None:
+    "Move what lies beside an image of the same name to the masks: `a_roi.png`, `amask.png`, `a (label).png` beside `a.png`."
+    stems = {path.rsplit('.', 1)[0] for path in listing.images}
+    for path in list(listing.images):
+        found = _MASK_END.fullmatch(path.rsplit('.', 1)[0])
+        if found and found['image'] in stems:
+            listing.images.remove(path)
+            listing.masks.append(path)
+
 # %% ../../nbs/234_data.listing.ipynb #c13
 def list_files(
     path: str | Path,  # A folder
@@ -116,10 +138,11 @@ def list_files(
         for below, entry in _scan(folder, inside):
             if not os.path.isdir(entry.path):
                 _sort_file(listing, below, entry.path)
-            elif entry.name.startswith(('.', '__')):
-                listing.ignored.append((below, 'a hidden folder'))
+            elif reason := _skip_folder(entry):
+                listing.ignored.append((below, reason))
             else:
                 (links if entry.is_symlink() else waiting).append(below)
+    _move_masks(listing)
     for names in (listing.images, listing.tables, listing.masks, listing.ignored):
         names.sort()
     return listing

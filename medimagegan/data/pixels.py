@@ -65,21 +65,25 @@ warnings.filterwarnings('ignore', module='pydicom')
 def scale_to_8bit(
     values: np.ndarray,  # Integers from 0 to 2^bits - 1
     bits: int,  # Of each value
+    notes: list[str] | None = None,  # Gets a remark on an image that uses 12 of 16 bits, or fewer
 ) -> np.ndarray:  # uint8
     "Scale integers by the fixed range of their format."
     white = 2**bits - 1
+    if notes is not None and bits == 16 and 0 < values.max() < 2**12:
+        notes.append('16 bits, none above 1/16 of their range: it is almost black; if it has 12 bits, stretch it or save it as DICOM')
     return ((values.astype(np.int64) * 255 + white // 2) // white).astype(np.uint8)
 
 # %% ../../nbs/210_data.pixels.ipynb #c22
 def _scale_deep_grey(
     image: Image.Image,  # Mode I, I;16 or a variant of it
+    notes: list[str],  # What was done is appended
 ) -> Image.Image:  # Mode L
     "Scale 16-bit grey to 8 bits by its fixed range."
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise ValueError('32-bit integers: their range is not known; save as 8 or 16 bits')
     values[values == image.info.pop('transparency', -1)] = 0
-    grey = Image.fromarray(scale_to_8bit(values, 16))
+    grey = Image.fromarray(scale_to_8bit(values, 16, notes))
     grey.info = image.info
     return grey
 
@@ -131,7 +135,7 @@ def to_8bit(
     if image.mode in _REFUSED:
         raise ValueError(_REFUSED[image.mode])
     if image.mode.startswith('I'):
-        image = _scale_deep_grey(image)
+        image = _scale_deep_grey(image, notes)
     if image.mode in ('RGBa', 'La'):  # premultiplied: already mixed with black
         image = Image.merge(image.mode[:-1].upper(), image.split()[:-1])
     if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:

@@ -19,7 +19,7 @@ from .labels import Reading, find_groups, rename_classes, stack_tables
 from .matching import FileIndex, match_labels
 from .arrays import locate_images
 from .subfolders import FILE_NAME, add_from_paths, is_level, read_subfolders
-from .archives import MAIN_TABLES, label_rows, open_tables, read_parts, role_cells
+from .archives import MAIN_TABLES, OWN_SPLIT, label_rows, open_tables, read_parts, role_cells
 
 # %% ../../nbs/246_data.reading.ipynb #c07
 def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileIndex, reading: Reading) -> pd.DataFrame:
@@ -167,6 +167,8 @@ def report_reading(
 ) -> Reading:
     "Say what a user should know about how a data set was understood; links alone if all was said in a file of answers."
     reading.warnings = [f'{link} is {why}' for link, why in listing.links]
+    reading.warnings += [f'{name} is {why}' for name, why in listing.ignored if why == OWN_SPLIT]
+    reading.warnings += [f'{name} is not read: {why}' for name, why in listing.ignored if name.endswith('.csv') and why != OWN_SPLIT]
     if not reading.said.complete:
         masks = [f'{len(listing.masks)} masks are left out; the first: {listing.masks[0]}'] if listing.masks else []
         lacking = [] if reading.known else [NO_GROUPS]

@@ -21,8 +21,9 @@ from ..core.seeds import make_rng
 from .arrays import locate_images
 from .imagesets import ImageSet
 from .parts import PARTS, group_kinds, has_parts, mend_parts
-from .duplicates import (
-    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, pack_hashes, perceptual_hashes, unpack_hashes)
+from medimagegan.data.duplicates import (
+    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, merge_equal_groups, pack_hashes, perceptual_hashes,
+    unpack_hashes)
 
 # %% ../../nbs/280_data.splits.ipynb #c07
 def _hold_out_groups(
@@ -44,9 +45,9 @@ def split_holdout(
     share: float,  # To hold out, 0 to 0.9
     seed: int = 0,  # Chooses which
 ) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; both sorted
-    "Hold out a share of each class without dividing a group. Each side gets at least one group if there are two."
+    "Hold out a share of each class without dividing a group, or equal images. Each side gets at least one group if there are two."
     groups: dict[str, list[int]] = {}
-    for i, group in enumerate(data.groups):
+    for i, group in enumerate(merge_equal_groups(data.groups, data)):
         groups.setdefault(group, []).append(i)
     rng, held = make_rng(seed, 'holdout'), set()
     for label in range(len(data.classes)):  # a group counts for the class of its first image

@@ -9,6 +9,7 @@ __all__ = ['FIND_ALL', 'Answers', 'ambiguous', 'decode_text', 'find_separator', 
 # %% ../../nbs/236_data.tables.ipynb #c02
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +97,8 @@ class Table:
 # %% ../../nbs/236_data.tables.ipynb #c12
 def _parse_lines(text: str) -> tuple[list[list[str]], str]:  # Rows of cells, and the separator
     "Divide a text into rows of cells. Raises `ValueError` if it has no columns, or rows that are longer than the first."
+    first, _, rest = text.partition('\n')
+    text = rest if re.fullmatch(r'"?sep=.?"?\s*', first) else text  # a line that Excel understands
     if any(line.lstrip().startswith('||') for line in text.splitlines()[:40]):  # between notes, as in PH2
         text = '\n'.join(line for line in text.splitlines() if line.lstrip().startswith('||'))
     lines = [line for line in text.splitlines()[:40] if line.strip()]
@@ -207,6 +210,11 @@ def _is_yes_or_no(cells: pd.Series) -> bool:
     return len(cells) > 4 and set(cells.str.lower()) <= {'0', '1', '0.0', '1.0', 'true', 'false', 'yes', 'no', ''}
 
 
+def _names_arms(table: Table, column: str) -> bool:
+    "Return whether a column called `group` divides the images into a few large groups, such as cases and controls."
+    return plain_name(column) == 'group' and len(table.rows) >= 20 and table.rows[column].nunique() <= 3
+
+
 def find_other_roles(
     table: Table,  # Its column of images is known
     answers: Answers,
@@ -215,7 +223,7 @@ def find_other_roles(
     for role in ('lesion', 'patient', 'split', 'licence'):
         known = table.layout.roles.get(role) if table.layout else None
         spelled = [table.column(known)] if known else _columns_of(table, role)
-        free = [c for c in spelled if known or c not in table.roles.values() and not _is_yes_or_no(table.rows[c])]
+        free = [c for c in spelled if known or c not in table.roles.values() and not (_is_yes_or_no(table.rows[c]) or _names_arms(table, c))]
         if free and role not in table.roles and any(table.rows[free[0]]):
             table.roles[role] = free[0]
     if answers.group_columns or answers.complete:

@@ -88,7 +88,7 @@ def _to_picture(page, notes: list[str]) -> Image.Image:  # Any mode that `to_8bi
     mode, n = _pick_mode(kind, tuple(page.extrasamples), notes)
     values = _decode_page(page, n)
     is_palette = kind == 'palette'
-    values = _find_colors(values[..., 0], page.colormap) if is_palette else scale_to_8bit(values, page.bitspersample)
+    values = _find_colors(values[..., 0], page.colormap) if is_palette else scale_to_8bit(values, page.bitspersample, notes)
     if page.photometric == 0:
         values[..., 0] = 255 - values[..., 0]
     values = values[..., 0] if values.shape[2] == 1 else np.ascontiguousarray(values)

@@ -17,6 +17,7 @@ from ..core.config import TrainConfig
 from .answers import answers_of_settings
 from .imagesets import ImageSet
 from .datasets import read_folder
+from .duplicates import merge_equal_groups
 from .phantoms import make_phantoms
 from .parts import group_kinds, has_parts, mend_parts
 from .splits import GROUP_COLUMN, apply_split, read_split, split_holdout
@@ -39,7 +40,7 @@ def follow_parts(
     cfg: TrainConfig,  # `holdout` and `seed`
 ) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; the others are for the test
     "Follow a published split: train on its training images, and hold out those for validation, or some of the former."
-    parts = mend_parts(data.parts, data.groups)
+    parts = mend_parts(data.parts, merge_equal_groups(data.groups, data))
     train, held = ([i for i, part in enumerate(parts) if part == name] for name in ('train', 'validation'))
     if not held:
         mine, other = split_holdout(data.subset(train), cfg.holdout, cfg.seed)

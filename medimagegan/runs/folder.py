@@ -152,8 +152,8 @@ def check_folder(
     was = folder.config
     name = changed_setting(was, replace(cfg, **{name: getattr(was, name) for name in LENGTH_SETTINGS})) or changed_setting(was, cfg)
     if name in LENGTH_SETTINGS and not force and extends(cfg, was) and not extends(was, cfg):
-        raise UserError(f'run: {at} was to have {name} {getattr(was, name)}, and {getattr(cfg, name)} is less: a run can be made longer, '
-                        'not shorter; choose another `run` name')
+        raise UserError(f'{name}: expected at least {getattr(was, name)}, the length of {at}, got {getattr(cfg, name)}: '
+                        'a run can be made longer, not shorter; choose another `run` name')
     if name and not force and not extends(was, cfg):
         default = f'; {cfg.arch} is the default for a folder' if name == 'arch' and 'arch' in cfg.opened else ''
         raise UserError(f'run: {at} holds a run with {name} {getattr(was, name)}, not {getattr(cfg, name)}{default}: '

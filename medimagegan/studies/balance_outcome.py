@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..core.errors import UserError, error_line
 from ..core.seeds import make_rng
+from ..data.parts import group_kinds
 from ..evaluate.intervals import nested_interval
 from .classifier import best_threshold, score_classifier, score_resampled
 from .recipe import SCORES
@@ -135,6 +136,14 @@ def choose_arms(
     added = [arm for arm in outcome.arms if arm.mix.adds_synthetic]
     return tuple(max(arms, key=lambda arm: sign * arm.validation).mix.name for arms in (without, added))
 
+# %% ../../nbs/680_studies.balance_outcome.ipynb #ac706c78
+def _describe_groups(outcome: Outcome) -> str:
+    "Say of how many lesions or patients the test images are, or for how many of them that is unknown."
+    unknown, n = group_kinds(outcome.groups).count('unknown'), len(outcome.groups)
+    if not unknown:
+        return f' of {len(set(outcome.groups))} lesions or patients'
+    return ' of unknown lesions and patients' if unknown == n else f' (lesion and patient unknown for {unknown} of them)'
+
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c26
 def conclude_balance(
     outcome: Outcome,
@@ -144,7 +153,7 @@ def conclude_balance(
     row = differences_to(outcome, base).loc[added]
     answer = (f'{row.conclusion}: {metric} of "{added}" minus that of "{base}" is {signed_interval(row)} '
               '(each arm the best of its kind on the validation images); '
-              f'{len(outcome.positive)} test images of {len(set(outcome.groups))} lesions or patients, '
+              f'{len(outcome.positive)} test images{_describe_groups(outcome)}, '
               f'{int(outcome.positive.sum())} of {outcome.study.positive}; '
               f'{outcome.n_seeds} seed{"s" if outcome.n_seeds > 1 else ""}')
     return answer, _conclude_control(outcome)

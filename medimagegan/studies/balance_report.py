@@ -96,7 +96,7 @@ def arms_section(
         'and beyond those that an arm trains on. Every arm was scored on the test images, and nothing was chosen by them.',
         markdown_table(arms_table(outcome, *others)),
         f'Each value is the mean over {outcome.n_seeds} seeds (each with its own generator and classifier), with its '
-        '95 % interval. The interval combines a paired bootstrap over lesions or patients '
+        '95 % interval. The interval combines a paired bootstrap over lesions or patients, where they are known, '
         f'({outcome.n_draws:,} draws) with the spread over seeds. Balanced accuracy is at the threshold that is best '
         'on the validation images. Brier score and calibration error use the raw probabilities, which training on a '
         'balanced set makes too high.']
