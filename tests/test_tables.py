@@ -314,3 +314,14 @@ def test_equal_images_are_on_one_side_of_a_run(tmp_path):
         rows = split_images(read_folder(tmp_path / 'images', 32), make_config({'path': str(tmp_path / 'images'), 'holdout': .3, 'seed': seed}))[0]
         side = rows.set_index('file')['split']
         assert all(side[f'a/{i}.png'] == side[f'b/{i} (1).png'] for i in range(0, 12, 2)) and (side == 'held out').sum() >= 5
+
+
+def test_spellings_of_a_class_are_named_and_yaml_words_are_not_taken_for_names(tmp_path):
+    rows = [('file', 'dx'), *((f'{i}.jpg', ('melanoma', 'Melanoma', 'nevus')[i % 3]) for i in range(30))]
+    warnings = read_empty(tmp_path / 'images', [f'{i}.jpg' for i in range(30)], metadata=rows)[2].warnings
+    assert "'Melanoma' and 'melanoma' are different classes; class_map: melanoma=Melanoma joins them" in warnings
+    with pytest.raises(UserError, match='class_map'):
+        make_config({'class_map': {'nevus': False, 'melanoma': False}})
+    (tmp_path / 'answers.yaml').write_text('class_map: {nevus: no, melanoma: off}\n')
+    with pytest.raises(UserError, match='class_map: expected texts, got yes, no, on or off'):
+        collect_answers(str(tmp_path / 'answers.yaml'))

@@ -89,7 +89,10 @@ def _split_text(text: str) -> list[str]:
 
 def _to_tuple(value, kind: type) -> tuple:
     parts = [] if value in (None, '') else _split_text(value) if isinstance(value, str) else value
-    parts = [f"{old}={'' if new is None else new}" for old, new in parts.items()] if isinstance(parts, dict) else parts
+    if isinstance(parts, dict):
+        if any(isinstance(name, bool) for pair in parts.items() for name in pair):  # YAML reads no, off and yes as these
+            raise TypeError
+        parts = [f"{old}={'' if new is None else new}" for old, new in parts.items()]
     parts = [parts] if isinstance(parts, (int, float)) and not isinstance(parts, bool) else parts  # papermill's -p classes 4
     if not isinstance(parts, (list, tuple)):
         raise TypeError

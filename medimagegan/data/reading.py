@@ -160,6 +160,15 @@ def describe_reading(
     groups = f'{reading.groups}{some}' if reading.known else 'groups: none known'
     return f'read from {source}{layout}; {columns}; {counts}; {groups}{parts}'
 
+# %% ../../nbs/246_data.reading.ipynb #34b29a36
+def _find_spellings(classes: dict[str, int]) -> list[str]:
+    "Warn of classes whose names differ in case or blanks alone."
+    by_name = {}
+    for name in classes:
+        by_name.setdefault(' '.join(name.casefold().replace('_', ' ').split()), []).append(name)
+    return [f'{" and ".join(map(repr, names))} are different classes; class_map: {names[1]}={names[0]} joins them'
+            for names in by_name.values() if len(names) > 1]
+
 # %% ../../nbs/246_data.reading.ipynb #c15
 def report_reading(
     reading: Reading,  # Gets a headline and warnings
@@ -171,7 +180,7 @@ def report_reading(
     reading.warnings += [f'{name} is not read: {why}' for name, why in listing.ignored if name.endswith('.csv') and why != OWN_SPLIT]
     if not reading.said.complete:
         masks = [f'{len(listing.masks)} masks are left out; the first: {listing.masks[0]}'] if listing.masks else []
-        lacking = [] if reading.known else [NO_GROUPS]
+        lacking = [*_find_spellings(reading.classes), *([] if reading.known else [NO_GROUPS])]
         reading.headline, reading.warnings = describe_reading(reading), [*reading.remarks, *lacking, *masks, *reading.warnings]
     return reading
 

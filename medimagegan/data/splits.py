@@ -88,9 +88,10 @@ def _require_all_parts(table: pd.DataFrame, folder: str | Path) -> None:
     for name, mine in table.groupby('class'):
         missing = [part for part in PARTS[:3] if part not in set(mine['split'])]
         if missing:
-            n = mine['group'].nunique()
+            n, few = mine['group'].nunique(), len(mine) < 3
+            hint = f'class_map: {name}= leaves the class out' if few else 'if that is not so, name the column of lesions or patients with group_columns'
             raise UserError(f'path: {folder}: {name} has {counted(n, "group")} (lesions or patients), '
-                            f'too few to have one in {missing[0]} too')
+                            f'too few to have one in {missing[0]} too; {hint}')
 
 # %% ../../nbs/280_data.splits.ipynb #c22
 def _fill_parts(parts: list[str], labels: np.ndarray, groups: tuple[str, ...], shares: tuple[float, float], seed: int) -> list[str]:

@@ -64,14 +64,14 @@ def _choose_class(
 ) -> str:
     "Return the class to generate. Raises `UserError` where the run cannot generate it."
     known = ', '.join(classes)
+    if len(classes) > 1 and not generator.n_classes and (not name or name in classes):
+        raise UserError(f'{run}: its generator was trained on {known} without labels and cannot be asked for one of them: '
+                        f'train with classes: {name or classes[0]}, or with conditional: true')
     if not name and len(classes) > 1:
         raise UserError(f'{run}: which class? It was trained on {known}; choose one with --class')
     name = name or classes[0]
     if name not in classes:
         raise UserError(f'{run}: class: expected one of {known}, got {name!r}{did_you_mean(name, classes)}')
-    if len(classes) > 1 and not generator.n_classes:
-        raise UserError(f'{run}: a generator of {known} without labels cannot be asked for {name}: '
-                        f'train with classes: {name}, or with conditional: true')
     return name
 
 # %% ../../nbs/655_studies.selection.ipynb #c07
