@@ -217,7 +217,7 @@ def read_empty(folder, images, **tables):
 
 def test_a_split_or_a_run_of_this_program_is_no_table_of_patients(tmp_path):
     run = tmp_path / 'runs' / 'a'
-    run.mkdir(parents=True)
+    (run / 'samples').mkdir(parents=True)
     (run / 'config.yaml').touch()
     (run / 'closest.png').touch()
     (run / 'split.csv').write_text('file,class,split\n')

@@ -102,7 +102,7 @@ def _skip_folder(entry: os.DirEntry) -> str:
     "Say why a folder is not looked into; '' if it is."
     if entry.name.startswith(('.', '__')):
         return 'a hidden folder'
-    is_run = all(os.path.exists(os.path.join(entry.path, name)) for name in ('config.yaml', 'split.csv'))
+    is_run = all(os.path.exists(os.path.join(entry.path, name)) for name in ('config.yaml', 'split.csv', 'samples'))
     return 'a run of medimagegan' if is_run else ''
 
 # %% ../../nbs/234_data.listing.ipynb #7d929713
@@ -112,11 +112,13 @@ _MASK_END = re.compile(r'(?P<image>.+?)[\W_]*(roi|labels?|contours?|binary|lesio
 def _move_masks(listing: Listing) -> None:
     "Move what lies beside an image of the same name to the masks: `a_roi.png`, `amask.png`, `a (label).png` beside `a.png`."
     stems = {path.rsplit('.', 1)[0] for path in listing.images}
-    for path in list(listing.images):
+
+    def is_beside(path):
         found = _MASK_END.fullmatch(path.rsplit('.', 1)[0])
-        if found and found['image'] in stems:
-            listing.images.remove(path)
-            listing.masks.append(path)
+        return bool(found) and found['image'] in stems
+    masks = {path for path in listing.images if is_beside(path)}
+    listing.images = [path for path in listing.images if path not in masks]
+    listing.masks += masks
 
 # %% ../../nbs/234_data.listing.ipynb #c13
 def list_files(
