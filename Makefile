@@ -31,7 +31,7 @@ demo: install
 test: install
 	$(BIN)/ruff check nbs medimagegan tests experiments docs image_generation.py
 	$(SLIM) nbdev_test --n_workers 3 --do_print
-	$(SLIM) python -m pytest -q -n 4 --dist worksteal --durations 8
+	$(SLIM) python -m pytest -q -n 3 --dist worksteal --durations 8
 
 trials: install
 	for t in runs images tables settings trust suites many_runs explorer; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done
