@@ -225,7 +225,7 @@ def test_a_split_or_a_run_of_this_program_is_no_table_of_patients(tmp_path):
     rows += [(name, name.split('/')[0], f'image {name}', 'train', 'ab', 'cd', 'unknown') for name in IMAGES]
     found, _, reading, listing = read_empty(tmp_path, IMAGES, split=rows)
     assert len(found) == len(IMAGES) and not reading.known and 'groups: none known' in reading.headline
-    assert 'split.csv is a split that medimagegan wrote; --split follows it' in reading.warnings
+    assert 'split.csv is a split that medimagegan wrote, and no table of the data; pass it with --split' in reading.warnings
     assert ('runs/a', 'a run of medimagegan') in listing.ignored
 
 
@@ -277,7 +277,7 @@ def test_parts_are_named_in_many_ways_and_never_taken_for_training(tmp_path):
     rows = [('file', 'class', 'split'), *((name, name[:3], words[i % 4]) for i, name in enumerate(IMAGES))]
     assert read_empty(tmp_path / 'a', IMAGES, metadata=rows)[2].parts == {'train': 10, 'validation': 10, 'test': 20}
     rows[5] = (*rows[5][:2], 'site B')
-    with pytest.raises(UserError, match="split has 'site B' beside 'train': expected names of train, validation and test"):
+    with pytest.raises(UserError, match="split has 'site B' beside 'train': expected train, validation or test in every row"):
         read_empty(tmp_path / 'b', IMAGES, metadata=rows)
 
 

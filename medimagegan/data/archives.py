@@ -24,7 +24,7 @@ from .matching import FileIndex
 MAIN_TABLES = ('metadata.csv', 'manifest.csv')
 _MOST_COLUMNS = 400  # ISIC 2024 has 55; tables of pixels thousands
 _OWN_COLUMNS = {'file', 'class', 'group', 'split', 'sha256', 'phash'}
-OWN_SPLIT = 'a split that medimagegan wrote; --split follows it'
+OWN_SPLIT = 'a split that medimagegan wrote, and no table of the data; pass it with --split'
 
 
 def _may_be_table(file: Path) -> bool:
@@ -167,7 +167,7 @@ def read_parts(main: Table) -> pd.Series:
         unknown = ' and '.join(repr(text) for text in sorted(set(cells[(parts == '') & (cells != '')]))[:3])
     if unknown:
         raise UserError(f"labels: {main.name}: {main.roles['split']} has {unknown} beside {cells[parts != ''].iloc[0]!r}: "
-                        'expected names of train, validation and test in all rows; write one of these')
+                        'expected train, validation or test in every row; change these cells')
     return parts
 
 # %% ../../nbs/245_data.archives.ipynb #c16

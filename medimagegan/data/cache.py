@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # torch takes longer to import than `medimagegan cache` takes
     from torch import Tensor
 
 # %% ../../nbs/200_data.cache.ipynb #c03
+from ..core.errors import counted
 from ..core.files import digest
 
 # %% ../../nbs/200_data.cache.ipynb #c07
@@ -201,12 +202,12 @@ def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes`
                      'used': folder.stat().st_mtime})
     features = list((cache_folder() / 'features').glob('*.safetensors'))
     if features:
-        rows.append({'what': f'features of {len(features)} sets of images', 'images': None,
+        rows.append({'what': f'features of {counted(len(features), "set")} of images', 'images': None,
                      'bytes': sum(f.stat().st_size for f in features),
                      'used': max(f.stat().st_mtime for f in features)})
     scores = list((cache_folder() / 'scores').glob('*.json'))
     if scores:
-        rows.append({'what': f'{len(scores)} comparisons of real images', 'images': None, 'bytes': sum(f.stat().st_size for f in scores),
+        rows.append({'what': f'{counted(len(scores), "comparison")} of real images', 'images': None, 'bytes': sum(f.stat().st_size for f in scores),
                      'used': max(f.stat().st_mtime for f in scores)})
     return sorted(rows, key=lambda row: -row['used'])
 

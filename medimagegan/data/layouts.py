@@ -159,7 +159,8 @@ NAME_PATTERNS = {  # Layout: a regular expression of a path, with the group `pat
     'MIMIC-CXR': re.compile(r'(?:.*/)?(?P<patient>p\d{8})/s\d{8}/.*', re.I),
     'NIH ChestX-ray14': re.compile(r'(?:.*/)?(?P<patient>\d{8})_\d{3}\.png$', re.I),
     'PAD-UFES-20': re.compile(r'(?:.*/)?(?P<patient>PAT_\d+)_\d+_\d+\.\w+$'),
-    'Kermany radiographs': re.compile(r'(?:.*/)?(?P<patient>person\d+(?=_(?:bacteria|virus)_\d+\.)|(?:NORMAL2-)?IM-\d{4}(?=-\d{4}))[-\w]+\.\w+$', re.I),
+    'Kermany radiographs': re.compile(r'(?:.*/)?(?P<patient>person\d+(?=_(?:bacteria|virus)_\d+\.)|'
+                                      r'(?<=NORMAL/)(?:NORMAL2-)?IM-\d{4}(?=-\d{4}))[-\w]+\.\w+$', re.I),
 }
 
 

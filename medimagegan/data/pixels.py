@@ -70,7 +70,7 @@ def scale_to_8bit(
     "Scale integers by the fixed range of their format."
     white = 2**bits - 1
     if notes is not None and bits == 16 and 0 < values.max() < 2**12:
-        notes.append('16 bits, none above 1/16 of their range: it is almost black; if it has 12 bits, stretch it or save it as DICOM')
+        notes.append('16 bits, none above 1/16 of their range: it is almost black; an image of 12 bits has to be stretched to 16 first')
     return ((values.astype(np.int64) * 255 + white // 2) // white).astype(np.uint8)
 
 # %% ../../nbs/210_data.pixels.ipynb #c22
