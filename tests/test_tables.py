@@ -17,7 +17,7 @@ from medimagegan.data.inspection import inspect
 from medimagegan.data.parts import UNKNOWN_GROUPS, warn_of_groups
 from medimagegan.data.reading import report_reading, understand
 from medimagegan.data.splits import GROUP_COLUMN, make_split, read_split
-from medimagegan.data.training_images import split_images
+from medimagegan.data.training_images import open_images, split_images
 from medimagegan.evaluate.folders import read_shuffled
 from medimagegan.runs.inspection import inspection_page
 from medimagegan.runs.privacy import DO_NOT_PASS_ON
@@ -314,6 +314,16 @@ def test_equal_images_are_on_one_side_of_a_run(tmp_path):
         rows = split_images(read_folder(tmp_path / 'images', 32), make_config({'path': str(tmp_path / 'images'), 'holdout': .3, 'seed': seed}))[0]
         side = rows.set_index('file')['split']
         assert all(side[f'a/{i}.png'] == side[f'b/{i} (1).png'] for i in range(0, 12, 2)) and (side == 'held out').sum() >= 5
+
+
+def test_equal_images_with_different_classes_are_named(tmp_path, capsys):
+    write_images(tmp_path / 'images', [f'{kind}/{i}.png' for kind in ('a', 'b') for i in range(12)])
+    for i in (3, 7):
+        (tmp_path / 'images' / 'b' / f'{i} (1).png').write_bytes((tmp_path / 'images' / 'a' / f'{i}.png').read_bytes())
+    line = ('2 images have the same pixels as an image of another class, so one of the two classes is wrong; '
+            'the first: b/3 (1).png (b) and a/3.png (a)')
+    assert line in open_images(make_config({'path': str(tmp_path / 'images'), 'image_size': 32})).notes
+    assert call('split', tmp_path / 'images', '--out', tmp_path / 'split.csv') == 0 and f'note: {line}' in capsys.readouterr().out.replace('\n', ' ')
 
 
 def test_spellings_of_a_class_are_named_and_yaml_words_are_not_taken_for_names(tmp_path):

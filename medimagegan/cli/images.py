@@ -101,13 +101,14 @@ def split(path, out, validation, test, seed, **tables):
     check_writable('--out', os.path.dirname(out) or '.')
     from medimagegan.core.progress import progress_bar
     from medimagegan.data.datasets import read_folder
+    from medimagegan.data.duplicates import describe_conflicts
     from medimagegan.data.splits import make_split, write_split
     data = read_folder(path, 64, answers=answers, progress=lambda images: progress_bar(images, desc='images'))
     given = validation is not None or test is not None
     shares = tuple(.2 if share is None else share for share in (validation, test))
     table = make_split(data, path, shares if given else None, seed)
     write_split(table, out)
-    for line in (*data.reading.report, *(f'note: {note}' for note in data.notes)):
+    for line in (*data.reading.report, *(f'note: {note}' for note in data.notes + describe_conflicts(data))):
         print_lines(line)
     print_lines(describe_split(table))
     print_lines(f'split: {out}')

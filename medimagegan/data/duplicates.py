@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HASH_BITS', 'DUPLICATE_BITS', 'perceptual_hashes', 'pack_hashes', 'unpack_hashes', 'hamming_distances',
-           'merge_duplicate_groups', 'merge_equal_groups']
+           'merge_duplicate_groups', 'find_equal_images', 'merge_equal_groups', 'describe_conflicts']
 
 # %% ../../nbs/270_data.duplicates.ipynb #c02
 import hashlib
@@ -102,15 +102,37 @@ def merge_duplicate_groups(
         pairs.append(near + [start, 0])
     return _merge_groups(groups, np.concatenate(pairs))
 
+# %% ../../nbs/270_data.duplicates.ipynb #07c8dbe7
+def find_equal_images(
+    images: Tensor | ImageSet,  # (N, C, H, W), uint8
+) -> list[tuple[int, int]]:  # (i, j), i < j: image j has the pixels of image i, the first of its kind
+    "Find images with the same pixels, unless these are all of one colour: black frames may be of many patients."
+    first, pairs = {}, []
+    for j, image in enumerate(image for part in images.split(256) for image in part.cpu().contiguous()):
+        i = first.setdefault(hashlib.blake2b(image.numpy(), digest_size=16).digest(), j)
+        if i != j and image.min() < image.max():
+            pairs.append((i, j))
+    return pairs
+
 
 def merge_equal_groups(
     groups: tuple[str, ...],  # Of each image
     images: Tensor | ImageSet,  # (N, C, H, W), uint8
 ) -> tuple[str, ...]:  # Of each image: the first name among the groups that are merged
-    "Merge the groups of images with the same pixels, unless these are all of one colour: black frames may be of many patients."
-    first, pairs = {}, []
-    for i, image in enumerate(image for part in images.split(256) for image in part.cpu().contiguous()):
-        before = first.setdefault(hashlib.blake2b(image.numpy(), digest_size=16).digest(), i)
-        if before != i and image.min() < image.max():
-            pairs.append((before, i))
+    "Merge the groups of images with the same pixels."
+    pairs = find_equal_images(images)
     return _merge_groups(groups, np.array(pairs)) if pairs else groups
+
+# %% ../../nbs/270_data.duplicates.ipynb #4a4924eb
+def describe_conflicts(
+    data: ImageSet,
+) -> tuple[str, ...]:  # One line, or none
+    "Name images that have the same pixels and different classes."
+    if len(data.classes) < 2:
+        return ()
+    wrong = [(i, j) for i, j in find_equal_images(data) if data.labels[i] != data.labels[j]]
+    if not wrong:
+        return ()
+    a, b = (f'{data.files[i]} ({data.classes[data.labels[i]]})' for i in wrong[0])
+    have = 'image has' if len(wrong) == 1 else 'images have'
+    return (f'{len(wrong)} {have} the same pixels as an image of another class, so one of the two classes is wrong; the first: {b} and {a}',)

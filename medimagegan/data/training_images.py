@@ -8,6 +8,7 @@ __all__ = ['open_images', 'follow_parts', 'split_images', 'hash_pixels', 'descri
 # %% ../../nbs/290_data.training_images.ipynb #c02
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from ..core.config import TrainConfig
 from .answers import answers_of_settings
 from .imagesets import ImageSet
 from .datasets import read_folder
-from .duplicates import merge_equal_groups
+from .duplicates import describe_conflicts, merge_equal_groups
 from .phantoms import make_phantoms
 from .parts import group_kinds, has_parts, mend_parts
 from .splits import GROUP_COLUMN, apply_split, read_split, split_holdout
@@ -31,8 +32,9 @@ def open_images(
     if cfg.path == 'phantoms':
         return make_phantoms(cfg.n_images or 2000, cfg.image_size, channels=cfg.number_channels, classes=cfg.classes,
                              progress=progress)
-    return read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers,
+    data = read_folder(cfg.path, cfg.image_size, cfg.number_channels, cfg.classes, cfg.labels, cfg.loader_workers,
                        cfg.n_images, cfg.seed, progress=progress, answers=answers_of_settings(cfg), window=cfg.window, frames=cfg.frames)
+    return replace(data, notes=data.notes + describe_conflicts(data))
 
 # %% ../../nbs/290_data.training_images.ipynb #c10
 def follow_parts(
