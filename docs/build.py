@@ -57,7 +57,7 @@ def color_warnings(means) -> dict[str, str]:
     if 'color ↓' not in means:
         return {}
     levels = {arm: float(cell.split(' ')[0]) for arm, cell in zip(means['arm'], means['color ↓'], strict=True)}
-    return {arm: color_warning(error, levels['other reals']) for arm, error in levels.items()}
+    return {arm: color_warning(error, levels['real vs. real']) for arm, error in levels.items()}
 
 
 def answer_of_tables(text: str) -> str:

@@ -112,7 +112,7 @@ def scores_html(
     if not folder.finished:
         return '<p>This run has not been scored yet.</p>'
     verdict, table = describe_verdict(folder.scores), measure_table(folder.scores)
-    rows = table.loc[['fakes', 'other reals', 'gap closed']].iloc[:, :columns].map(lambda cell: cell.split(' [')[0])
+    rows = table.loc[['fakes', 'real vs. real', 'gap closed']].iloc[:, :columns].map(lambda cell: cell.split(' [')[0])
     return f'<pre>{html.escape(verdict)}</pre>' + rows.rename_axis(None).to_html(border=0)
 
 

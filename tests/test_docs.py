@@ -16,7 +16,7 @@ def test_the_table_of_a_run_equals_its_file(name):
     page = (ROOT / 'docs' / 'architectures.md').read_text(encoding='utf-8')
     found = json.loads((ROOT / 'experiments' / 'reports' / 'quality' / f'{name}.json').read_text(encoding='utf-8'))
     digits = {'KD(efficientnet_lite0)': 3, 'precision': 2, 'recall': 2, 'coverage': 2, 'color': 1, 'spectrum': 1, 'pattern': 3}
-    for title, rows in (('synthetic', found['metrics']), ('real vs. real', found['other reals'])):
+    for title, rows in (('synthetic', found['metrics']), ('real vs. real', found['real vs. real'])):
         cells = [f"{rows[name]['value']:.{d}f} [{rows[name]['low']:.{d}f}, {rows[name]['high']:.{d}f}]" for name, d in digits.items()]
         gap = rows['KD(efficientnet_lite0)'].get('gap_closed', 1) if title == 'synthetic' else 1
         assert f"| {title} | {found['n']} | {cells[0]} | {gap:.2f} | {' | '.join(cells[1:])} |" in page
@@ -52,7 +52,7 @@ def test_the_table_of_melanomas_and_the_card_of_the_generators_equal_their_files
     page, card = _page('architectures'), (ROOT / 'models' / 'README.md').read_text(encoding='utf-8')
     now, before = (json.loads((REPORTS / 'quality' / f'{name}.json').read_text(encoding='utf-8')) for name in ('melanoma', 'melanoma_first'))
     keys = {'KD(efficientnet_lite0)': 3, 'precision': 2, 'recall': 2, 'coverage': 2, 'color': 1, 'spectrum': 1, 'pattern': 3}
-    for title, found, which, pages in (('synthetic', now, 'metrics', (page, card)), ('real vs. real', now, 'other reals', (page, card)),
+    for title, found, which, pages in (('synthetic', now, 'metrics', (page, card)), ('real vs. real', now, 'real vs. real', (page, card)),
                                        ('the same from the first generator', before, 'metrics', (page,))):
         cells = [_cell([found[which][name][key] for key in ('value', 'low', 'high')], digits) for name, digits in keys.items()]
         cells.insert(1, f"{found[which]['KD(efficientnet_lite0)'].get('gap_closed', 1.):.2f}")
@@ -101,7 +101,7 @@ def test_the_limits_of_far_from_real_are_those_of_the_verdict():
 
 def test_the_table_of_pairs_equals_its_file():
     page, found = _page('metrics'), json.loads((REPORTS / 'quality' / 'pairs.json').read_text(encoding='utf-8'))
-    for who in ('fakes', 'other reals', 'mean image', 'noise'):
+    for who in ('fakes', 'real vs. real', 'mean image', 'noise'):
         rows = {row['metric']: row for row in found['rows'] if row['pairing'] == 'batch' and row['candidate'] == who}
         cells = ['{value:.3g} [{low:.3g}, {high:.3g}]'.format(**rows[name]) for name in ('PSNR', 'SSIM', 'MS-GMSD', 'MDSI', 'HaarPSI')]
         assert f"| {who} | {' | '.join(cells)} |" in page

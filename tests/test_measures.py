@@ -39,7 +39,7 @@ def test_the_scores_have_new_measures_with_interval_and_baselines(folder):
     for row in NEW:
         cell = scores['metrics'][row.name]
         assert cell['low'] <= cell['value'] <= cell['high']
-        assert {'other reals', 'mean image', 'noise'} == {who for who, cells in scores['reference_rows'].items() if row.name in cells}
+        assert {'real vs. real', 'mean image', 'noise'} == {who for who, cells in scores['reference_rows'].items() if row.name in cells}
     assert {cell['metric'] for cell in scores['rows']} == set(PAIRWISE)
 
 

@@ -36,14 +36,14 @@ def folders(tmp_path_factory):
                                            ('noise', 'diverged')])
 def test_folders_get_their_verdict(medimagegan, folders, tmp_path, kind, verdict):
     done = medimagegan('score', folders / kind, folders / 'reals', '--reference', folders / 'held', '--out', 'out/s.json', '--n_gpu', 0)
-    assert f'verdict: {verdict}\n' in done.stdout and 'other reals' in done.stdout
+    assert f'verdict: {verdict}\n' in done.stdout and 'real vs. real' in done.stdout
     scores = json.loads((tmp_path / 'out' / 's.json').read_text())
     assert scores['verdict']['value'] == verdict and scores['verdict']['reasons']
     for name in ('FD(efficientnet_lite0)', 'KD(efficientnet_lite0)', 'precision', 'recall', 'density', 'coverage', 'PSNR', 'HaarPSI'):
         cell = scores['metrics'][name]
         assert {'value', 'low', 'high', 'n_real', 'n_fake', 'reference', 'backbone'} <= set(cell), name
         assert cell['n_real'] == cell['n_fake'] == 40
-    assert {'other reals', 'mean image', 'noise'} <= set(scores['reference_rows'])
+    assert {'real vs. real', 'mean image', 'noise'} <= set(scores['reference_rows'])
     page = (tmp_path / 'out' / 's.html').read_text()
     assert verdict in page and page.count('data:image/png') == 3 and 'src="http' not in page
     assert not list(tmp_path.rglob('*.new'))

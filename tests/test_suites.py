@@ -102,7 +102,7 @@ def test_compare_reads_any_runs(medimagegan, tmp_path):
         medimagegan('train', *flags(**SMALL, run=f's{seed}', seed=seed, score_every=1))
     medimagegan('train', *flags(**{**SMALL, 'arch': 'SNGAN'}, run='other', score_every=1))
     said = medimagegan('compare', 'runs/s0', 'runs/s1', 'runs/other', '--out', 'page').stdout
-    assert 'Against arch DCGAN, by KD' in said and '| other reals |' in said and (tmp_path / 'page' / 'comparison.html').exists()
+    assert 'Against arch DCGAN, by KD' in said and '| real vs. real |' in said and (tmp_path / 'page' / 'comparison.html').exists()
     assert 'the same settings and seed' in medimagegan('compare', 'runs/s0', 'runs/s0', code=2).stderr
     assert 'expected a finished run' in medimagegan('compare', 'runs', code=2).stderr
 

@@ -23,18 +23,18 @@ MAX_LABELED = 1000  # Other real images from which classes are learned, at most
 def label_features(
     reference: ImageSet,  # n images
     others: ImageSet,  # Real images that are not in the reference
-    seen: dict[str, Tensor],  # Features of `reference`, and of `other reals` as `make_baselines` chooses them
+    seen: dict[str, Tensor],  # Features of `reference`, and of `real vs. real` as `make_baselines` chooses them
     features: Features,  # From `load_features`
     seed: int = 0,  # Of that choice
     progress: Callable = iter,  # Wraps the loop over images
 ) -> tuple[Tensor, Tensor] | None:  # Features (M, F) and classes (M,), M at most 5n; None where there is one class
-    "Collect features and classes of real images: of the reference, of the other reals, and of more like them."
+    "Collect features and classes of real images: of the reference, of the baseline, and of more like them."
     if len(reference.classes) < 2:
         return None
     n = len(reference)
     order = torch.randperm(len(others), generator=torch.Generator().manual_seed(seed))  # as in `make_baselines`
     more = others.subset(order[n:max(n, min(4 * n, MAX_LABELED))])
-    found = [seen['reference'], seen['other reals']]
+    found = [seen['reference'], seen['real vs. real']]
     found += [extract(features, more.images, progress=progress)] if len(more) else []
     return torch.cat(found), torch.cat([reference.labels, others.labels[order[:n]], more.labels])
 

@@ -57,7 +57,7 @@ def measure_fakes(
     as_bytes = fakes if fakes.dtype == torch.uint8 else to_bytes(fakes)
     values = {**compare_features(seen, stats.seen['reference'], intervals, seed=seed, measures=measures),
               **compare_images(as_bytes, reals, intervals, seed=seed, measures=measures)}
-    floor, noise = stats.rows['other reals'], stats.rows['noise']
+    floor, noise = stats.rows['real vs. real'], stats.rows['noise']
     gaps = {name: gap_closed(value, floor[name][0], noise[name][0], MEASURES[name].higher_is_better, MEASURES[name].squared)
             for name, (value, _, _) in values.items() if name in floor}
     return {'values': values, 'gap_closed': gaps, 'diversity': relative_diversity(seen, stats.seen['reference']),
@@ -67,9 +67,9 @@ def measure_fakes(
 def headline_metrics(
     stats: ReferenceStats,  # From `make_reference_stats`
     found: dict,  # From `measure_fakes`
-) -> dict:  # What `judge` takes: the numbers of a row of the curve, those of images, and `floor`, the values of other reals
+) -> dict:  # What `judge` takes: the numbers of a row of the curve, those of images, and `floor`, the values of real vs. real
     "List the few numbers that the verdict reads; without measures of images, they are the columns of the curve."
-    floor = {name: value for name, (value, _, _) in stats.rows['other reals'].items()}
+    floor = {name: value for name, (value, _, _) in stats.rows['real vs. real'].items()}
     return {**{name: value for name, (value, _, _) in found['values'].items()
                if MEASURES[name].on_curve or MEASURES[name].kind == 'images'},
             'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'twins': found['twins'][0],
@@ -97,12 +97,12 @@ def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:
 def attribute_overlap(
     stats: ReferenceStats,  # Its reference has known attributes
     seen: Tensor,  # (n, F): features of fakes
-) -> dict[str, dict[str, float]]:  # {attribute: {'fakes': overlap, 'other reals': overlap}}; 0 to 1
+) -> dict[str, dict[str, float]]:  # {attribute: {'fakes': overlap, 'real vs. real': overlap}}; 0 to 1
     "Compare the attributes of each fake's nearest real image with those of all real images."
     reals = stats.reference
     table = pd.DataFrame({'class': reals.labels.numpy()}) if reals.factors is None else reals.factors
     nearest = {name: torch.cdist(f.double(), stats.seen['reference'].double()).argmin(1).numpy()
-               for name, f in (('fakes', seen), ('other reals', stats.seen['other reals']))}
+               for name, f in (('fakes', seen), ('real vs. real', stats.seen['real vs. real']))}
     result = {}
     for column in table:
         kinds = _binned(table[column])
@@ -155,7 +155,7 @@ def calibrates(
     held: ImageSet | None,  # Held-out images
 ) -> bool:
     "Return whether held-out images can calibrate what counts as a copy: at least 20, similar to the training images."
-    return held is not None and len(held) >= 20 and stats.rows['other reals']['precision'][0] > .1
+    return held is not None and len(held) >= 20 and stats.rows['real vs. real']['precision'][0] > .1
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c34
 def copy_pairs(
@@ -224,7 +224,7 @@ def measured_values(
     cells = scores['metrics'] if candidate == 'fakes' else scores['reference_rows'].get(candidate, {})
     values = {measure_key(name): cell['value'] for name, cell in cells.items()}
     if candidate == 'fakes':
-        kds = [measured_values(scores, name).get('KD') for name in ('other reals', 'noise')]
+        kds = [measured_values(scores, name).get('KD') for name in ('real vs. real', 'noise')]
         stored = next(cell['gap_closed'] for name, cell in cells.items() if measure_key(name) == 'KD')
         gap = stored if None in kds else gap_closed(values['KD'], *kds, squared=True)  # older runs stored another scale
         values |= {'gap_closed': gap, 'diversity': scores['diversity']['features']}
@@ -247,7 +247,7 @@ def measure_table(
     cells = {candidate: {f'{name} {arrow}'.strip(): _cell_text(rows[candidate][name]) for name, arrow in names.items()}
              for candidate in CANDIDATES}
     table = pd.DataFrame(cells).T
-    table.loc['gap closed'] = [gap_text(MEASURES[measure_key(name)], *(rows[who][name] for who in ('fakes', 'other reals', 'noise')))
+    table.loc['gap closed'] = [gap_text(MEASURES[measure_key(name)], *(rows[who][name] for who in ('fakes', 'real vs. real', 'noise')))
                                for name in names]
     return table.rename_axis('images')
 

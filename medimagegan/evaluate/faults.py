@@ -306,7 +306,7 @@ def judge_images(
     found = measure_fakes(stats, fakes, intervals=False, seen=seen)
     copies = find_copies(fakes, train, held if calibrates(stats, held) else None, 0)[0]
     numbers = headline_metrics(stats, found) | {'copies': copies, 'classes': measure_classes(stats, seen)}
-    return judge(numbers), found['values']['FD'][0] / stats.rows['other reals']['FD'][0]
+    return judge(numbers), found['values']['FD'][0] / stats.rows['real vs. real']['FD'][0]
 
 # %% ../../nbs/485_evaluate.faults.ipynb #c29
 def judge_faults(

@@ -68,17 +68,17 @@ def pair_nearest(
     return torch.cdist(*(shrink_images(x).flatten(1) for x in (images, reals))).argmin(1)
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c28
-CANDIDATES = ('fakes', 'other reals', 'mean image', 'noise')
+CANDIDATES = ('fakes', 'real vs. real', 'mean image', 'noise')
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c29
 def make_baselines(
     others: Tensor | ImageSet,  # (K, C, H, W), uint8: real images that are not in the reference
     n: int,  # Images in each baseline
     seed: int = 0,  # Of the noise, and of the choice among `others`
-) -> dict[str, Tensor]:  # {candidate: (n, C, H, W), uint8}; fewer other reals if there are fewer than n
+) -> dict[str, Tensor]:  # {candidate: (n, C, H, W), uint8}; fewer real images if there are fewer than n
     "Make the sets that fakes are compared with: other real images, the average image n times, and noise."
     rng = torch.Generator().manual_seed(seed)
     mean = sum(part.sum(0, dtype=torch.float64) for part in others.split(64)) / len(others)
-    return {'other reals': others[torch.randperm(len(others), generator=rng)[:n]],
+    return {'real vs. real': others[torch.randperm(len(others), generator=rng)[:n]],
             'mean image': mean.round().to(torch.uint8).expand(n, -1, -1, -1),
             'noise': torch.randint(0, 256, (n, *mean.shape), generator=rng, dtype=torch.uint8)}

@@ -27,7 +27,7 @@ def choose_reference(
     held: ImageSet,  # Held-out images; may be empty
     seed: int,  # Of the order: files are often sorted by class, and the first ones would be of one class
     against: str = 'heldout',  # `train`: compare with training images although some are held out
-) -> tuple[ImageSet, ImageSet, str]:  # The reference, other reals, and a description of the reference
+) -> tuple[ImageSet, ImageSet, str]:  # The reference, other real images, and a description of the reference
     "Choose the real images with which fakes are compared, and others as a baseline."
     rng = torch.Generator().manual_seed(seed)
     reference, others = (part.subset(torch.randperm(len(part), generator=rng)) for part in (held, train))
@@ -49,7 +49,7 @@ class ReferenceStats:
     features: Features
     reference: ImageSet  # n images
     described: str  # What the reference is
-    seen: dict[str, Tensor]  # {`reference`, `other reals`, `mean image`, `noise`: their features (n, F)}
+    seen: dict[str, Tensor]  # {`reference`, `real vs. real`, `mean image`, `noise`: their features (n, F)}
     rows: dict[str, dict[str, tuple[float, float, float]]]  # {baseline: {measure: (value, low, high)}}
     pairs: pd.DataFrame  # The pairwise metrics of the last three, as `score_pairings` gives them
     labeled: tuple[Tensor, Tensor] | None  # Features (M, F) and classes (M,) of real images; None for one class
@@ -75,11 +75,11 @@ def _score_baselines(
 ) -> tuple[dict[str, dict], pd.DataFrame]:  # `rows` and `pairs` of `ReferenceStats`
     "Compute all measures of the baselines, or read them from the cache."
     def compute():
-        rows = {name: {**compare_features(seen[name], seen['reference'], name == 'other reals', seed=seed),
+        rows = {name: {**compare_features(seen[name], seen['reference'], name == 'real vs. real', seed=seed),
                        **compare_images(some, reals, seed=seed)} for name, some in images.items()}
         pairs = score_pairings({name: some[:MAX_PAIRS] for name, some in images.items()}, reals[:MAX_PAIRS], seed)
         return {'rows': rows, 'pairs': pairs.to_dict('records')}
-    parts = 'baselines', seed, MAX_PAIRS, reals, images['other reals'], images['mean image'][:1], *seen.values()
+    parts = 'baselines', seed, MAX_PAIRS, reals, images['real vs. real'], images['mean image'][:1], *seen.values()
     found = compute_once(*parts, compute=compute) if {**PAIRWISE, **MEASURES} == AS_SHIPPED else compute()
     rows = {name: {key: tuple(cell) for key, cell in row.items()} for name, row in found['rows'].items()}
     return rows, pd.DataFrame(found['pairs'])

@@ -72,7 +72,7 @@ def curve_baselines(
     "Read the real-vs-real baseline of each measure."
     known = {name: row.best for name, row in measures.items() if row.kind == 'derived'}
     if folder.finished:
-        cells = folder.scores['reference_rows']['other reals']
+        cells = folder.scores['reference_rows']['real vs. real']
         known |= {measure_key(name): cell['value'] for name, cell in cells.items()}
     return known
 

@@ -29,7 +29,7 @@ def _scorecard_row(card: dict) -> dict[str, str]:
     kd = next(name for name in metrics if name.startswith(('KD', 'KID')))
     return {kd: f"{metrics[kd]['value']:.3g} [{metrics[kd]['low']:.3g}, {metrics[kd]['high']:.3g}]",
             'N': str(metrics[kd]['n_fake']),
-            'real vs. real': f"{card['reference_rows']['other reals'][kd]['value']:.3g}",
+            'real vs. real': f"{card['reference_rows']['real vs. real'][kd]['value']:.3g}",
             'coverage': f"{metrics['coverage']['value']:.3g}", 'diversity': f"{card['diversity']['features']:.2f}",
             'copies': f"{card['copies']['copies'][0]:.1%} (chance {card['copies']['by_chance']:.0%})",
             'verdict': card['verdict']['value']}

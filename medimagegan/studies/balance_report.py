@@ -25,6 +25,7 @@ from ..core.files import atomic_write
 from ..core.device import pick_device
 from ..core.pages import escape_markdown, markdown_page, markdown_table
 from ..data.parts import warn_of_groups
+from ..runs.folder import read_scores
 from ..runs.privacy import warn_of_images
 from ..runs.report import show_value
 from .workers import open_client
@@ -216,7 +217,7 @@ def _read_size(prepared: PreparedStudy, several: bool) -> SizeReport:
     "Read what the page shows of one size."
     outcomes, name = [read_outcome(prepared, test_set) for test_set in prepared.test_sets], prepared.balance.name
     folders = [set_folder(prepared, cfg) for cfg in plan_generators(prepared)]
-    cards = [json.loads((one / 'scorecard.json').read_text(encoding='utf-8')) for one in folders]
+    cards = [read_scores(one / 'scorecard.json') for one in folders]
     name = f'{name}_{count_real(outcomes[0])}' if several else name
     return SizeReport(outcomes, name, cards, *sample_sheet(prepared), audited=audit_section(prepared, outcomes))
 

@@ -294,7 +294,7 @@ def _warn_of_colors(arm: Arm) -> str:
     measured = [scores for scores in finished if 'color' in scores['metrics']]
     if not measured:
         return ''
-    floor = measured[0]['reference_rows']['other reals']['color']['value']
+    floor = measured[0]['reference_rows']['real vs. real']['color']['value']
     return color_warning(float(np.mean([scores['metrics']['color']['value'] for scores in measured])), floor)
 
 # %% ../../nbs/600_studies.comparison.ipynb #c54

@@ -23,6 +23,7 @@ from ..core.errors import UserError
 from ..core.files import atomic_write
 from ..core.interrupts import SIGNALS, die_with_parent, restore_signals
 from ..runs.experiment import run_experiment
+from ..runs.folder import read_scores
 from ..runs.forking import fork_kernels, preload
 from .workers import cores
 
@@ -59,7 +60,7 @@ def read_result(
 def _write_result(cfg: TrainConfig, status: str, message: str) -> None:
     "Record how a run ended, with its scores if it is done."
     folder = Path(cfg.out) / cfg.run
-    scores = json.loads((folder / 'scores.json').read_text(encoding='utf-8')) if status == 'done' else None
+    scores = read_scores(folder / 'scores.json') if status == 'done' else None
     result = {'status': status, 'said': message if status == 'diverged' else '', 'config': settings_text(cfg),
               'scores': scores}
     with atomic_write(folder / 'result.json') as new:
