@@ -91,7 +91,7 @@ def describe_audit(
         names = [f"{name} ({100 * row['in synthetic']:.0f} % against {100 * row['in real']:.0f} %)"
                  for name, row in table[table['finding'] == finding].iterrows()]
         groups += [f"{words}: {', '.join(names)}."] if names else []
-    found = ' '.join(groups) or 'No artefact and no tone of skin was shown to differ in frequency beyond chance.'
+    found = ' '.join(groups) or 'No difference beyond chance was found in the frequency of artefacts and tones of skin.'
     return f'{found} {n_synthetic} synthetic and {n_real} real images.'
 
 
@@ -127,7 +127,7 @@ def refuse_grey(images: Tensor, where: str | Path) -> None:
                         'hair, ink and tones of skin cannot be found in them')
 
 # %% ../../nbs/495_evaluate.audit.ipynb #2aad1930
-NOTE = ('Each trait is what a simple detector finds, with the same errors in both sets. Intervals are 95 % intervals: Wilson\'s '
+NOTE = ('Each trait is what a simple detector finds; its errors are taken to be the same in both sets. Intervals are 95 % intervals: Wilson\'s '
         'for shares, Newcombe\'s for differences. p is that of Fisher\'s exact test, corrected for the number of traits (Holm). '
         'Tones of skin describe the photographs, which are not calibrated.')
 

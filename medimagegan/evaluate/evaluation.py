@@ -18,6 +18,7 @@ from torch import Tensor
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c03
 from ..data.imagesets import ImageSet, to_bytes
 from .classes import class_shares, predict_classes
+from .distribution import NEIGHBOURS
 from .features import extract
 from medimagegan.evaluate.measures import (
     MEASURES,
@@ -196,7 +197,7 @@ def evaluate(
     numbers = headline_metrics(stats, found) | {'copies': copies, 'classes': classes}
     scores = {
         **{name: metrics[name]['value'] for name in PAIRWISE}, 'pairing': 'batch', 'n': few,
-        'reference': stats.described, 'interval': INTERVALS, 'seeds': 1,
+        'reference': stats.described, 'interval': INTERVALS, 'seeds': 1, 'neighbours': NEIGHBOURS,
         'metrics': metrics, 'reference_rows': reference_cells(stats), 'rows': pairs.to_dict('records'),
         'diversity': {'features': found['diversity'], 'twins': found['twins'], 'kinds': attribute_overlap(stats, seen),
                       'classes': classes},
@@ -260,10 +261,10 @@ def describe_copies(
     found = round(share * n)
     who = f"{found} of {n} fakes {'are copies' if found > 1 else 'is a copy'} of {copies['copied_images']} of the {n_train} training images"
     who = who if found else f'None of {n} fakes is a copy of one of the {n_train} training images'
-    c_t = float('nan') if copies['c_t'] is None else copies['c_t']
-    text = (f"{who}: {share:.1%} [{low:.1%}, {high:.1%}], and chance alone would give {copies['by_chance']:.0%}. "
+    c_t = 'has no value' if copies['c_t'] is None else f"is {copies['c_t']:.1f}"
+    text = (f"{who}: {share:.1%} [{low:.1%}, {high:.1%}], and chance alone would give at most {copies['by_chance']:.0%}. "
             f"{copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
-            f"AuthPct is {copies['auth_pct']:.0f}, C_T is {c_t:.1f}; calibrated on {copies['calibrated_on']}")
+            f"AuthPct is {copies['auth_pct']:.0f}, C_T {c_t}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
     return text + (f'; {known} of these are in the training set too and were left out' if known else '')
 

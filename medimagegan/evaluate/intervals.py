@@ -14,7 +14,7 @@ from torch import Tensor
 # %% ../../nbs/400_evaluate.intervals.ipynb #c06
 def proportion_interval(
     hits: int,  # How many were found
-    n: int,  # Among how many
+    n: int,  # Among how many, at least 1
 ) -> tuple[float, float, float]:  # The share and its 95 % interval, in [0, 1]
     "Compute a share with its interval (Wilson 1927, Journal of the American Statistical Association 22, 209-212)."
     p, z = hits / n, 1.96

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['THUMBNAIL_SIZE', 'DUPLICATE_RATIO', 'LEAST_IN_COMMON', 'make_thumbnails', 'Nearest', 'summarize_matches',
            'find_nearest', 'Calibration', 'calibrate', 'compare_distances', 'copy_test', 'find_regions',
-           'neighbour_distances', 'authentic_percentage', 'find_different', 'find_copies', 'structure_in_common',
-           'near_duplicate_rate', 'nearest_pairs', 'copy_sheet']
+           'neighbour_distances', 'find_different', 'find_copies', 'structure_in_common', 'near_duplicate_rate',
+           'nearest_pairs', 'copy_sheet']
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c02
 from typing import NamedTuple
@@ -170,13 +170,6 @@ def neighbour_distances(
     near = found < DUPLICATE_RATIO * found.mean(1, keepdim=True)
     return found.masked_fill(near, torch.inf).amin(1)[back]
 
-
-def authentic_percentage(
-    nearest: Nearest,  # Of the generated images
-    train: Tensor | ImageSet,  # (M, C, H, W)
-) -> float:  # 0 to 100
-    "Compute AuthPct (Alaa et al. 2022)."
-    return 100 * (nearest.distance > neighbour_distances(nearest.index, train)).double().mean().item()
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c35
 def find_different(

@@ -16,7 +16,10 @@ from ..data.alignment import shrink_images
 from ..data.imagesets import ImageSet
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c07
-def psnr(a: Tensor, b: Tensor) -> Tensor:
+def psnr(
+    a: Tensor,  # (N, C, H, W), in [0, 1]
+    b: Tensor,  # Of the same shape
+) -> Tensor:  # (N,), in dB
     "Compute the peak signal-to-noise ratio, 10 log₁₀(1 / mean squared error), in dB; at most 80."
     return piq.psnr(a, b, reduction='none')
 
@@ -29,7 +32,10 @@ def _window_matrix(size: int, like: Tensor) -> Tensor:  # (size, size - 10): x @
     return weights / weights[:, :1].sum()
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #61ab73d1
-def ssim(a: Tensor, b: Tensor) -> Tensor:
+def ssim(
+    a: Tensor,  # (N, C, H, W), in [0, 1]
+    b: Tensor,  # Of the same shape
+) -> Tensor:  # (N,), -1 to 1
     "Compute the structural similarity (Wang et al. 2004, eq. 13), after averaging larger images to about 256 pixels as piq does."
     factor = max(1, round(min(a.shape[-2:]) / 256))
     a, b = (F.avg_pool2d(x, factor) for x in (a, b))
@@ -40,18 +46,27 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     return (contrast * (2 * mean_a * mean_b + c1) / (mean_a ** 2 + mean_b ** 2 + c1)).mean((1, 2, 3))
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c09
-def ms_gmsd(a: Tensor, b: Tensor) -> Tensor:
+def ms_gmsd(
+    a: Tensor,  # (N, C, H, W), in [0, 1]
+    b: Tensor,  # Of the same shape
+) -> Tensor:  # (N,), 0 to 1; 0 for equal images
     "Compute the multi-scale gradient magnitude similarity deviation of grey levels (Zhang et al. 2017)."
     return piq.multi_scale_gmsd(a, b, chromatic=False, reduction='none')  # piq's text and code differ on the default
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c10
-def mdsi(a: Tensor, b: Tensor) -> Tensor:
+def mdsi(
+    a: Tensor,  # (N, C, H, W), in [0, 1]
+    b: Tensor,  # Of the same shape
+) -> Tensor:  # (N,), 0 to 1; 0 for equal images
     "Compute the mean deviation similarity index (Nafchi et al. 2016)."
     a, b = (x.expand(-1, 3, -1, -1) for x in (a, b))  # it is defined for colour: grey images get three equal channels
     return piq.mdsi(a, b, reduction='none')
 
 # %% ../../nbs/420_evaluate.pairwise.ipynb #c11
-def haarpsi(a: Tensor, b: Tensor) -> Tensor:
+def haarpsi(
+    a: Tensor,  # (N, C, H, W), in [0, 1]
+    b: Tensor,  # Of the same shape
+) -> Tensor:  # (N,), 0 to 1
     "Compute the Haar wavelet-based perceptual similarity index (Reisenhofer et al. 2018)."
     values = piq.haarpsi(a, b, reduction='none')  # 0 / 0 for two black images: without edges, no pixel has a weight
     return torch.where((a == b).flatten(1).all(1), torch.ones_like(values), values)

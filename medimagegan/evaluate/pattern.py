@@ -63,5 +63,5 @@ def fixed_pattern(
 ) -> float:  # 0: independent images; 1: equal images
     "Compute the share of the fine detail that is the same in all images."
     fixed, power = products.values.mean((1, 2)), products.values.diagonal(dim1=1, dim2=2).mean(1)
-    share = (fixed - (power - fixed) / len(products)).clamp(min=0) / power.clamp(min=1e-9)
+    share = (fixed - (power - fixed) / max(1, len(products) - 1)).clamp(min=0) / power.clamp(min=1e-9)
     return share.max().clamp(max=1).item()

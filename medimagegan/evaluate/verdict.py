@@ -6,10 +6,11 @@
 __all__ = ['VERDICTS', 'FAILURES', 'RULES', 'Verdict', 'find_diverged_loss', 'is_young', 'describe_separation',
            'find_discriminator_win', 'find_early_discriminator_win', 'describe_copied', 'find_memorization',
            'find_mode_collapse', 'find_improvement', 'count_swings', 'find_oscillation', 'find_fooled_discriminator',
-           'find_small_sample', 'find_regression', 'find_short_training', 'find_noise', 'find_distance_to_real',
-           'describe_healthy', 'judge', 'describe_verdict', 'early_stop_reason']
+           'find_small_sample', 'find_blind_features', 'find_regression', 'find_short_training', 'find_noise',
+           'find_distance_to_real', 'describe_healthy', 'judge', 'describe_verdict', 'early_stop_reason']
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c02
+import math
 from typing import NamedTuple
 
 import pandas as pd
@@ -47,6 +48,8 @@ VERDICTS = {
     'discriminator fooled': 'The discriminator cannot separate the generated images from real ones, but the scores, '
                             'which use other features, are far from those of real images and no longer improve. Try '
                             'another discriminator (conv or projected), more dis_feature_maps, or other augmentations.',
+    'cannot judge': 'In these features noise scores no worse than other real images do, so they cannot judge. Check that all folders '
+                    'hold images of one kind, use other features, or score more images.',
     'too few images': 'Fewer than 20 images were compared, and chance decides. Hold out more images, or generate and score more.',
     'too early to say': 'The generator had too few updates to name a cause. Train longer: num_epochs, budget_images '
                         'or budget_minutes.',
@@ -125,7 +128,7 @@ def describe_copied(
         return ()
     share, low, high = (100 * value for value in copies['copies'])
     return (f"{share:.0f} % [{low:.0f} %, {high:.0f} %] of the generated images are copies "
-            f"of {counted(copies['copied_images'], 'training image')}; {100 * copies['by_chance']:.0f} % are expected by chance",)
+            f"of {counted(copies['copied_images'], 'training image')}; at most {100 * copies['by_chance']:.0f} % are expected by chance",)
 
 
 def find_memorization(
@@ -180,7 +183,7 @@ def find_improvement(
 def count_swings(
     values: pd.Series,  # A curve
 ) -> int:
-    "Count how often a curve changes direction by more than a swing."
+    "Count how often a curve rises or falls in turn by more than a swing; the first counts as well."
     low = high = values.iloc[0]
     direction, swings = 0, 0
     for value in values:
@@ -198,7 +201,7 @@ def find_oscillation(
     "Find a curve of gap closed or diversity that rises and falls repeatedly."
     for name in ('gap_closed', 'diversity') if evidence.curve is not None else ():
         if (swings := count_swings(evidence.curve[name])) >= LIMITS['swings']:
-            return (f"{name.replace('_', ' ')} changed direction {swings} times by more than {LIMITS['swing']}",
+            return (f"{name.replace('_', ' ')} rose or fell {swings} times in turn by more than {LIMITS['swing']}",
                     describe_quality(evidence))
     return ()
 
@@ -225,6 +228,15 @@ def find_small_sample(
     "Find a comparison of too few images."
     n = evidence.numbers['n']
     return (f"N = {n}, expected at least {LIMITS['n']}",) if n < LIMITS['n'] else ()
+
+
+def find_blind_features(
+    evidence: Evidence,
+) -> tuple[str, ...]:
+    "Find features in which noise is no worse than the baseline, so that gap closed has no value."
+    if not math.isnan(evidence.gap_closed):
+        return ()
+    return ('gap closed has no value, because the KD of noise is no higher than that of other real images', f"N = {evidence.numbers['n']}")
 
 
 def find_regression(
@@ -280,7 +292,7 @@ def describe_healthy(
         return reasons
     share, low, high = (100 * value for value in copies['copies'])
     return (*reasons, f'{share:.1f} % [{low:.1f} %, {high:.1f} %] of the generated images are as close to a training '
-                      f"image as a copy; {100 * copies['by_chance']:.0f} % are expected by chance")
+                      f"image as a copy; at most {100 * copies['by_chance']:.0f} % are expected by chance")
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c43
 RULES = (
@@ -289,6 +301,7 @@ RULES = (
     ('discriminator won', find_early_discriminator_win),
     ('mode collapse', find_mode_collapse),
     ('copies training data', find_memorization),
+    ('cannot judge', find_blind_features),
     ('oscillating', find_oscillation),
     ('still improving', find_improvement),
     ('too early to say', find_short_training),

@@ -84,7 +84,7 @@ AUGMENTATIONS = {'flip': _flip, 'turn': _turn, 'shift': _shift, 'color': _color,
 def make_augment(
     names: tuple[str, ...] = (),  # Of `AUGMENTATIONS`, applied in this order; empty: leave images as they are
 ) -> Callable[[list[Tensor], torch.Generator], list[Tensor]]:  # (pyramid, random numbers) -> pyramid
-    "Make a differentiable augmentation, drawn anew for each image and identical at each of its sizes."
+    "Make a differentiable augmentation (Zhao et al. 2020), drawn anew for each image and identical at each of its sizes."
     def augment(scales: list[Tensor], generator: torch.Generator | None = None) -> list[Tensor]:
         n, device = len(scales[0]), scales[0].device
 

@@ -15,6 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c03
 from .. import __version__
@@ -179,11 +180,27 @@ def _load_part(name: str, part, state: dict) -> None:
         raise ValueError(f'its {name} has other layers or sizes than in this run; it was written by version {version}, '
                          f'this is {__version__}: start a new run under another name ({error_line(error)})') from None
 
+# %% ../../nbs/380_gan.checkpoints.ipynb #8d32796a
+def _optimizer_groups(gan: GAN) -> list[dict]:
+    "List the parameter groups of both optimizers."
+    return gan.opt_g.param_groups + gan.opt_d.param_groups
 
+
+def _keep_rate(
+    own: float | Tensor,  # Rate of the optimizer that is restored: a tensor where a CUDA graph will read it
+    saved: float | Tensor,
+) -> float | Tensor:  # The saved rate, as what `own` is
+    "Write a saved learning rate where the optimizer reads it."
+    return own.fill_(float(saved)) if isinstance(own, Tensor) else float(saved)
+
+# %% ../../nbs/380_gan.checkpoints.ipynb #1f2d555c
 def _restore(gan: GAN, cfg: TrainConfig, state: dict, changed: set[str]) -> None:
     "Restore every part of a run to the saved state."
+    rates = [(group['lr'], group['capturable']) for group in _optimizer_groups(gan)]
     for name, part in _stateful_parts(gan).items():
         _load_part(name, part, state)
+    for (rate, capturable), group in zip(rates, _optimizer_groups(gan), strict=True):
+        group.update(lr=_keep_rate(rate, group['lr']), capturable=capturable)
     _apply_changed_rates(gan, cfg, changed)
     same_device = state['surroundings']['device'] == gan.rng.device.type
     if same_device:

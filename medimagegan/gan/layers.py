@@ -38,7 +38,7 @@ def cached_spectral_norm(
     network: nn.Module,  # Its trained weights must not change inside the context
     iterate: bool = True,  # Take one power iteration; else divide by the last estimate
 ) -> Iterator[None]:
-    "Compute each spectrally normalised weight once and reuse it inside the context."
+    "Compute each spectrally normalised weight (Miyato et al. 2018, algorithm 1) once and reuse it inside the context."
     norms = [p for m in network.modules() if parametrize.is_parametrized(m) for p in m.parametrizations.values()]
     for norm in norms:
         norm.train(iterate)

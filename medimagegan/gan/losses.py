@@ -40,7 +40,7 @@ LOSSES = {
                   lambda fake, real: ((fake - 1)**2).mean() / 2),
     'wgan-gp': Loss(lambda real, fake: fake.mean() - real.mean(),
                     lambda fake, real: -fake.mean(), penalties=('r1', 'gp')),
-    # each fake is compared with its own real
+    # each fake is compared with its own real (Jolicoeur-Martineau 2018; with R1 and R2: Huang et al. 2024)
     'relativistic': Loss(lambda real, fake: F.softplus(fake - real).mean(),
                          lambda fake, real: F.softplus(real - fake).mean(), uses_reals=True, penalties=('r1', 'r2')),
 }
@@ -61,7 +61,7 @@ def r1_penalty(
     images: list[Tensor],  # The pyramid that `logits` was computed from, with `requires_grad`
     logits: Tensor,  # (N,)
 ) -> Tensor:  # (), not negative
-    "Compute the squared gradient norm, averaged over images: R1 on reals, R2 on fakes."
+    "Compute the squared gradient norm, averaged over images: R1 on reals, R2 on fakes (Mescheder et al. 2018, eq. 9)."
     gradients = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return sum(g.float().square().flatten(1).sum(1).mean() for g in gradients)
 
@@ -72,7 +72,7 @@ def gradient_penalty(
     fakes: list[Tensor],  # Pyramid, of the same sizes
     generator: torch.Generator | None = None,  # Draws the points between reals and fakes
 ) -> Tensor:  # (), not negative
-    "Compute the squared distance of the gradient norm from 1, at random points between reals and fakes."
+    "Compute the squared distance of the gradient norm from 1, at random points between reals and fakes (Gulrajani et al. 2017, eq. 3)."
     t = draw_for_rank(torch.rand, len(reals[0]), 1, 1, 1, device=reals[0].device, generator=generator)
     between = [(r + t * (f - r)).detach().requires_grad_() for r, f in zip(reals, fakes, strict=True)]
     gradients = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)

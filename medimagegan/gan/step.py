@@ -137,7 +137,7 @@ def update_ema(
     decay: float,  # Memory; 0 copies the network
     steps: Tensor | None = None,  # Steps done; limits the memory at the start
 ) -> None:
-    "Move the average towards the network by `1 - decay`, by more at the start."
+    "Move the average towards the network by `1 - decay`, by more at the start (Yazıcı et al. 2018)."
     share = (9 / (10 + steps)).clamp(min=1 - decay) if decay and steps is not None else 1 - decay
     for (name, kept), new in zip(ema.state_dict().items(), model.state_dict().values(), strict=True):
         if name.endswith(('._u', '._v')):

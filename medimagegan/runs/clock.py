@@ -120,6 +120,7 @@ class TrainingClock:
         self.cfg, self.gan, self.folder, self.per_step = cfg, gan, folder, images_per_step(cfg, n_train)
         self.past = self.began = 0.  # seconds of the epochs that have ended; when the current step began
         self.shown = 0  # real images shown in those epochs
+        self.counted = -1, 0  # an epoch, and the real images shown before it: read from the device once an epoch
 
     def read_past(self) -> None:
         "Read the time and the images of the epochs that have ended: before the first step."
@@ -149,9 +150,15 @@ class TrainingClock:
         "Return the seconds of training so far, with those of a step that has not ended."
         return self.past + (self.gan.seconds + step)
 
+    def images(self) -> int:
+        "Return the number of real images shown so far; 0 where no budget counts them."
+        if self.cfg.budget_images and self.counted[0] != self.gan.epoch:
+            self.counted = self.gan.epoch, (self.gan.step - self.gan.batch) * self.per_step
+        return self.counted[1] + self.gan.batch * self.per_step if self.cfg.budget_images else 0
+
     def share(self, step: float = 0.) -> float:
         "Return the share of the run that is done."
-        return share_done(self.cfg, self.gan.epoch, self.seconds(step), self.gan.step * self.per_step)
+        return share_done(self.cfg, self.gan.epoch, self.seconds(step), self.images())
 
     def share_spent(self) -> float:
         "Return the share of the budget that is spent, 0 without one; within `time_steps`, the same on every rank."

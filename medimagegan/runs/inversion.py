@@ -9,6 +9,7 @@ __all__ = ['OTHER_SEED', 'DISTANCES', 'scramble', 'choose_real', 'read_given', '
 
 # %% ../../nbs/535_runs.inversion.ipynb #c02
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -152,7 +153,7 @@ DISTANCES = ('pixels', 'relative', 'features')
 def summarize(
     rows: pd.DataFrame,  # From `measure_sets`
     floor: float = 0.,  # From `noise_floor`
-) -> dict:  # `sets`: quartiles of both distances; `z`: training against held out; `floor`, `recovers`
+) -> dict:  # `sets`: quartiles of each of `DISTANCES`; `z`: training against held out; `floor`, `recovers`
     "Summarise the distances of each set, and compare training with held-out images."
     sets = {name: {'n': len(mine), **{kind: mine[kind].quantile([.25, .5, .75]).tolist() for kind in DISTANCES}}
             for name, mine in rows.groupby('set', sort=False)}
@@ -167,7 +168,7 @@ def summarize(
 def describe_inversion(
     found: dict,  # From `summarize`
 ) -> str:
-    "State in two sentences what the inversion shows."
+    "State in two or three sentences what the inversion shows."
     middle = {name: f"{row['n']} {name} images at {row['pixels'][1]:.1f}" for name, row in found['sets'].items()}
     text = f"Inversion finds samples for {', '.join(middle.values())} levels of 255 (medians)."
     text += f" Noise alone changes a sample by {found['floor']:.1f} levels." if found['floor'] else ''
@@ -176,6 +177,9 @@ def describe_inversion(
     if not found['z']:
         return f'{text} Generated images are recovered, so the search works.'
     z = f"{found['z']['relative']:+.1f} standard deviations in pixels relative to contrast, {found['z']['features']:+.1f} in features"
+    few = [found['sets'][name]['n'] for name in ('training', 'held out')]
+    if 3 * math.prod(few) <= 9 * (sum(few) + 1):  # no z of Mann and Whitney's test can reach -3 then
+        return f'{text} Generated images are recovered, but {few[0]} training and {few[1]} held-out images are too few to show memorization.'
     if min(found['z'].values()) < -3:
         return f'{text} Training images are nearer than held-out ones ({z}): a sign of memorization.'
     return f'{text} Training images are not nearer than held-out ones, as far as so few can show ({z}): no sign of memorization.'

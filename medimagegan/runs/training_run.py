@@ -289,8 +289,7 @@ def follow_first_rank(
     clock = TrainingClock(run.cfg, run.gan, run.folder, len(run.train_set))
     with stop.holding():
         early = broadcast('')
-        for record in () if early else train_steps(run.gan, run.train_set, run.cfg,
-                                                          share_spent=clock.share_spent):
+        for record in () if early else train_steps(run.gan, run.train_set, run.cfg, lambda line: None, clock.share_spent):
             if record and not run.gan.batch:
                 early = broadcast('')
             if record:

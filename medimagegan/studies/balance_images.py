@@ -82,7 +82,7 @@ def artefacts_section(prepared: PreparedStudy) -> list[str]:  # Paragraphs
     table = compare_traits(real, synthetic)
     return ['### Artefacts of the synthetic images', escape_markdown(describe_audit(table, len(real), len(synthetic))),
             markdown_table(audit_table(table)),
-            "Shares that simple detectors find, with the same errors in real and synthetic images; Fisher's exact test, corrected for the "
+            "Shares that simple detectors find; their errors are taken to be the same in real and synthetic images; Fisher's exact test, corrected for the "
             'number of traits (Holm). All seeds together, so images of one generator count as independent, which they are not.']
 
 

@@ -153,7 +153,8 @@ def read_sizes(
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c24
 GAIN_CONCLUSIONS = {'helps': 'synthetic images help', 'hurts': 'synthetic images hurt',
-                    'no evidence': 'no evidence that synthetic images help or hurt'}
+                    'no evidence': 'no evidence that synthetic images help or hurt',
+                    'cannot say': 'cannot say, one seed has no interval'}
 
 
 def describe_size(

@@ -122,7 +122,7 @@ def differences_to(
         if name != base:
             mean, low, high = nested_interval(scores[metric] - outcome.scores[base][metric])
             worst, best = (low, high) if SCORES[metric] else (-high, -low)
-            conclusion = 'helps' if worst > 0 else 'hurts' if best < 0 else 'no evidence'
+            conclusion = 'cannot say' if np.isnan(low) else 'helps' if worst > 0 else 'hurts' if best < 0 else 'no evidence'
             rows[name] = {'difference': mean, 'low': low, 'high': high, 'conclusion': conclusion}
     return pd.DataFrame(rows).T.rename_axis('arm')
 
@@ -169,6 +169,7 @@ CONTROL_CONCLUSIONS = {
     'helps': 'more real images help, so there is something to gain',
     'hurts': 'more real images hurt, so something is wrong with the study',
     'no evidence': 'not even more real images help measurably, so the study may be too small to show a gain',
+    'cannot say': 'one seed has no interval, so the control shows nothing',
 }
 
 

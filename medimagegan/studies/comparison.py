@@ -33,8 +33,9 @@ from ..runs.report import class_names
 
 # %% ../../nbs/600_studies.comparison.ipynb #c06
 def primary_metrics() -> dict[str, Measure]:
-    "List the measures that can decide a comparison."
-    return {name: row for name, row in all_measures().items() if name in MEASURES or name in DERIVED}
+    "List the measures that can decide a comparison: those of which more, or less, is better."
+    return {name: row for name, row in all_measures().items()
+            if (name in MEASURES or name in DERIVED) and row.higher_is_better is not None}
 
 # %% ../../nbs/600_studies.comparison.ipynb #c10
 def _no_scores(seed: int, verdict: str) -> dict:
@@ -181,8 +182,8 @@ def _paired_test(pairs: pd.DataFrame, is_share: bool) -> dict:
     "Compute the mean difference of `mine` and `base` with Student's interval and the p-value of the paired t-test."
     difference, n = pairs['mine'] - pairs['base'], len(pairs)
     mean, low, high = student_interval(difference)
-    with np.errstate(divide='ignore', invalid='ignore'):  # equal differences
-        p = 2 * student.sf(np.divide(abs(mean), difference.std() / max(1, n)**.5), n - 1)
+    spread = difference.std() / max(1, n)**.5
+    p = 2 * student.sf(abs(mean) / spread, n - 1) if spread > 0 else float('nan')  # equal differences have no test
     if is_share and n > 1:
         error = _count_error(pairs)
         reach = max(high - mean, 1.96 * error)

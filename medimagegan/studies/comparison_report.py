@@ -108,7 +108,7 @@ class Panel(NamedTuple):
 LOSS_PANELS = {
     'd_loss': Panel('loss of D', 'symlog'),
     'g_loss': Panel('loss of G', 'symlog'),
-    'separation': Panel('D(x) − D(G(z))'),
+    'd_difference': Panel('D(x) − D(G(z))'),
     'd_grad': Panel('gradient norm of D', 'log'),
     'g_grad': Panel('gradient norm of G', 'log'),
 }
@@ -140,7 +140,7 @@ def _read_curves(
         if (run.path / 'score_history.csv').exists():
             scores.append(run.score_history.assign(**facts))
     losses = pd.concat(losses).groupby(['arm', 'seed', 'epoch'], as_index=False).mean().replace([np.inf, -np.inf], np.nan)
-    return losses.assign(separation=losses['d_real'] - losses['d_fake']), pd.concat(scores)
+    return losses.assign(d_difference=losses['d_real'] - losses['d_fake']), pd.concat(scores)
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c28
 def _draw_panel(ax: Axes, rows: pd.DataFrame, name: str, panel: Panel) -> None:
@@ -238,7 +238,8 @@ def _settings_text(arm: Arm) -> str:
 def describe_cure_test(seeds: int) -> str:
     "Describe the columns of a table of cures."
     return ("Seeds with the failure, with another failure, with copies of training images, and with samples far from "
-            "real; *left* is their sum. p is that of McNemar's exact test. Few seeds prove little: a remedy that fails in "
+            "real; *left* is their sum. p is that of McNemar's exact test, one-sided and not "
+            "corrected for the number of remedies. Few seeds prove little: a remedy that fails in "
             f'one seed of three passes in all of {seeds} seeds with a probability of {(2 / 3)**seeds:.0%}.')
 
 
@@ -283,7 +284,8 @@ def describe_tests(seeds: int) -> str:
     "Describe the intervals and the tests of a page."
     return (f"Intervals are 95 % intervals by Student's t over {seeds} seed{'s' if seeds > 1 else ''}, not corrected; "
             "those of shares of N images are never narrower than Wilson's. A difference is called better or worse if p is "
-            'below 0.05: p is that of the paired t-test, or of a sign test where a seed failed (worse than any score), '
+            'below 0.05: p is that of the paired t-test (for shares, at least that of N images alone), or of a sign test where a seed '
+            'failed (worse than any score), '
             'corrected for the number of comparisons (Holm).')
 
 
@@ -295,7 +297,7 @@ def _methods_section(arms: list[Arm]) -> list[str]:
     reference = escape_markdown(protocol.get('reference', 'real images'))
     network = escape_markdown(protocol.get('backbone', 'the network of the run'))
     note = (f'{describe_tests(seeds)} N generated images are compared with N {reference} in the features of '
-            f'{network}. *Other reals* is the real vs. real baseline: real images in place of generated ones, with the '
+            f'{network}. In the row *real vs. real*, real images take the place of generated ones, with the '
             f'settings of *{first}*. *color* is the error of the colours in levels of 255. Seconds are training time, '
             'with other runs on the same machine.')
     return [note, f'Settings of *{first}* that differ from the defaults: {_settings_text(arms[0])}.']

@@ -15,7 +15,7 @@ import pandas as pd
 from ..core.pages import escape_markdown, markdown_table
 from ..evaluate.audit import SKIN_TONES
 from .balance_outcome import Outcome, choose_arms, differences_to, signed_interval
-from .balance_tables import interval_cell
+from .balance_tables import score_cell
 
 # %% ../../nbs/683_studies.subgroups.ipynb #c06
 def subset_outcome(
@@ -50,7 +50,7 @@ def _describe_subgroup(outcome: Outcome, base: str, added: str) -> dict[str, str
     "Write the two arms of the answer and their difference, on some test images."
     metric = outcome.study.primary_metric
     return {'images': str(len(outcome.positive)), outcome.study.positive: str(int(outcome.positive.sum())),
-            **{f'{metric} of {name}': interval_cell(outcome.scores[name][metric]) for name in (base, added)},
+            **{f'{metric} of {name}': score_cell(outcome, name, metric) for name in (base, added)},
             'difference': signed_interval(differences_to(outcome, base).loc[added])}
 
 
