@@ -71,6 +71,7 @@ def walk(run, best, n_gpu, out, n, stops, frames, fps, seed, classes, truncation
     generator = load_generator(run, pick_device(n_gpu), best)
     films = [walk_through(generator, stops, frames, seed + i, classes or None, truncation)
              for i in progress_bar(range(n), desc='walk', unit='film')]
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     write_animation(films, out, fps, columns=max(1, round(n ** .5)))
     print_lines(f'{stops * frames} frames, {stops * frames / fps:.1f} s: {out}')
 
@@ -80,7 +81,7 @@ def walk(run, best, n_gpu, out, n, stops, frames, fps, seed, classes, truncation
     'medimagegan export models/isic-256.safetensors --format onnx --out isic.onnx --json'))
 @generator_options
 @option('--format', 'kind', type=click.Choice(['onnx']), default='onnx', help='The format of the file.')
-@option('--out', type=PATH, metavar='FILE.onnx', help='Default: generator.onnx in the run folder, or beside the file.')
+@option('--out', type=PATH, metavar='FILE.onnx', help='Default: generator.onnx, or best.onnx, in the run folder; or beside the file.')
 @json_option
 def export(run, best, n_gpu, kind, out, as_json):
     """Export the generator for programs without PyTorch.
@@ -88,11 +89,12 @@ def export(run, best, n_gpu, kind, out, as_json):
     The ONNX file takes latent vectors, and labels if it is class-conditional, and gives images. Its metadata say
     what the numbers mean."""
     source = Path(run)
-    out = out or str(source / f'generator.{kind}' if source.is_dir() else source.with_suffix(f'.{kind}'))
+    out = out or str(source / f"{'best' if best else 'generator'}.{kind}" if source.is_dir() else source.with_suffix(f'.{kind}'))
     check_source(run, out)
     from medimagegan.gan.export import describe_export, write_onnx
     from medimagegan.gan.generators import load_generator
     generator = load_generator(run, best=best)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     apart = write_onnx(generator, out)
     print_lines(f'{out}: {Path(out).stat().st_size / 2**20:.1f} MiB; images differ from those of PyTorch by at most {apart:.1g}')
     if as_json:

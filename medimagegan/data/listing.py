@@ -98,12 +98,25 @@ def _scan(folder: str, inside: str) -> list[tuple[str, os.DirEntry]]:  # Path be
         return []
 
 
+def _is_run(folder: str | Path) -> bool:
+    "Return whether a folder is that of a run; its pictures are sheets of many images."
+    return all(os.path.exists(os.path.join(folder, name)) for name in ('config.yaml', 'split.csv', 'samples'))
+
+
+def _check_folder(path: str | Path) -> None:
+    "Raise `UserError` for a path that is no folder of single images."
+    if not Path(path).is_dir():
+        raise UserError(f'path: {path}' + (' is not a folder' if Path(path).exists() else ': no such folder'))
+    if _is_run(path):
+        raise UserError(f'path: {path} is a run, and its pictures are sheets of many images; '
+                        f'this writes single images: medimagegan sample {path} --out DIR')
+
+
 def _skip_folder(entry: os.DirEntry) -> str:
     "Say why a folder is not looked into; '' if it is."
     if entry.name.startswith(('.', '__')):
         return 'a hidden folder'
-    is_run = all(os.path.exists(os.path.join(entry.path, name)) for name in ('config.yaml', 'split.csv', 'samples'))
-    return 'a run of medimagegan' if is_run else ''
+    return 'a run of medimagegan' if _is_run(entry.path) else ''
 
 # %% ../../nbs/234_data.listing.ipynb #7d929713
 _MASK_END = re.compile(r'(?P<image>.+?)[\W_]*(roi|labels?|contours?|binary|lesion|mask|seg)\W?', re.I)
@@ -124,9 +137,8 @@ def _move_masks(listing: Listing) -> None:
 def list_files(
     path: str | Path,  # A folder
 ) -> Listing:
-    "List all files below a folder. Raises `UserError` if it does not exist."
-    if not Path(path).is_dir():
-        raise UserError(f'path: {path}' + (' is not a folder' if Path(path).exists() else ': no such folder'))
+    "List all files below a folder. Raises `UserError` if it does not exist, or is that of a run."
+    _check_folder(path)
     listing, root, seen = Listing(), os.path.realpath(path), set()
     waiting, links = [''], []
     while waiting or links:

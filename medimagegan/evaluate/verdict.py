@@ -6,7 +6,7 @@
 __all__ = ['VERDICTS', 'FAILURES', 'RULES', 'Verdict', 'find_diverged_loss', 'is_young', 'describe_separation',
            'find_discriminator_win', 'find_early_discriminator_win', 'describe_copied', 'find_memorization',
            'find_mode_collapse', 'find_improvement', 'count_swings', 'find_oscillation', 'find_fooled_discriminator',
-           'find_small_sample', 'find_blind_features', 'find_regression', 'find_short_training', 'find_noise',
+           'find_small_sample', 'find_regression', 'find_short_training', 'find_noise', 'find_blind_features',
            'find_distance_to_real', 'describe_healthy', 'judge', 'describe_verdict', 'early_stop_reason']
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c02
@@ -39,8 +39,7 @@ VERDICTS = {
                 'Try a lower learning_rate, r1_gamma, or arch: SNGAN.',
     'mode collapse': 'The generator repeats a few images. If it saw far fewer images than docs/recipes.md advises, train '
                      'longer; else try augment, r1_gamma, another loss, or more training images.',
-    'copies training data': 'Do not publish these images. Inspect the closest pairs. '
-                            'Try fewer epochs, augment, or more training images.',
+    'copies training data': 'Do not publish these images. Inspect the closest pairs. Try fewer epochs, augment, or more training images.',
     'oscillating': 'The scores rise and fall without converging. '
                    'Try ema_decay, a lower beta_adam or learning_rate, or r1_gamma.',
     'discriminator won': 'The discriminator separates all generated images from real ones, '
@@ -48,8 +47,7 @@ VERDICTS = {
     'discriminator fooled': 'The discriminator cannot separate the generated images from real ones, but the scores, '
                             'which use other features, are far from those of real images and no longer improve. Try '
                             'another discriminator (conv or projected), more dis_feature_maps, or other augmentations.',
-    'cannot judge': 'In these features noise scores no worse than other real images do, so they cannot judge. Check that all folders '
-                    'hold images of one kind, use other features, or score more images.',
+    'cannot judge': 'Check that all folders hold images of one kind, use other features, or score more images.',
     'too few images': 'Fewer than 20 images were compared, and chance decides. Hold out more images, or generate and score more.',
     'too early to say': 'The generator had too few updates to name a cause. Train longer: num_epochs, budget_images '
                         'or budget_minutes.',
@@ -230,15 +228,6 @@ def find_small_sample(
     return (f"N = {n}, expected at least {LIMITS['n']}",) if n < LIMITS['n'] else ()
 
 
-def find_blind_features(
-    evidence: Evidence,
-) -> tuple[str, ...]:
-    "Find features in which noise is no worse than the baseline, so that gap closed has no value."
-    if not math.isnan(evidence.gap_closed):
-        return ()
-    return ('gap closed has no value, because the KD of noise is no higher than that of other real images', f"N = {evidence.numbers['n']}")
-
-
 def find_regression(
     evidence: Evidence,
 ) -> tuple[str, ...]:
@@ -269,6 +258,15 @@ def find_noise(
     return (describe_quality(evidence), describe_variety(evidence)) if is_noise else ()
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c39
+def find_blind_features(
+    evidence: Evidence,
+) -> tuple[str, ...]:
+    "Find features in which noise is no worse than the baseline, so that gap closed has no value."
+    if not math.isnan(evidence.gap_closed):
+        return ()
+    return ('gap closed has no value, because the KD of noise is no higher than that of other real images', f"N = {evidence.numbers['n']}")
+
+
 def find_distance_to_real(
     evidence: Evidence,
 ) -> tuple[str, ...]:

@@ -82,11 +82,15 @@ class TrainedGenerator:
     def render(
         self,
         z: Tensor,  # (N, latent_dim)
-        labels: Tensor | None = None,  # From `labels`, or (N, n_classes) shares of classes
+        labels: Tensor | Sequence[int] | None = None,  # From `labels`, or (N, n_classes) shares; None: each class in turn, where there are several
         truncation: float = 1.,  # Below 1: more typical and less varied
         noise_from: Tensor | None = None,  # (N, latent_dim): vectors that give noise and orientation; None: `z`
     ) -> Tensor:  # (N, C, size, size), in [-1, 1], on the CPU
-        "Generate the images of latent vectors."
+        "Generate the images of latent vectors. Raises `UserError` for what this generator does not take."
+        if not (z.ndim == 2 and z.shape[1] == self.latent_dim and 0 <= truncation <= 2):
+            raise UserError(f'expected latent vectors of the shape (N, {self.latent_dim}) and a truncation from 0 to 2, '
+                            f'got {tuple(z.shape)} and {truncation:g}')
+        labels = self.labels(len(z)) if labels is None else torch.as_tensor(labels)
         if truncation == 1:
             return render(self.network, z, labels, noise_from=noise_from)
         with truncated(self.network, truncation):

@@ -161,23 +161,28 @@ def summarize(
     z = {kind: compare_distances(*(torch.tensor(part[kind].to_numpy()) for part in parts.values()))
          for kind in ('relative', 'features')} if all(map(len, parts.values())) else {}
     far = sets.get('held out') or sets['scrambled']
-    recovers = sets['generated']['pixels'][1] < max(.5 * far['pixels'][1], 1.2 * floor)
+    reached = sets['generated']['pixels'][1]
+    recovers = reached < max(.5 * far['pixels'][1], 1.2 * floor) and reached < .8 * sets['scrambled']['pixels'][1]
     return {'sets': sets, 'z': z, 'floor': floor, 'recovers': recovers}
 
-
+# %% ../../nbs/535_runs.inversion.ipynb #36fdd347
 def describe_inversion(
     found: dict,  # From `summarize`
 ) -> str:
     "State in two or three sentences what the inversion shows."
-    middle = {name: f"{row['n']} {name} images at {row['pixels'][1]:.1f}" for name, row in found['sets'].items()}
+    sets = found['sets']
+    middle = {name: f"{row['n']} {name} images at {row['pixels'][1]:.1f}" for name, row in sets.items()}
     text = f"Inversion finds samples for {', '.join(middle.values())} levels of 255 (medians)."
     text += f" Noise alone changes a sample by {found['floor']:.1f} levels." if found['floor'] else ''
     if not found['recovers']:
-        return f'{text} The search does not recover generated images, so nothing follows about memorization.'
+        return f'{text} The search does not recover generated images much better than scrambled ones, so nothing follows about memorization.'
     if not found['z']:
         return f'{text} Generated images are recovered, so the search works.'
     z = f"{found['z']['relative']:+.1f} standard deviations in pixels relative to contrast, {found['z']['features']:+.1f} in features"
-    few = [found['sets'][name]['n'] for name in ('training', 'held out')]
+    if min(sets[name]['pixels'][1] for name in ('training', 'held out')) > .9 * sets['scrambled']['pixels'][1]:
+        return (f'{text} Generated images are recovered, but the generator reaches real images no better than scrambled ones, so nothing '
+                'follows about memorization.')
+    few = [sets[name]['n'] for name in ('training', 'held out')]
     if 3 * math.prod(few) <= 9 * (sum(few) + 1):  # no z of Mann and Whitney's test can reach -3 then
         return f'{text} Generated images are recovered, but {few[0]} training and {few[1]} held-out images are too few to show memorization.'
     if min(found['z'].values()) < -3:

@@ -238,9 +238,8 @@ def _settings_text(arm: Arm) -> str:
 def describe_cure_test(seeds: int) -> str:
     "Describe the columns of a table of cures."
     return ("Seeds with the failure, with another failure, with copies of training images, and with samples far from "
-            "real; *left* is their sum. p is that of McNemar's exact test, one-sided and not "
-            "corrected for the number of remedies. Few seeds prove little: a remedy that fails in "
-            f'one seed of three passes in all of {seeds} seeds with a probability of {(2 / 3)**seeds:.0%}.')
+            "real; *left* is their sum. p is that of McNemar's exact test, one-sided and not corrected for the number of remedies. "
+            f'Few seeds prove little: a remedy that fails in one seed of three passes in all of {seeds} seeds with a probability of {(2 / 3)**seeds:.0%}.')
 
 
 def _format_numbers(table: pd.DataFrame) -> pd.DataFrame:
@@ -285,8 +284,7 @@ def describe_tests(seeds: int) -> str:
     return (f"Intervals are 95 % intervals by Student's t over {seeds} seed{'s' if seeds > 1 else ''}, not corrected; "
             "those of shares of N images are never narrower than Wilson's. A difference is called better or worse if p is "
             'below 0.05: p is that of the paired t-test (for shares, at least that of N images alone), or of a sign test where a seed '
-            'failed (worse than any score), '
-            'corrected for the number of comparisons (Holm).')
+            'failed (worse than any score), corrected for the number of comparisons (Holm).')
 
 
 def _methods_section(arms: list[Arm]) -> list[str]:

@@ -23,7 +23,6 @@ from ..core.errors import UserError
 from ..core.files import atomic_write
 from ..core.interrupts import SIGNALS, die_with_parent, restore_signals
 from ..runs.experiment import run_experiment
-from ..runs.folder import read_scores
 from ..runs.forking import fork_kernels, preload
 from .workers import cores
 
@@ -43,7 +42,8 @@ def execute_run(
         raise SystemExit(EXIT_CODES.get(type(error).__name__, 1)) from None
 
 # %% ../../nbs/625_studies.launch.ipynb #c08
-CHILD = (sys.executable, '-c', 'import sys; from medimagegan.studies.launch import execute_run; execute_run(*sys.argv[1:])')  # And arguments
+CHILD = (sys.executable, '-c', 'import sys; from medimagegan.studies.launch import execute_run, restore_signals; restore_signals(); '
+         'execute_run(*sys.argv[1:])')  # And arguments
 
 # %% ../../nbs/625_studies.launch.ipynb #c12
 def read_result(
@@ -60,7 +60,7 @@ def read_result(
 def _write_result(cfg: TrainConfig, status: str, message: str) -> None:
     "Record how a run ended, with its scores if it is done."
     folder = Path(cfg.out) / cfg.run
-    scores = read_scores(folder / 'scores.json') if status == 'done' else None
+    scores = json.loads((folder / 'scores.json').read_text(encoding='utf-8')) if status == 'done' else None
     result = {'status': status, 'said': message if status == 'diverged' else '', 'config': settings_text(cfg),
               'scores': scores}
     with atomic_write(folder / 'result.json') as new:

@@ -180,12 +180,12 @@ def write_suite_report(
     arms = suite_arms(suite, runs)
     if not any(arm.runs for arm in arms):
         raise UserError(f'no run is done, so there is nothing to report ({suite.file})')
-    report = write_comparison(arms, folder, suite.name, suite.title, suite.question, suite.primary_metric, command,
+    report = write_comparison(arms, folder, suite.report, suite.title, suite.question, suite.primary_metric, command,
                               describe_kept(suite))
     compared = next((i for i, family in enumerate(group_families(arms)) if len(family) > 1), 0)
     summary = {'title': suite.title, 'question': suite.question,
                'answer': conclude(arms, suite.primary_metric),
-               'picture': f'{suite.name}_samples{compared or ""}.png'}
+               'picture': f'{suite.report}_samples{compared or ""}.png'}
     with atomic_write(report.with_suffix('.json')) as new:
         new.write_text(json.dumps(summary, indent=1), encoding='utf-8')
     return report

@@ -13,6 +13,7 @@ from pathlib import Path
 
 # %% ../../nbs/630_studies.suites.ipynb #c03
 from ..core.errors import UserError, describe_value, did_you_mean
+from ..core.files import digest
 from ..core.yaml import read_yaml
 from ..core.config import TrainConfig, make_config, settings_digest
 from ..evaluate.verdict import FAILURES
@@ -31,10 +32,15 @@ class Suite:
     primary_metric: str = 'KD'  # A key of `primary_metrics()`
     read_at: tuple[int, ...] = ()  # Epochs at which the only run is read
     file: Path = Path()
-    changed: bool = False  # By flags, so that its report must not replace that of the file
+    changed: str = ''  # A digest of the flags that change it, so that its report does not replace that of the file; '': none
     compare_with: dict[str, str] = field(default_factory=dict)  # {run: the run it is compared with}; others: the first
     provokes: dict[str, str] = field(default_factory=dict)  # {run: the failure it is meant to show}
     kept: tuple[str, ...] = ()  # Settings of `base` that hold for other images than the file names, such as `n_images 600`
+
+    @property
+    def report(self) -> str:
+        "Name the files of the report."
+        return f'{self.name}-{self.changed}' if self.changed else self.name
 
 # %% ../../nbs/630_studies.suites.ipynb #c08
 SUITE_KEYS = ('title', 'question', 'base', 'runs', 'seeds', 'primary_metric', 'read_at')
@@ -208,6 +214,16 @@ def describe_kept(
     return '' if not suite.kept else ('These settings of the suite were chosen for other images and still hold: '
                                       f"{', '.join(suite.kept)}. Replace them with --set.")
 
+# %% ../../nbs/630_studies.suites.ipynb #624978be
+def _digest_flags(
+    settings: dict,
+    only: tuple[str, ...],
+    seeds: int | None,
+) -> str:  # Six hexadecimal digits; '' without flags
+    "Name a change of a suite: equal flags give equal names."
+    changed = settings or only or seeds is not None
+    return digest(sorted((key, repr(value)) for key, value in settings.items()), sorted(only), seeds)[:6] if changed else ''
+
 # %% ../../nbs/630_studies.suites.ipynb #c33
 def load_suite(
     file: str | Path,  # YAML
@@ -225,9 +241,9 @@ def load_suite(
     _check_distinct(runs, file)
     metric = _check_primary_metric(text.get('primary_metric', 'KD'), file)
     kept = {name: cfg for name, cfg in runs.items() if not only or name in only}
-    name, changed = safe_name(Path(file).stem).strip('.') or 'suite', bool(settings or only or seeds is not None)
+    name = safe_name(Path(file).stem).strip('.') or 'suite'
     return Suite(name, text['title'], text['question'], kept, numbers, metric, _read_epochs(text, runs, file),
-                 Path(file), changed, **_read_relations(text['runs'], file), kept=_kept_settings(base, flags))
+                 Path(file), _digest_flags(flags, only, seeds), **_read_relations(text['runs'], file), kept=_kept_settings(base, flags))
 
 # %% ../../nbs/630_studies.suites.ipynb #c48
 def plan_suite(

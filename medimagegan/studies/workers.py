@@ -19,11 +19,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import NamedTuple
 
 # %% ../../nbs/620_studies.workers.ipynb #c03
 from ..core.errors import UserError
+from ..core.interrupts import keep_from_children
 
 # %% ../../nbs/620_studies.workers.ipynb #c06
 def cores() -> int:
@@ -49,11 +51,12 @@ def _start_local_cluster(
     import dask
     import distributed
     import torch
+    resource_tracker.ensure_running()  # the first process of multiprocessing; starting it would unblock SIGINT
     options = [{'nthreads': 1, 'silence_logs': logging.ERROR, 'env': env}
                for env in _worker_environments(workers, torch.cuda.device_count())]
     spec = {i: {'cls': distributed.Nanny, 'options': one} for i, one in enumerate(options)}
     scheduler = {'cls': distributed.Scheduler, 'options': {'dashboard_address': ':0', 'host': '127.0.0.1'}}
-    with dask.config.set({'distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_': None}):
+    with keep_from_children('SIGINT'), dask.config.set({'distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_': None}):
         return distributed.SpecCluster(spec, scheduler, silence_logs=logging.ERROR)
 
 # %% ../../nbs/620_studies.workers.ipynb #c12
