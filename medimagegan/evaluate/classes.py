@@ -93,10 +93,11 @@ def class_shares(
     counts = labels.bincount()
     columns = torch.stack([p_real[labels == label].mean(0) for label in range(len(counts))], 1)
     shares = torch.from_numpy(nnls(columns.numpy(), p_fake.mean(0).numpy())[0])
+    total = shares.sum().clamp(min=1e-9)
     covariance = p_fake.T.cov() / len(p_fake) + p_real.T.cov() / len(p_real)
     mixed = torch.linalg.pinv(columns)
-    errors = (mixed @ covariance @ mixed.T).diagonal().sqrt()
+    errors = (mixed @ covariance @ mixed.T).diagonal().sqrt() / total
     by_chance = p_real.std(0) * (1 / len(p_fake) + 1 / len(p_real)) ** .5
     z = (p_fake.mean(0) - p_real.mean(0)) / by_chance.clamp(min=1e-9)
-    rows = zip(shares / shares.sum().clamp(min=1e-9), errors, counts / len(labels), z, strict=True)
+    rows = zip(shares / total, errors, counts / len(labels), z, strict=True)
     return tuple(dict(zip(('share', 'error', 'real', 'z'), map(float, row), strict=True)) for row in rows)

@@ -31,10 +31,10 @@ def rank_by_density(
 def rank_by_copies(
     images: Tensor | ImageSet,  # (N, C, H, W), uint8: synthetic
     train: ImageSet,  # Real training images of the class
-    held: ImageSet,  # Real images of the class that were not trained on; fewer than 20 are not used
+    held: ImageSet,  # Real images of the class that were not trained on
 ) -> np.ndarray:  # (N,); 0 for a copy, 1 for any other
     "Rank images that are copies of a training image last."
-    found = find_copies(images[:], train, held if len(held) >= 20 else None)[1]
+    found = find_copies(images[:], train, held)[1]
     return (~found.copied).double().numpy()
 
 # %% ../../nbs/668_studies.filters.ipynb #c09

@@ -215,7 +215,7 @@ def describe_candidates(
     device: torch.device | str = 'cpu',
 ) -> pd.DataFrame:  # A row per image; filters and ranks that were not asked for are empty
     "Measure what the selection needs to know of each image."
-    _, nearest = find_copies(images, source.train, source.held if len(source.held) >= 20 else None, seed)
+    _, nearest = find_copies(images, source.train, source.held, seed)
     outliers = find_outliers(images, source.train, source.held, device=device) if 'outliers' in selection.drop else ''
     return pd.DataFrame({
         'seed': seed, 'latent': range(len(images)), 'class': source.class_name,
