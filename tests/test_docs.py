@@ -48,6 +48,18 @@ def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files
             assert f'| {line} |' in page, f'docs/architectures.md does not have the row of {file}.json: | {line} |'
 
 
+def test_the_table_of_what_was_tried_for_variety_equals_its_file():
+    page, found = _page('architectures'), json.loads((REPORTS / 'quality' / 'variety.json').read_text(encoding='utf-8'))
+    for row in found['runs']:
+        cells = [_cell(row[name], digits) for name, digits in (('KD', 3), ('recall', 2), ('coverage', 2))]
+        line = ' | '.join([row['data'].replace('isic', 'ISIC'), str(row['seed']), row['what'], *cells, f"{100 * row['near_duplicates']:.0f} %"])
+        assert f'| {line} |' in page, line
+    patterns = {shifts: [row['pattern'][0] for row in found['runs'] if row['data'] == 'radiographs' and ('shift' in row['what']) == shifts]
+                for shifts in (False, True)}
+    assert f'({min(patterns[False]):.3f} to {max(patterns[False]):.3f}, with it {patterns[True][0]:.3f} and {patterns[True][1]:.3f})' in page
+    assert found['command'] in page and found['command_radiographs'] in page
+
+
 def test_the_table_of_melanomas_and_the_card_of_the_generators_equal_their_files():
     page, card = _page('architectures'), (ROOT / 'models' / 'README.md').read_text(encoding='utf-8')
     now, before = (json.loads((REPORTS / 'quality' / f'{name}.json').read_text(encoding='utf-8')) for name in ('melanoma', 'melanoma_first'))

@@ -141,7 +141,7 @@ def check_primary_metric(name: str) -> None:
     'medimagegan compare runs/dcgan0 runs/dcgan1 runs/sngan0 runs/sngan1',
     'medimagegan compare runs/a runs/b --primary-metric FD --out comparison'))
 @click.argument('runs', type=PATH, nargs=-1, required=True, metavar='RUN...')
-@click.option('--primary-metric', '--primary_metric', '--yardstick', default='KD', show_default=True,
+@click.option('--primary-metric', '--primary_metric', default='KD', show_default=True,
               help='The measure that decides.')
 @option('--out', type=PATH, metavar='DIR', help='Write a page with its pictures here.')
 @json_option

@@ -77,7 +77,7 @@ def audit_table(
         'real': [cell(row, 'in real', 'real low', 'real high') for _, row in table.iterrows()],
         'synthetic': [cell(row, 'in synthetic', 'synthetic low', 'synthetic high') for _, row in table.iterrows()],
         'difference': [cell(row, 'difference', 'low', 'high', '+.0f') for _, row in table.iterrows()],
-        'p (Holm)': [f'{p:.3g}' for p in table['p (Holm)']], 'synthetic images have it': table['finding']}, table.index)
+        'p (Holm)': [f'{p:.3g}' for p in table['p (Holm)']], 'finding': table['finding']}, table.index)
 
 # %% ../../nbs/495_evaluate.audit.ipynb #c15
 def describe_audit(
@@ -169,7 +169,7 @@ def audit_images(
     "Compare the artefacts of two sets of skin images. Raises `UserError` where most images of a set are grey."
     for images, name in ((synthetic, names[0]), (real, names[1])):
         refuse_grey(images, name)
-    found, expected = (list_traits(images, lambda parts: progress('look', parts)) for images in (synthetic, real))
+    found, expected = (list_traits(images, lambda parts: progress('traits', parts)) for images in (synthetic, real))
     return Audit(compare_traits(expected, found), synthetic, found, len(real), names)
 
 

@@ -38,7 +38,7 @@ from .reference import MAX_PAIRS, ReferenceStats
 from .verdict import describe_verdict, judge
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #fbbb7699
-INTERVALS = '95 %: halves of both sets (measures), bootstrap over pairs (the five), Wilson (shares)'
+INTERVALS = '95 %: from random halves of both sets (measures of sets), bootstrap over pairs (pairwise metrics), Wilson (shares)'
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c14
 def measure_fakes(

@@ -137,7 +137,7 @@ def describe_signs(
 # %% ../../nbs/465_evaluate.evidence.ipynb #c17
 _SENTENCES = {
     'color': 'the colours differ from the reference by {:.0f} levels of 255 (real images: {:.0f})',
-    'spectrum': 'the strength of the detail of some size differs from the reference by {:.1f} dB (real images: {:.1f})',
+    'spectrum': 'in one band of frequencies, the strength of the detail differs from the reference by {:.1f} dB (real images: {:.1f})',
     'pattern': '{:.1%} of the fine detail is at the same pixels in all images (real images: {:.1%})',
 }
 

@@ -289,8 +289,8 @@ def describe_healthy(
     if not (copies := evidence.numbers.get('copies')):
         return reasons
     share, low, high = (100 * value for value in copies['copies'])
-    return (*reasons, f'{share:.1f} % [{low:.1f} %, {high:.1f} %] of the generated images are as close to a training '
-                      f"image as a copy; at most {100 * copies['by_chance']:.0f} % are expected by chance")
+    return (*reasons, f'{share:.1f} % [{low:.1f} %, {high:.1f} %] of the generated images count as copies '
+                      f"of training images; at most {100 * copies['by_chance']:.0f} % are expected by chance")
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c43
 RULES = (

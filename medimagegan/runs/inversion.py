@@ -187,7 +187,7 @@ def describe_inversion(
         return f'{text} Generated images are recovered, but {few[0]} training and {few[1]} held-out images are too few to show memorization.'
     if min(found['z'].values()) < -3:
         return f'{text} Training images are nearer than held-out ones ({z}): a sign of memorization.'
-    return f'{text} Training images are not nearer than held-out ones, as far as so few can show ({z}): no sign of memorization.'
+    return f'{text} Training images are not nearer than held-out ones ({z}): no sign of memorization in so few images.'
 
 # %% ../../nbs/535_runs.inversion.ipynb #c20
 def place_images(
