@@ -11,7 +11,7 @@ from conftest import ROOT, command
 from medimagegan.evaluate.evidence import REAL
 
 
-@pytest.mark.parametrize('name', ['melanoma', 'chest', 'chest_cutout', 'isic_64_seed1'])
+@pytest.mark.parametrize('name', ['melanoma', 'chest', 'chest_cutout', 'isic_64_seed1', 'isic_64_seed2'])
 def test_the_table_of_a_run_equals_its_file(name):
     page = (ROOT / 'docs' / 'architectures.md').read_text(encoding='utf-8')
     found = json.loads((ROOT / 'experiments' / 'reports' / 'quality' / f'{name}.json').read_text(encoding='utf-8'))
