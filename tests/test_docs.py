@@ -48,6 +48,22 @@ def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files
             assert f'| {line} |' in page, f'docs/architectures.md does not have the row of {file}.json: | {line} |'
 
 
+def test_the_sentences_on_radiographs_and_three_seeds_equal_their_files():
+    page = re.sub(r'\s+', ' ', _page('architectures'))
+    found = {name: json.loads((REPORTS / 'quality' / f'{name}.json').read_text(encoding='utf-8'))
+             for name in ('chest_cutout', 'scores_64', 'isic_64_seed1', 'isic_64_seed2')}
+    chest = found['chest_cutout']
+    best, last = min(chest['curve'], key=lambda row: row['KD']), chest['curve'][-1]
+    assert f"{best['KD']:.3f} after {best['images_seen']:,} images and {last['KD']:.3f} after {last['images_seen']:,} (N {last['n']})" in page
+    assert f"{100 * chest['near_duplicates']:.0f} % near-duplicates" in page
+    first = found['scores_64']['scores'][0]
+    others = [found[f'isic_64_seed{seed}']['metrics'] for seed in (1, 2)]
+    gaps = sorted([first['gap_closed'], *(rows['KD(efficientnet_lite0)']['gap_closed'] for rows in others)])
+    covers = sorted([first['coverage'][0], *(rows['coverage']['value'] for rows in others)])
+    assert f'closes {gaps[0]:.2f} to {gaps[-1]:.2f} of the gap in three seeds, and coverage is {covers[0]:.2f} to {covers[-1]:.2f}' in page
+    assert [found[f'isic_64_seed{seed}']['verdict']['value'] for seed in (1, 2)] == ['healthy', 'far from real']
+
+
 def test_the_table_of_what_was_tried_for_variety_equals_its_file():
     page, found = _page('architectures'), json.loads((REPORTS / 'quality' / 'variety.json').read_text(encoding='utf-8'))
     for row in found['runs']:

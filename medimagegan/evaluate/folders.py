@@ -60,10 +60,12 @@ def describe_resizing(
 ) -> tuple[str, ...]:  # Sentences
     "Say where resizing changes images so that their detail cannot be compared."
     sides = sample_sides(path)
-    found = (f'short sides from {min(sides)} to {max(sides)} pixels, all read at {size}: their detail differs for that reason',) \
-        if max(sides) > 1.1 * min(sides) and min(sides) < size else ()
-    small = int(np.median(sides))
-    return found or ((f'{small} pixels, enlarged to {size}, so detail cannot be compared: image-size {small} is fairer',) if small < .9 * size else ())
+    least, usual = min(sides), int(np.median(sides))
+    if least < size and max(sides) > 1.1 * least:
+        return (f'the images have short sides from {least} to {max(sides)} pixels and are all read at {size}: their detail differs for that reason',)
+    if usual < .9 * size:
+        return (f'the images have {usual} pixels and are enlarged to {size}, so their detail cannot be compared: read all folders at {usual}',)
+    return ()
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c12
 def read_shuffled(

@@ -181,7 +181,7 @@ def find_improvement(
 def count_swings(
     values: pd.Series,  # A curve
 ) -> int:
-    "Count how often a curve rises or falls in turn by more than a swing; the first counts as well."
+    "Count the swings of a curve: rises and falls in turn, each by more than the limit."
     low = high = values.iloc[0]
     direction, swings = 0, 0
     for value in values:
@@ -199,7 +199,7 @@ def find_oscillation(
     "Find a curve of gap closed or diversity that rises and falls repeatedly."
     for name in ('gap_closed', 'diversity') if evidence.curve is not None else ():
         if (swings := count_swings(evidence.curve[name])) >= LIMITS['swings']:
-            return (f"{name.replace('_', ' ')} rose or fell {swings} times in turn by more than {LIMITS['swing']}",
+            return (f"{name.replace('_', ' ')} went up and down: {swings} swings of more than {LIMITS['swing']}",
                     describe_quality(evidence))
     return ()
 

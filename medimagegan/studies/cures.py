@@ -58,11 +58,11 @@ def name_in_family(arm: Arm, base: Arm) -> str:
 
 # %% ../../nbs/605_studies.cures.ipynb #c18
 def _describe_cure(name: str, row) -> str:
-    "Write the counts of one remedy: `EMA (0 of 5 seeds not cured)`, `R1 (5 of 5 seeds not cured: 1 as before, 4 fail otherwise)`."
+    "Write the counts of one remedy: `EMA (5 of 5 seeds cured)`, `R1 (0 of 5 seeds cured; 1 as before, 4 fail otherwise)`."
     counts = {'as before': row.failed, 'fail otherwise': row.other, 'copy training images': row.copies,
               'far from real': row.far}
     reasons = ', '.join(f'{n} {reason}' for reason, n in counts.items() if n)
-    return f"{name} ({row.left} of {row.seeds} seeds not cured{f': {reasons}' if reasons else ''})"
+    return f"{name} ({row.seeds - row.left} of {row.seeds} seeds cured{f'; {reasons}' if reasons else ''})"
 
 # %% ../../nbs/605_studies.cures.ipynb #c19
 def describe_cures(
