@@ -12,7 +12,7 @@ from medimagegan.runs.launcher import run
 from medimagegan.studies.comparison import Arm
 from medimagegan.studies.comparison_report import comparison_table, plot_comparison
 
-CURVE = ['epoch', 'images_seen', 'n', 'KD', 'precision', 'density', 'coverage', 'gap_closed', 'diversity', 'twins',
+CURVE = ['epoch', 'images_seen', 'n', 'KD', 'precision', 'density', 'coverage', 'gap_closed', 'diversity', 'near_duplicates',
          'PSNR', 'SSIM', 'MS-GMSD', 'MDSI', 'HaarPSI', 'verdict']
 NEW = [
     Measure('mean shift', lambda pair: (pair.fake.mean(0) - pair.real.mean(0)).norm().item(), 'features', False,

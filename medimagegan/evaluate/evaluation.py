@@ -48,7 +48,7 @@ def measure_fakes(
     seed: int = 0,  # Of the intervals
     seen: Tensor | None = None,  # (n, F): their features, where they are known
     measures: dict[str, Measure] | None = None,  # Rows to compute; left out: all of `MEASURES`
-) -> dict:  # `values` {measure: (value, low, high)}, `gap_closed` {measure: share}, `diversity`, `twins`
+) -> dict:  # `values` {measure: (value, low, high)}, `gap_closed` {measure: share}, `diversity`, `near_duplicates`
     "Compare the first n fakes with the reference."
     n = len(stats)
     if len(fakes) < n:
@@ -62,7 +62,7 @@ def measure_fakes(
     gaps = {name: gap_closed(value, floor[name][0], noise[name][0], MEASURES[name].higher_is_better, MEASURES[name].squared)
             for name, (value, _, _) in values.items() if name in floor}
     return {'values': values, 'gap_closed': gaps, 'diversity': relative_diversity(seen, stats.seen['reference']),
-            'twins': near_duplicate_rate(fakes, reals)}
+            'near_duplicates': near_duplicate_rate(fakes, reals)}
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c16
 def headline_metrics(
@@ -73,7 +73,7 @@ def headline_metrics(
     floor = {name: value for name, (value, _, _) in stats.rows['real vs. real'].items()}
     return {**{name: value for name, (value, _, _) in found['values'].items()
                if MEASURES[name].on_curve or MEASURES[name].kind == 'images'},
-            'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'twins': found['twins'][0],
+            'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'near_duplicates': found['near_duplicates'][0],
             'n': len(stats), 'floor': floor}
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c19
@@ -199,7 +199,7 @@ def evaluate(
         **{name: metrics[name]['value'] for name in PAIRWISE}, 'pairing': 'batch', 'n': few,
         'reference': stats.described, 'interval': INTERVALS, 'seeds': 1, 'neighbours': NEIGHBOURS,
         'metrics': metrics, 'reference_rows': reference_cells(stats), 'rows': pairs.to_dict('records'),
-        'diversity': {'features': found['diversity'], 'twins': found['twins'], 'kinds': attribute_overlap(stats, seen),
+        'diversity': {'features': found['diversity'], 'near_duplicates': found['near_duplicates'], 'kinds': attribute_overlap(stats, seen),
                       'classes': classes},
         'copies': {**copies, **copy_pairs(nearest, train, names)},
         'image_size': fakes.shape[-1], 'verdict': judge(numbers, history, curve)._asdict()}

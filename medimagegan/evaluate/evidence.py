@@ -122,7 +122,7 @@ def describe_variety(
 ) -> str:
     "State the near-duplicate rate and the diversity."
     n = evidence.numbers
-    return (f"{100 * n['twins']:.0f} % of the generated images are near-duplicates of another generated image; "
+    return (f"{100 * n['near_duplicates']:.0f} % of the generated images are near-duplicates of another generated image; "
             f"the mean distance between generated images is {n['diversity']:.2f} times that between real images")
 
 

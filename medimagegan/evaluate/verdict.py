@@ -145,7 +145,7 @@ def find_mode_collapse(
     "Find a generator that repeats a few images."
     n, copied = evidence.numbers, describe_copied(evidence)
     learned = evidence.gap_closed > LIMITS['noise'] and not is_young(evidence)
-    alike = n['twins'] > LIMITS['near-duplicates'] or (learned and n['diversity'] < LIMITS['diversity'])
+    alike = n['near_duplicates'] > LIMITS['near-duplicates'] or (learned and n['diversity'] < LIMITS['diversity'])
     few_modes = (learned and evidence.relative('coverage') < LIMITS['coverage']
                  and evidence.relative('precision') > LIMITS['precision'])
     varied_copies = copied and n['copies']['copied_images'] > LIMITS['copied images'] * n['copies']['n_fake']

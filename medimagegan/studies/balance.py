@@ -132,15 +132,6 @@ def _read_study_file(file: str | Path) -> tuple[dict, dict]:  # Settings of the 
             raise UserError(f'{file}: {name}: expected names and values, got {describe_value(section)}')
     return values, sections
 
-# %% ../../nbs/670_studies.balance.ipynb #c17
-def _rename_old_key(values: dict, where: str) -> dict:
-    "Read `yardstick`, the old name of `primary_metric`. Raises `UserError` where both are given."
-    if 'yardstick' not in values:
-        return values
-    if 'primary_metric' in values:
-        raise UserError(f'{where}: expected primary_metric or its old name yardstick, got both: remove yardstick')
-    return {'primary_metric' if name == 'yardstick' else name: value for name, value in values.items()}
-
 # %% ../../nbs/670_studies.balance.ipynb #c18
 def _split_settings(settings: dict) -> tuple[dict, dict]:  # Of the study; {section: {name: value}}
     "Separate `generator.num_epochs` and its kind from the settings of the study itself."
@@ -190,8 +181,8 @@ def load_balance(
     own, inner = _split_settings(settings or {})
     sections |= {name: {**(sections[name] or {}), **changed} for name, changed in inner.items()}
     values = _drop_words_on_other_images(values, own)
-    study = make_settings(Study, _rename_old_key(values, str(file)), where=str(file))
-    own = _rename_old_key(own, 'settings') | ({} if seeds is None else {'seeds': seeds})
+    study = make_settings(Study, values, where=str(file))
+    own = own | ({} if seeds is None else {'seeds': seeds})
     study = make_settings(Study, own, study)
     generator, warm_up = _make_run_settings(study, sections, file)
     recipe = make_settings(Recipe, sections['classifier'] or {}, where=f'{file}: classifier')

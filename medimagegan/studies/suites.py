@@ -52,10 +52,6 @@ def _read_keys(file: str | Path) -> dict:
     if not isinstance(text, dict) or not {'title', 'question', 'runs'} <= set(text):
         found = ', '.join(map(str, text)) if isinstance(text, dict) else describe_value(text)
         raise UserError(f'not a suite: expected the keys title, question and runs, got {found} ({file})')
-    if 'yardstick' in text:  # the name of primary_metric in older files
-        if 'primary_metric' in text:
-            raise UserError(f'expected primary_metric or its old name yardstick, got both: remove yardstick ({file})')
-        text['primary_metric'] = text.pop('yardstick')
     for key in text:
         if key not in SUITE_KEYS:
             hint = did_you_mean(key, SUITE_KEYS) or f'; a suite has {", ".join(SUITE_KEYS)}'
