@@ -23,7 +23,7 @@ from ..core.tables import guard_cell, read_table
 from ..core.config import ADDED_SETTINGS, LENGTH_SETTINGS, MAX_EPOCHS, TrainConfig, load_config
 
 # %% ../../nbs/500_runs.folder.ipynb #7cf2b8fa
-OLD_NAMES = {'other reals': 'real vs. real', 'twins': 'near_duplicates'}
+OLD_NAMES = {'other reals': 'real vs. real', 'twins': 'near_duplicates'}  # Keys of earlier versions
 
 
 def read_scores(
