@@ -6,6 +6,7 @@
 __all__ = ['MAIN_TABLES', 'OWN_SPLIT', 'open_tables', 'choose_main_table', 'role_cells', 'read_parts', 'label_rows']
 
 # %% ../../nbs/245_data.archives.ipynb #c02
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,50 +14,78 @@ import pandas as pd
 
 # %% ../../nbs/245_data.archives.ipynb #c03
 from ..core.errors import UserError
-from .layouts import EXTRA_TABLES, part_of_cell
+from .layouts import EXTRA_TABLES, part_of_cell, plain_name
 from .listing import Listing
 from .tables import (
     Answers, Table, ambiguous, decode_text, find_image_column, find_other_roles, list_columns, read_any_table)
-from .labels import Reading, find_classes, find_groups, image_key, join_column
+from .labels import Reading, find_classes, find_groups, join_column, part_of_list
 from .matching import FileIndex
 
 # %% ../../nbs/245_data.archives.ipynb #c06
 MAIN_TABLES = ('metadata.csv', 'manifest.csv')
 _MOST_COLUMNS = 400  # ISIC 2024 has 55; tables of pixels thousands
+_NO_LABELS = re.compile(r'(.*[\W_])?submissions?([\W_].*)?\.csv', re.I)  # a form of Kaggle, with one answer for all images
 _OWN_COLUMNS = {'file', 'class', 'group', 'split', 'sha256', 'phash'}
 OWN_SPLIT = 'a split that medimagegan wrote, and no table of the data; pass it with --split'
 
 
-def _may_be_table(file: Path) -> bool:
-    "Return whether a file begins like a table with not too many columns."
+def _no_table(file: Path) -> str:
+    "Say why a file is not read as a table, by its beginning; '' if it may be one."
     try:
         with open(file, 'rb') as f:
-            first = decode_text(f.read(65536)).split('\n', 1)[0]
-    except OSError:
-        return False
-    return 1 <= max(first.count(c) for c in ',;\t|') < _MOST_COLUMNS or first.count(' ') == 3
+            lines = [line for line in decode_text(f.read(65536)).splitlines() if line.strip() and not line.lstrip().startswith('#')]
+    except OSError as error:
+        return f'cannot be read: {error.strerror}'
+    most = max((line.count(c) for line in lines[:2] for c in ',;\t|'), default=0)
+    if most >= _MOST_COLUMNS:
+        return f'more than {_MOST_COLUMNS} columns'
+    return '' if most or lines and lines[0].count(' ') == 3 else 'no columns'
+
+
+def _read_list(file: Path, index: FileIndex, name: str) -> Table | None:
+    "Read a file with one image in each line, such as `test_list.txt`; None if it is something else."
+    lines = pd.Series([line.strip() for line in decode_text(file.read_bytes()).splitlines() if line.strip()], dtype=str)
+    if not part_of_list(name) or not len(lines) or lines.iloc[::max(1, len(lines) // 100)].map(index.__contains__).mean() < .5:
+        return None
+    rows = pd.DataFrame({'image': lines, 'name of the list': part_of_list(name)})
+    return Table(name, rows, False, {'image': 'image', 'split': 'name of the list'}, files=[name])
 
 # %% ../../nbs/245_data.archives.ipynb #c07
+def _read_folder_table(folder: Path, name: str, index: FileIndex, listing: Listing) -> Table | None:
+    "Read a table of a folder; None, and a word in the listing, for what is none. Raises `UserError` for a main table that cannot be read."
+    file, problem = folder / name, OWN_SPLIT
+    try:
+        if problem := 'a form for predictions, and no labels' if _NO_LABELS.fullmatch(file.name) else _no_table(file):
+            raise UserError(f'labels: {file}: {problem}')
+        table = read_any_table(file, index.__contains__, name)
+        if not set(table.rows) >= _OWN_COLUMNS:
+            return table
+    except UserError as error:
+        if name in MAIN_TABLES:
+            raise
+        if problem == 'no columns' and (table := _read_list(file, index, name)):
+            return table
+        problem = problem or str(error).split(': ', 2)[-1]
+    listing.ignored += [(name, problem or OWN_SPLIT)] if name.endswith('.csv') else []  # else a text that is no table
+    return None
+
+
 def _read_tables(folder: Path, listing: Listing, index: FileIndex, answers: Answers) -> list[Table]:
     "Read the tables that the user named, and those of the folder."
     said = [Path(name) for name in answers.tables]
-    tables = [read_any_table(file, index.__contains__) for file in said]
     known = {file.resolve() for file in said}
-    for name in listing.tables:
-        if (folder / name).resolve() in known or not _may_be_table(folder / name):
-            continue
-        try:
-            table = read_any_table(folder / name, index.__contains__, name)
-        except UserError as error:
-            if name in MAIN_TABLES:
-                raise
-            listing.ignored += [(name, str(error).split(': ', 2)[-1])] if name.endswith('.csv') else []  # else a text that is no table
-            continue
-        if set(table.rows) >= _OWN_COLUMNS:
-            listing.ignored.append((name, OWN_SPLIT))
-        else:
-            tables.append(table)
-    return tables
+    found = (_read_folder_table(folder, name, index, listing) for name in listing.tables if (folder / name).resolve() not in known)
+    return [*(read_any_table(file, index.__contains__) for file in said), *filter(None, found)]
+
+
+def _names_from_its_folder(table: Table, index: FileIndex) -> None:
+    "Add its folder to the names of a table in a sub-folder, where the file that they mean is there: `a/patients.csv` lists `0.jpg`."
+    folder, column = table.name.rpartition('/')[0], table.roles['image']
+    if folder:
+        below = table.rows[column].map(lambda name: index.find(f'{folder}/{name}'))
+        names = [paths[0] if len(paths) == 1 and depth > len(name.split('/')) else name
+                 for name, (paths, depth) in zip(table.rows[column], below, strict=True)]
+        table.rows = table.rows.assign(**{column: names})
 
 # %% ../../nbs/245_data.archives.ipynb #c08
 def open_tables(
@@ -74,6 +103,7 @@ def open_tables(
         image = find_image_column(table, index.__contains__, answers.image_column)
         if image:
             table.roles['image'] = image
+            _names_from_its_folder(table, index)
         find_other_roles(table, answers)
     return tables
 
@@ -83,9 +113,9 @@ def _has_images(table: Table, index: FileIndex) -> bool:
     return 'image' in table.roles and any(name in index for name in table.rows[table.roles['image']])
 
 
-def _agree(one: Table, other: Table, classes: dict[str, pd.Series]) -> bool:
+def _agree(one: Table, other: Table, classes: dict[str, pd.Series], index: FileIndex) -> bool:
     "Return whether two tables give the same classes to the images that both name."
-    first, second = (pd.Series(list(classes[t.name]), index=list(t.rows[t.roles['image']].map(image_key))) for t in (one, other))
+    first, second = (pd.Series(list(classes[t.name]), index=list(t.rows[t.roles['image']].map(index.key))) for t in (one, other))
     both = first[~first.index.duplicated()].to_frame('a').join(second[~second.index.duplicated()].rename('b'), how='inner')
     return len(both) > 0 and (both['a'] == both['b']).all()
 
@@ -93,6 +123,7 @@ def _agree(one: Table, other: Table, classes: dict[str, pd.Series]) -> bool:
 def choose_main_table(
     tables: list[Table],  # With classes
     classes: dict[str, pd.Series],  # {name of a table: class of each row}
+    index: FileIndex,
     folder: str | Path,
     answers: Answers,
     reading: Reading,  # Gets a remark
@@ -102,7 +133,7 @@ def choose_main_table(
     main = said or [t for t in tables if t.name in MAIN_TABLES] or [t for t in tables if t.called not in EXTRA_TABLES] or tables
     main = [t for t in main if t.called] or main
     best = max(main, key=lambda t: len(t.rows))
-    other = next((t for t in main if t is not best and not ('image' in t.roles and 'image' in best.roles and _agree(best, t, classes))), None)
+    other = next((t for t in main if t is not best and not ('image' in t.roles and 'image' in best.roles and _agree(best, t, classes, index))), None)
     if other:
         raise ambiguous(f'path: {folder} has classes in two tables, {best.name} and {other.name}: '
                         f'set labels: {Path(folder, best.name)} or labels: {Path(folder, other.name)}')
@@ -112,13 +143,13 @@ def choose_main_table(
     return best
 
 # %% ../../nbs/245_data.archives.ipynb #c13
-def _attach_images(main: Table, classes: pd.Series, others: list[Table]) -> tuple[Table, pd.Series]:
+def _attach_images(main: Table, classes: pd.Series, others: list[Table], index: FileIndex) -> tuple[Table, pd.Series]:
     "Find the images of a table of lesions. Raises `UserError` if no table has them."
     if 'image' in main.roles:
         return main, classes
     with_class = replace(main, rows=main.rows.assign(**{'class of the lesion': classes}))
     for other in others:
-        found = join_column(other, with_class, 'class of the lesion') if 'image' in other.roles else None
+        found = join_column(other, with_class, 'class of the lesion', index.key) if 'image' in other.roles else None
         if found is not None:
             roles = {**other.roles, 'lesion': other.roles['lesion']}
             files = [*main.files, *other.files]
@@ -126,28 +157,31 @@ def _attach_images(main: Table, classes: pd.Series, others: list[Table]) -> tupl
     raise UserError(f'labels: {main.name} has no column of images among its columns {list_columns(main)}: set image_column')
 
 # %% ../../nbs/245_data.archives.ipynb #c14
-def _join_role(main: Table, role: str, others: list[Table], reading: Reading) -> None:
-    "Look up one role in other tables, and add it to the main table as a column."
+def _join_role(main: Table, role: str, others: list[Table], index: FileIndex, reading: Reading) -> None:
+    "Look up one role in other tables, and add it to the main table as a column; each table fills what those before it lack."
+    found, names = pd.Series('', index=main.rows.index), []
     for other in [other for other in others if role in other.roles]:
         column = other.roles[role]
-        found = join_column(main, other, column)
-        if found is None or role == 'split' and (found.map(part_of_cell) == '').all():
+        more = join_column(main, other, column, index.key)
+        if more is None or not ((found == '') & (more != '')).any() or role == 'split' and (more.map(part_of_cell) == '').all():
             continue
-        main.roles[role] = f'{column} of {other.name}'
-        main.rows = main.rows.assign(**{main.roles[role]: found})
+        found = found.where(found != '', more)
+        names.append(f'{column} of {other.name}')
+        reading.sources.setdefault(role, column)
         if other.name not in reading.tables:
             reading.tables.append(other.name)
             reading.files += other.files
-        reading.sources[role] = column
-        return
+    if names:
+        main.roles[role] = ' and '.join(names)
+        main.rows = main.rows.assign(**{main.roles[role]: found})
 
 
-def _join_roles(main: Table, others: list[Table], reading: Reading) -> None:
+def _join_roles(main: Table, others: list[Table], index: FileIndex, reading: Reading) -> None:
     "Look up lesion, patient, part and licence, and the columns of groups that the user named, in other tables."
     named = [role for other in others for role in other.roles if role.startswith('key ')]
     for role in dict.fromkeys(['lesion', 'patient', 'split', 'licence', *named]):
         if role not in main.roles:
-            _join_role(main, role, others, reading)
+            _join_role(main, role, others, index, reading)
 
 # %% ../../nbs/245_data.archives.ipynb #c15
 def role_cells(table: Table, role: str) -> pd.Series:
@@ -155,14 +189,17 @@ def role_cells(table: Table, role: str) -> pd.Series:
     return table.rows[table.roles[role]] if role in table.roles else pd.Series('', index=table.rows.index)
 
 
-def read_parts(main: Table) -> pd.Series:
-    "Return the part of each row, '' where its cell names none."
+def read_parts(main: Table, reading: Reading) -> pd.Series:
+    "Return the part of each row, '' where its cell names none. Raises `UserError` for a word that names none beside others that do."
     if 'split' not in main.roles:
         return pd.Series('', index=main.rows.index)
     cells = main.rows[main.roles['split']]
     parts, unknown = cells.map(part_of_cell), ''
     if (parts == '').all():
-        del main.roles['split']
+        column = main.roles.pop('split')
+        if plain_name(column) in ('split', 'subset', 'set', 'partition', 'usage', 'fold_name'):
+            shown = ', '.join(map(repr, sorted(set(cells) - {''})[:3]))
+            reading.remarks.append(f'{column} of {main.name} has {shown} and names no part of a split, so it is not used')
     else:
         unknown = ' and '.join(repr(text) for text in sorted(set(cells[(parts == '') & (cells != '')]))[:3])
     if unknown:
@@ -208,21 +245,21 @@ def label_rows(
     classes, readings = _read_classes(tables, index, answers)
     if not classes:
         return None
-    main = choose_main_table([t for t in tables if t.name in classes], classes, folder, answers, reading)
+    main = choose_main_table([t for t in tables if t.name in classes], classes, index, folder, answers, reading)
     reading.layout = main.called
     reading.columns |= readings[main.name].columns
     reading.remarks += readings[main.name].remarks + ([main.layout.remark] if main.layout and main.layout.remark else [])
     others, name = [t for t in tables if t is not main], main.name
-    main, found = _attach_images(main, classes[main.name], others)
+    main, found = _attach_images(main, classes[main.name], others, index)
     reading.tables, reading.files, reading.class_columns = [main.name], list(main.files), readings[name].class_columns
-    return _collect_rows(main, found, others, answers, reading)
+    return _collect_rows(main, found, others, index, reading)
 
 # %% ../../nbs/245_data.archives.ipynb #c18
-def _collect_rows(main: Table, classes: pd.Series, others: list[Table], answers: Answers, reading: Reading) -> pd.DataFrame:
+def _collect_rows(main: Table, classes: pd.Series, others: list[Table], index: FileIndex, reading: Reading) -> pd.DataFrame:
     "Collect the columns of the main table and of those that are joined to it."
     reading.sources = dict(main.roles)
-    _join_roles(main, others, reading)
-    parts = read_parts(main)
+    _join_roles(main, others, index, reading)
+    parts = read_parts(main, reading)
     reading.columns |= {role.removeprefix('key '): column for role, column in main.roles.items() if role != 'class'}
     return pd.DataFrame({'file': main.rows[main.roles['image']], 'class': classes, 'group': find_groups(main),
                          'split': parts, 'licence': role_cells(main, 'licence')})

@@ -9,6 +9,7 @@ __all__ = ['locate_images']
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pandas as pd
 from PIL import Image
 
 # %% ../../nbs/243_data.arrays.ipynb #c03
-from ..core.errors import UserError, error_line
+from ..core.errors import UserError, counted, error_line
 from ..core.files import digest
 from ..core.tables import write_table
 
@@ -33,19 +34,30 @@ def _label_texts(labels: np.ndarray) -> list[str]:
     return ['|'.join(map(str, np.flatnonzero(row))) or 'none' for row in labels]
 
 # %% ../../nbs/243_data.arrays.ipynb #c07
+def _check_labels(file: Path, part: str, images: np.ndarray, labels: np.ndarray) -> None:
+    "Raise `UserError` for labels that are no whole numbers, or not as many as the images."
+    if labels.ndim not in (1, 2) or not len(labels) or len(labels) != len(images):
+        raise UserError(f'path: {file}: {part}_labels has the shape {labels.shape}: expected labels for {counted(len(images), "image")}, at least one')
+    if labels.dtype.kind not in 'biu' and not (labels.dtype.kind == 'f' and (labels == labels.astype(int)).all()):
+        raise UserError(f'path: {file}: {part}_labels are of {labels.dtype}: expected whole numbers')
+
+
 def _open_arrays(file: Path) -> dict[str, np.ndarray]:
     "Open a file of arrays. Raises `UserError` if it is not that of MedMNIST."
     try:
         arrays = np.load(file, allow_pickle=False)
         names = {f'{part}_{what}' for part in _PARTS_OF_FILE for what in ('images', 'labels')}
         found = {name: arrays[name] for name in arrays.files if name in names} if isinstance(arrays, np.lib.npyio.NpzFile) else {}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f'path: {file} is not a file of arrays: {error_line(error)}') from None
     parts = [part for part in _PARTS_OF_FILE if {f'{part}_images', f'{part}_labels'} <= set(found)]
     if not parts:
-        raise UserError(f"path: {file}: expected the arrays train_images and train_labels of MedMNIST, found {', '.join(arrays.files[:9])}")
+        shown = ', '.join(getattr(arrays, 'files', ())[:9]) or 'none'
+        raise UserError(f"path: {file}: expected the arrays train_images and train_labels of MedMNIST, found {shown}")
     wrong = next((f'{p}_images' for p in parts if found[f'{p}_images'].dtype != np.uint8 or found[f'{p}_images'].ndim not in (3, 4)
                   or found[f'{p}_images'].ndim == 4 and found[f'{p}_images'].shape[3] != 3), None)
+    for part in parts:
+        _check_labels(file, part, found[f'{part}_images'], found[f'{part}_labels'])
     if wrong:
         raise UserError(f'path: {file}: {wrong} has the shape {found[wrong].shape} of {found[wrong].dtype}: expected images of bytes, '
                         'grey or in three colours')

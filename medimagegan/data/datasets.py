@@ -76,8 +76,8 @@ def _describe_rejected(
     "Describe each reason in one line, with the number of files and the first of them."
     notes = [f'{len(bad)} of {n} images cannot be read and are left out; the first: {file}: {reason}'
              for file, reason in list(bad.items())[:1]]
-    for reason in dict.fromkeys(r for _, r in lost):
-        names = [f for f, r in lost if r == reason]
+    for reason in dict.fromkeys(r.split(': ')[0] for _, r in lost):  # what follows is about one file
+        names = [f for f, r in lost if r.split(': ')[0] == reason]
         notes.append(f'{len(names)} left out, {reason}; the first: {names[0]}')
     return tuple(notes)
 

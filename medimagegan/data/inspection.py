@@ -122,7 +122,7 @@ def _by_reason(pairs: Iterable[tuple[str, str]]) -> list[str]:
     "Write each reason with the number of files and the first of them."
     names: dict[str, list[str]] = {}
     for name, reason in pairs:
-        names.setdefault(reason, []).append(name)
+        names.setdefault(reason.split(': ')[0], []).append(name)  # what follows is about one file
     return [f'{len(files)} {reason}; the first: {files[0]}' for reason, files in names.items()]
 
 # %% ../../nbs/292_data.inspection.ipynb #c12

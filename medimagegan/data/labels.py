@@ -4,16 +4,18 @@
 
 # %% auto #0
 __all__ = ['SEVERAL', 'Reading', 'find_classes', 'parse_class_map', 'rename_classes', 'clean_ids', 'connect_rows', 'find_groups',
-           'stack_tables', 'image_key', 'join_column']
+           'part_of_list', 'stack_tables', 'image_key', 'join_column']
 
 # %% ../../nbs/240_data.labels.ipynb #c02
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 # %% ../../nbs/240_data.labels.ipynb #c03
-from ..core.errors import UserError, did_you_mean
+from ..core.errors import UserError, counted, did_you_mean
 from .layouts import DIAGNOSES, FINDINGS, MALIGNANT_CODES, NESTED_CLASSES, NO_CLASSES, part_of_folder, plain_name
 from .pixels import IMAGE_SUFFIXES
 from .tables import Answers, Table, ambiguous, list_class_columns, named_column
@@ -84,9 +86,11 @@ def _class_from_names(
     found = table.rows[columns[0]]
     reading.columns['class'], reading.class_columns = columns[0], columns[:1]
     for column in columns[1:]:
-        if plain_name(column) != 'target' and (found == '').any():
-            found = found.where(found != '', table.rows[column])
+        filled = (found == '') & (table.rows[column] != '')
+        if plain_name(column) != 'target' and filled.any():
+            found = found.where(~filled, table.rows[column])
             reading.class_columns.append(column)
+            reading.remarks.append(f'{counted(int(filled.sum()), "row")} without a class in {columns[0]} have that of {column}')
     rename = table.layout.rename if table.layout else MALIGNANT_CODES if table.called == 'ISIC 2016' else {}
     if rename and set(found) & set(rename):
         reading.remarks.append('codes of the layout: ' + ', '.join(f'{k} is {v}' for k, v in rename.items() if k in set(found)))
@@ -119,10 +123,20 @@ def _describe_flags(flags: pd.DataFrame) -> str:
     return ', '.join(names[:6]) + (f' and {len(names) - 6} more' if len(names) > 6 else '')
 
 
+def _check_flags(table: Table, names: list[str]) -> None:
+    "Raise `UserError` for a column of a diagnosis that has 0 or 1 in most cells, and something else in others."
+    for name in names:
+        known = table.rows[name].str.lower().isin(_FLAGS)
+        if known.mean() > .5 and (table.rows[name] != '').any():
+            row = int((~known).to_numpy().argmax())
+            raise UserError(f'labels: {table.name}: {name} has {table.rows[name].iloc[row]!r} in row {row + 1 + table.headed}: expected 0 or 1')
+
+
 def _candidate_flags(table: Table) -> pd.DataFrame:
     "Find the columns of 0 and 1 that may be classes."
     taken = set(table.roles.values())
     flags = _flag_columns(table, [c for c in table.rows if c not in taken and plain_name(c) not in NO_CLASSES])
+    _check_flags(table, [c for c in table.rows if c not in taken and c not in flags and plain_name(c) in DIAGNOSES | FINDINGS])
     known = [c for c in flags if plain_name(c) in DIAGNOSES]
     if len(known) > 1 and (flags > 0).sum(axis=1).max() > 1 and (flags[known] > 0).sum(axis=1).max() <= 1:
         return flags[known]
@@ -200,7 +214,8 @@ def rename_classes(
     return classes.replace(names)
 
 # %% ../../nbs/240_data.labels.ipynb #88465115
-_NO_ID = {'na', 'n/a', '#n/a', '<na>', 'nan', 'nat', 'null', 'none', 'nil', 'unknown', 'unk', 'missing', '-', '--', '?', '.'}
+_NO_ID = {'na', 'n/a', '#n/a', '<na>', 'nan', 'nat', 'null', 'none', 'nil', 'unknown', 'unk', 'missing', '-', '--', '?', '.',
+          'removed', 'redacted', 'withheld', 'anonymous', 'anonymized', 'anonymised', 'deidentified', 'de-identified', 'confidential'}
 
 
 def clean_ids(
@@ -215,7 +230,8 @@ def _number_within(lesion: pd.Series, patient: pd.Series) -> pd.Series:
     "Add the patient to numbers of lesions that begin anew with each patient, so that they join nobody."
     both = pd.DataFrame({'lesion': lesion, 'patient': patient})[(lesion != '') & (patient != '')]
     shared = both.groupby('lesion')['patient'].nunique() > 1
-    again = len(shared) > 0 and shared.mean() > .5
+    counted_from_1 = both['lesion'].str.fullmatch(r'\d{1,2}').all() and both['lesion'].map(shared).mean() > .5  # of rows: high numbers are rare
+    again = len(shared) > 0 and (shared.mean() > .5 or counted_from_1)
     return (patient + ' ' + lesion).where((lesion != '') & (patient != ''), lesion) if again else lesion
 
 # %% ../../nbs/240_data.labels.ipynb #c26
@@ -250,15 +266,25 @@ def find_groups(
     lesion, patient = (clean_ids(table.rows[table.roles[role]]) if role in table.roles else blank for role in ('lesion', 'patient'))
     lesion = _number_within(lesion, patient)
     groups, keys = _group_of_rows(lesion, patient), [lesion]
+    if 'image' in table.roles:  # rows of one image belong together, whatever patient they name
+        keys.append(table.rows[table.roles['image']].str.lower())
     for column in [column for role, column in table.roles.items() if role.startswith('key ')]:
         keys.append(clean_ids(table.rows[column]))
         groups = groups.where(groups != '', (f'{column} ' + keys[-1]).where(keys[-1] != '', ''))
     return _join_keys([*keys, groups], groups)
 
 # %% ../../nbs/240_data.labels.ipynb #b684d31b
+def part_of_list(
+    name: str,  # Of a table
+) -> str:  # 'train', 'validation', 'test' or ''
+    "Return the part of a split that the name of a table gives: `train.csv`, `test_list.txt`, `train_val_list.txt` (to train on)."
+    stem = re.sub('train_?val', 'train', re.sub('_?lists?$', '', Path(name).stem.lower()))
+    return part_of_folder(stem)
+
+
 def _parts_from_names(tables: list[Table]) -> list[Table]:
     "Add the part that its name gives to each table of images, where there are such tables for several parts."
-    parts = {table.name: part_of_folder(Path(table.name).stem) for table in tables if table.headed and 'image' in table.roles}
+    parts = {table.name: part_of_list(table.name) for table in tables if table.headed and 'image' in table.roles}
     if len(set(parts.values()) - {''}) < 2:
         return tables
     for table in tables:
@@ -289,17 +315,33 @@ def image_key(name: str) -> str:
     return next((last.removesuffix(suffix) for suffix in IMAGE_SUFFIXES if last.endswith(suffix)), last) or last
 
 
+def _one_value(known: pd.Series, table: Table, column: str) -> pd.Series:
+    "Keep one value for each key. Patients and lesions of one image are connected; two classes or parts are an error."
+    role = next((role for role, name in table.roles.items() if name == column), 'class')
+    several = known.groupby(level=0).nunique() > 1
+    if several.any() and role in ('class', 'split'):
+        name = several.idxmax()
+        two = ' and '.join(map(repr, known.loc[name].unique()[:2]))
+        raise UserError(f'labels: {table.name} gives {name!r} two values of {column}: {two}')
+    if several.any() and role != 'licence':
+        keys, values = pd.Series(known.index.astype(str)), known.reset_index(drop=True)
+        first = connect_rows([keys, values], values.index)
+        known = pd.Series(list(values.groupby(first).transform('first')), index=known.index)
+    return known[~known.index.duplicated()]
+
+
 def join_column(
     table: Table,
     other: Table,
     column: str,  # Of `other`
+    key: Callable[[str], str] = image_key,  # Tells which names mean the same image
 ) -> pd.Series | None:  # The column for the rows of `table`, '' where it is not known; None if they cannot be joined
-    "Look up a column of another table by the image, or by the lesion."
-    for role, key in (('image', image_key), ('lesion', str)):
+    "Look up a column of another table by the image, or by the lesion. Raises `UserError` for two classes or parts."
+    for role, same in (('image', key), ('lesion', str)):
         if role in table.roles and role in other.roles and other.roles[role] != column:
-            known = pd.Series(list(other.rows[column]), index=other.rows[other.roles[role]].map(key))
-            known = known[(known != '') & (known.index != '')]
-            found = table.rows[table.roles[role]].map(key).map(known[~known.index.duplicated()]).fillna('')
+            known = pd.Series(list(other.rows[column]), index=other.rows[other.roles[role]].map(same))
+            known = _one_value(known[(known != '') & (known.index != '')], other, column)
+            found = table.rows[table.roles[role]].map(same).map(known).fillna('')
             if (found != '').any():
                 return found
     return None

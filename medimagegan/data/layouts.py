@@ -46,8 +46,9 @@ SPELLINGS = {role: tuple(dict.fromkeys(plain_name(name) for name in names.split(
 NESTED_CLASSES = tuple(map(plain_name, ('class', 'diagnosis', 'dx', 'benign_malignant', 'target', 'diagnosis_1')))
 
 # %% ../../nbs/232_data.layouts.ipynb #c10
-PART_WORDS = {'train': 'train', 'training': 'train', 'val': 'validation', 'valid': 'validation', 'validation': 'validation',
-              'dev': 'validation', 'test': 'test', 'testing': 'test'}
+PART_WORDS = {'train': 'train', 'training': 'train', 'development': 'validation', 'val': 'validation', 'valid': 'validation',
+              'validation': 'validation', 'dev': 'validation', 'tune': 'validation', 'tuning': 'validation', 'test': 'test', 'testing': 'test',
+              'holdout': 'test', 'held': 'test', 'hold': 'test', 'eval': 'test', 'evaluation': 'test'}
 
 # %% ../../nbs/232_data.layouts.ipynb #c12
 def _plain_set(names: str) -> frozenset[str]:
@@ -132,6 +133,7 @@ def find_layout(
     return max(found, key=lambda layout: len(layout.columns), default=None)
 
 # %% ../../nbs/232_data.layouts.ipynb #c20
+_COVIDX_CLASSES = ('positive', 'negative', 'normal', 'pneumonia', 'covid-19')
 _IS_ISIC, _IS_FILE = re.compile(r'ISIC_\d{7}', re.I), re.compile(r'.*\.(jpe?g|png|tiff?|bmp|gif|dcm|webp)', re.I)
 
 
@@ -148,7 +150,7 @@ def find_bare_layout(
     if rows and all(len(row) == 2 and _IS_ISIC.fullmatch(row[0]) for row in rows) and (
             {row[1] for row in rows} <= {*MALIGNANT_CODES, *MALIGNANT_CODES.values()}):
         return {'name': 'ISIC 2016', 'image': 0, 'class': 1}
-    if rows and all(len(row) == 4 and _IS_FILE.fullmatch(row[1]) for row in rows):
+    if rows and all(len(row) == 4 and _IS_FILE.fullmatch(row[1]) and row[2].lower() in _COVIDX_CLASSES for row in rows):
         return {'name': 'COVIDx', 'patient': 0, 'image': 1, 'class': 2}
     return None
 
@@ -177,6 +179,8 @@ def patient_from_name(
 _CONTAINER_WORDS = {'image', 'img', 'picture', 'photo', 'jpg', 'jpeg', 'png', 'tif', 'tiff', 'bmp', 'dcm', 'dicom', 'raw', 'data',
                     'dataset', 'input', 'all', 'part', 'batch', 'shard', 'chunk', 'archive', 'full', 'original', 'file', 'isic',
                     'isbi', 'ham', 'bcn', 'task', 'stage', 'v'}
+_SHORT_PARTS = {'tr': 'train', 'ts': 'test'}
+_BESIDE_PARTS = {'set', 'label', 'external', 'internal', 'out'}  # They say nothing beside the name of a part: `test_set`, `train_labels`
 
 
 def _words(name: str) -> list[str]:
@@ -193,24 +197,23 @@ def is_container(name: str) -> bool:
 
 def part_of_folder(name: str) -> str:  # 'train', 'validation', 'test' or ''
     "Return the part of a split that a folder names: `train`, `val`, `ISIC-2017_Test_v2_Data`."
-    words = _words(name)
-    parts = {PART_WORDS[word] for word in words if word in PART_WORDS}
-    return parts.pop() if len(parts) == 1 and set(words) <= _CONTAINER_WORDS | set(PART_WORDS) else ''
+    words = set(_words(name))
+    known = PART_WORDS | (_SHORT_PARTS if words & _CONTAINER_WORDS else {})  # `imagesTr`; `Ts` alone may be a class
+    parts = {known[word] for word in words if word in known}
+    return parts.pop() if len(parts) == 1 and words <= _CONTAINER_WORDS | set(known) | _BESIDE_PARTS else ''
 
 # %% ../../nbs/232_data.layouts.ipynb #c6b468bf
 def part_of_cell(
     text: str,  # In a column of parts
 ) -> str:  # 'train', 'validation', 'test' or ''
     "Return the part of a split that a cell names: `train`, `internal_val`, `external test`, `holdout`."
-    known = PART_WORDS | {'holdout': 'test', 'held': 'test', 'hold': 'test', 'eval': 'test', 'evaluation': 'test', 'tune': 'validation',
-                          'tuning': 'validation', 'development': 'validation'}
-    parts = {known[word] for word in _words(text) if word in known}
+    parts = {PART_WORDS[word] for word in _words(text) if word in PART_WORDS}
     return parts.pop() if len(parts) == 1 else ''
 
 # %% ../../nbs/232_data.layouts.ipynb #c29
 _MASK_NAME = re.compile(r'(.*[\W_])?(segmentations?|seg|masks?|superpixels?|gt|ground_?truth|annotations?)([\W_]?\d+)?', re.I)
 _MASK_FOLDER = re.compile(r'(.*[\W_])?(segmentations?|segs|masks|superpixels|ground_?truths?|annotations)([\W_].*)?'
-                          r'|mask|gt|seg|gts|.*_roi|.*\d_lesion', re.I)
+                          r'|(?!with|without|no)[a-z]*mask|gt|seg|gts|.*_roi|.*\d_lesion|(\d(st|nd)[\W_])?manual\d?', re.I)
 
 
 def is_mask(

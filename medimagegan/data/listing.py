@@ -8,18 +8,20 @@ __all__ = ['TABLE_SUFFIXES', 'OTHER_TABLES', 'kind_of_file', 'Listing', 'list_fi
 # %% ../../nbs/234_data.listing.ipynb #c02
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 # %% ../../nbs/234_data.listing.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, counted, describe_os_error
 from .pixels import IMAGE_SUFFIXES
 from .layouts import is_mask
 
 # %% ../../nbs/234_data.listing.ipynb #c06
 TABLE_SUFFIXES = ('.csv', '.tsv', '.tab', '.txt')
 _SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'GIF8', b'BM', b'II*\0', b'MM\0*', b'RIFF')
-OTHER_TABLES = ('.xlsx', '.xls', '.ods', '.json', '.parquet')
+OTHER_TABLES = ('.xlsx', '.xls', '.ods', '.json', '.jsonl', '.parquet')
+_NO_DATA = ('.md', '.rst', '.pdf', '.html', '.doc', '.docx', '.py', '.ipynb', '.sh', '.log', '.ini', '.db', '.yaml', '.yml', '.bib', '.css', '.js')
 
 # %% ../../nbs/234_data.listing.ipynb #c07
 def _first_bytes(file: str) -> bytes:
@@ -33,6 +35,7 @@ def _first_bytes(file: str) -> bytes:
         return b''
 
 
+# %% ../../nbs/234_data.listing.ipynb #634283ca
 def kind_of_file(
     file: str | Path,
 ) -> str:  # 'image', 'table', or the reason why it is ignored
@@ -45,10 +48,12 @@ def kind_of_file(
         return 'table'
     if suffix in OTHER_TABLES:
         return f'{suffix} is not read: save a table as CSV'
+    start = b'' if suffix in _NO_DATA else _first_bytes(str(file))
+    if start[128:] == b'DICM':  # scanners name files after the series: `MR.0.abc`, `0.img`
+        return 'image'
     if suffix and not suffix[1:].isdigit():
         return f'{suffix} is no image'
-    start = _first_bytes(str(file))
-    if start[128:] == b'DICM' or start.startswith(_SIGNATURES):
+    if start.startswith(_SIGNATURES):
         return 'image'
     return 'table' if start and not start.startswith(b'\0') and start[:64].isascii() else 'no suffix, and no image'
 
@@ -62,6 +67,13 @@ class Listing:
     masks: list[str] = field(default_factory=list)
     ignored: list[tuple[str, str]] = field(default_factory=list)  # (file, reason)
     links: list[tuple[str, str]] = field(default_factory=list)  # (link, reason) of folders that were not followed
+
+    def describe_ignored(self) -> str:  # '' if there is nothing to say
+        "Count what may have been data, by suffix: `24 files are not read: 8 .heic, 16 .mp4`; hidden files and documents are not counted."
+        suffixes = [os.path.splitext(name)[1].lower() for name, why in self.ignored if why.startswith('.')]
+        counts = Counter(suffix for suffix in suffixes if suffix not in (*_NO_DATA, *TABLE_SUFFIXES))
+        total, shown = sum(counts.values()), ', '.join(f'{n} {suffix}' for suffix, n in sorted(counts.items())[:8])
+        return f"{counted(total, 'file')} {'is' if total == 1 else 'are'} not read: {shown}" if counts else ''
 
 # %% ../../nbs/234_data.listing.ipynb #c10
 def _sort_file(listing: Listing, path: str, file: str) -> None:
@@ -90,12 +102,12 @@ def _link_problem(folder: str, root: str, seen: set[str]) -> str:
 
 # %% ../../nbs/234_data.listing.ipynb #c12
 def _scan(folder: str, inside: str) -> list[tuple[str, os.DirEntry]]:  # Path below the data set, and entry
-    "List the entries of a folder, sorted; none of one that may not be read."
+    "List the entries of a folder, sorted. Raises `UserError` for one that may not be read: it may be a whole class."
     try:
         with os.scandir(folder) as entries:
             return sorted(((f'{inside}/{e.name}' if inside else e.name, e) for e in entries), key=lambda pair: pair[0])
-    except OSError:
-        return []
+    except OSError as error:
+        raise UserError(f'path: {describe_os_error(error)}') from None
 
 
 def _is_run(folder: str | Path) -> bool:
@@ -130,8 +142,24 @@ def _move_masks(listing: Listing) -> None:
         found = _MASK_END.fullmatch(path.rsplit('.', 1)[0])
         return bool(found) and found['image'] in stems
     masks = {path for path in listing.images if is_beside(path)}
+    masks |= _masks_in_folders(listing.images)
     listing.images = [path for path in listing.images if path not in masks]
-    listing.masks += masks
+    listing.masks += sorted(masks)
+
+
+_LABEL_FOLDER = re.compile(r'(.*[\W_])?(labels?|lbl|annot|contours?)(Tr|Ts)?|labels?(Tr|Ts)', re.I)
+
+
+def _masks_in_folders(images: list[str]) -> set[str]:
+    "Find the images of folders such as `labels` or `labelsTr` where a folder beside them has images of the same names."
+    stems: dict[str, dict[str, set[str]]] = {}
+    for path in images:
+        folder, _, name = path.rpartition('/')
+        above, _, last = folder.rpartition('/')
+        stems.setdefault(above, {}).setdefault(last, set()).add(name.split('.')[0])
+    masks = {(above, last) for above, mine in stems.items() for last, names in mine.items() if _LABEL_FOLDER.fullmatch(last) and any(
+        len(names & theirs) > .9 * len(names) for other, theirs in mine.items() if not _LABEL_FOLDER.fullmatch(other))}
+    return {path for path in images if tuple(path.rpartition('/')[0].rpartition('/')[::2]) in masks}
 
 # %% ../../nbs/234_data.listing.ipynb #c13
 def list_files(

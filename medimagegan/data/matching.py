@@ -8,12 +8,13 @@ __all__ = ['path_key', 'FileIndex', 'match_labels']
 # %% ../../nbs/242_data.matching.ipynb #c02
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import pandas as pd
 
 # %% ../../nbs/242_data.matching.ipynb #c03
 from .pixels import IMAGE_SUFFIXES
-from .layouts import part_of_folder
+from .layouts import is_container, part_of_folder
 from .labels import SEVERAL
 
 # %% ../../nbs/242_data.matching.ipynb #c06
@@ -58,8 +59,34 @@ class FileIndex:
                 return same or found, len(parts) - i
         return [], 0
 
+    def find_each(
+        self,
+        names: Iterable[str],  # A column of a table
+    ) -> list[tuple[list[str], int]]:  # As of `find`
+        """Find the files of many names. `P1/1.png` is not `P2/1.png`, although no other file is called `1.png`.
+
+        It may be so if all names begin with the same folders, or if the file's name is long enough to be the only one."""
+        found = list(map(self.find, names))
+        moved = [_moved_from(name, *pair) for name, pair in zip(names, found, strict=True)]
+        elsewhere = len({folder for folder in moved if folder}) > 1
+        return [([], 0) if elsewhere and folder else pair for pair, folder in zip(found, moved, strict=True)]
+
+    def key(self, name: str) -> str:
+        "Return the path of the file that a name means; where there is none or are several, the name without suffix and case."
+        paths = self.find(name)[0]
+        return paths[0] if len(paths) == 1 else path_key(name)
+
     def __contains__(self, name: str) -> bool:
         return bool(name) and bool(self.find(name)[0])
+
+
+def _moved_from(name: str, paths: list[str], depth: int) -> str:  # '' if the file may be meant
+    "Return the folders of a name if its only file lies in others that say something else."
+    parts, own = path_key(name).split('/'), path_key(paths[0]).split('/') if len(paths) == 1 else ['']
+    above, theirs = parts[:-depth or None], own[:-depth or None]
+    says = [[f for f in folders if not (is_container(f) or part_of_folder(f))] for folders in (above, theirs)]
+    is_unique = re.search(r'\d{5}|[0-9a-f]{12}', parts[-1]) is not None
+    return '' if depth > len(parts) or is_unique or not all(says) else '/'.join(above)
 
 
 def _same_part(above: list[str], path: str) -> bool:
@@ -74,8 +101,7 @@ def _find_paths(
 ) -> pd.DataFrame:  # Columns `path` ('' if none), `depth`, `problem`
     "Find the file of each row: by its name, or by class/name."
     found = []
-    for name, kind in zip(table['file'], table['class'], strict=True):
-        paths, depth = index.find(name)
+    for (paths, depth), name, kind in zip(index.find_each(list(table['file'])), table['file'], table['class'], strict=True):
         if len(paths) > 1 and kind:
             below = [path for path in index.find(f'{kind}/{name}')[0] if path in paths]
             paths = below if len(below) == 1 else paths

@@ -14,7 +14,7 @@ import pandas as pd
 # %% ../../nbs/246_data.reading.ipynb #c03
 from ..core.errors import UserError
 from .listing import Listing, list_files
-from .tables import FIND_ALL, Answers, Table, list_columns
+from .tables import FIND_ALL, Answers, Table, ambiguous, list_class_columns, list_columns
 from .labels import Reading, find_groups, rename_classes, stack_tables
 from .matching import FileIndex, match_labels
 from .arrays import locate_images
@@ -28,9 +28,9 @@ def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileInde
         if 'image' not in table.roles or not ({'lesion', 'patient', 'split', 'licence'} & set(table.roles) or
                                               any(role.startswith('key ') for role in table.roles)):
             continue
-        meant = (index.find(name)[0] for name in table.rows[table.roles['image']])
-        found = pd.DataFrame({'path': [paths[0] if len(paths) == 1 else '' for paths in meant], 'group': list(find_groups(table)),
-                              'split': list(read_parts(table)), 'licence': list(role_cells(table, 'licence'))})
+        meant = index.find_each(list(table.rows[table.roles['image']]))
+        found = pd.DataFrame({'path': [paths[0] if len(paths) == 1 else '' for paths, _ in meant], 'group': list(find_groups(table)),
+                              'split': list(read_parts(table, reading)), 'licence': list(role_cells(table, 'licence'))})
         found = found.drop_duplicates('path').set_index('path')
         if not set(found.index) & set(rows['path']):
             continue
@@ -61,7 +61,7 @@ def _check_folders_suffice(tables: list[Table], answers: Answers, has_class: boo
         raise UserError(f'class_column: {tried.name} has no column {answers.class_column[0]!r}, only {list_columns(tried)}')
     if needed and 'image' not in needed.roles:
         raise UserError(f'labels: {needed.name} has no column of images: set image_column to one of {list_columns(needed)}')
-    if needed and not has_class:
+    if needed and not has_class and not answers.complete:
         raise UserError(f'labels: {needed.name} has no classes: set class_column to one of {list_columns(needed)}')
 
 # %% ../../nbs/246_data.reading.ipynb #c10
@@ -74,9 +74,18 @@ def _rows_from_folders(folder: Path, files: list[str], tables: list[Table], inde
     _check_folders_suffice(tables, answers, 'class' in reading.columns)
     unread = next((t for t in tables if 'image' in t.roles), None) if 'class' not in reading.columns else None
     if unread:
+        _check_names(unread, files, index)
         reading.remarks.append(f'{unread.name} names the images, but none of its columns {list_columns(unread)} is known to give '
                                'classes: all images are one class, unless you set class_column')
     return _groups_from_tables(rows.assign(licence=''), tables, index, reading)
+
+
+def _check_names(table: Table, files: list[str], index: FileIndex) -> None:
+    "Raise `UserError` for a table with classes none of whose names is that of a file."
+    names = table.rows[table.roles['image']]
+    if not any(map(index.__contains__, names)) and (names != '').any() and files and list_class_columns(table):
+        raise ambiguous(f"labels: {table.name} names no image of this folder: {table.roles['image']} has {names[names != ''].iloc[0]!r}, and files "
+                        f'are called {files[0]!r}; write the same names, or move the table away')
 
 
 def _names_folder(answers: Answers) -> bool:
@@ -108,6 +117,13 @@ def count_images(
     reading.licences = rows['licence'][rows['licence'] != ''].value_counts().to_dict()
 
 # %% ../../nbs/246_data.reading.ipynb #c12
+def _keep_named_masks(listing: Listing, labels: pd.DataFrame, index: FileIndex) -> None:
+    "Take files for images that look like masks by their name, if a table gives them a class: `lesion.jpg`."
+    files = [paths[0] for name in labels['file'][labels['class'] != ''] if len(paths := index.find(name)[0]) == 1]
+    named = set(files) & set(listing.masks)
+    listing.images, listing.masks = sorted({*listing.images, *named}), [path for path in listing.masks if path not in named]
+
+
 def understand(
     path: str | Path,  # A folder, or a file of MedMNIST
     answers: Answers = FIND_ALL,
@@ -129,6 +145,7 @@ def understand(
     if labels is None:
         rows, lost = _rows_from_folders(folder, listing.images, tables, index, answers, reading), []
     else:
+        _keep_named_masks(listing, labels, index)
         rows, lost = match_labels(listing.images, labels, FileIndex(listing.images))
     if len(rows):
         rows = add_from_paths(rows, folder, answers, reading)
@@ -177,11 +194,12 @@ def report_reading(
     "Say what a user should know about how a data set was understood; links alone if all was said in a file of answers."
     reading.warnings = [f'{link} is {why}' for link, why in listing.links]
     reading.warnings += [f'{name} is {why}' for name, why in listing.ignored if why == OWN_SPLIT]
-    reading.warnings += [f'{name} is not read: {why}' for name, why in listing.ignored if name.endswith('.csv') and why != OWN_SPLIT]
     if not reading.said.complete:
-        masks = [f'{len(listing.masks)} masks are left out; the first: {listing.masks[0]}'] if listing.masks else []
+        unread = [f'{len(listing.masks)} masks are left out; the first: {listing.masks[0]}'] if listing.masks else []
         lacking = [*_find_spellings(reading.classes), *([] if reading.known else [NO_GROUPS])]
-        reading.headline, reading.warnings = describe_reading(reading), [*reading.remarks, *lacking, *masks, *reading.warnings]
+        unread += [f'{name} is not read: {why}' for name, why in listing.ignored if name.endswith('.csv') and why != OWN_SPLIT]
+        unread += filter(None, [listing.describe_ignored()])
+        reading.headline, reading.warnings = describe_reading(reading), [*reading.remarks, *lacking, *unread, *reading.warnings]
     return reading
 
 # %% ../../nbs/246_data.reading.ipynb #2a5462c8

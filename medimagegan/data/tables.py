@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,8 @@ import pandas as pd
 from ..core.errors import UserError, did_you_mean, error_line
 from ..core.tables import restore_cell
 from .layouts import (
-    NESTED_CLASSES, SPELLINGS, Layout, find_bare_layout, find_layout, is_image_name, plain_name)
+    NESTED_CLASSES, NO_CLASSES, SPELLINGS, Layout, find_bare_layout, find_layout, is_image_name, part_of_cell, plain_name)
+from .listing import OTHER_TABLES
 
 # %% ../../nbs/236_data.tables.ipynb #c06
 @dataclass(frozen=True)
@@ -65,11 +67,19 @@ def _split_line(line: str, separator: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
 
 
+def _first_rows(lines: list[str], separator: str) -> list[list[str]]:
+    "Divide the first lines into rows; a cell in quotes may have several lines."
+    if len(separator) > 1:
+        return [_split_line(line, separator) for line in lines]
+    rows = list(csv.reader(io.StringIO('\n'.join(lines)), delimiter=separator, skipinitialspace=True))
+    return rows[:-1] if rows and '\n' in rows[-1][-1] else rows  # which ends after these lines
+
+
 def find_separator(lines: list[str]) -> str | None:
     "Find the separator that divides some lines into the same number of cells; None if there is none."
     best, most = None, 1
     for separator in _SEPARATORS:
-        counts = [len(_split_line(line, separator)) for line in lines]
+        counts = [len(row) for row in _first_rows(lines, separator)]
         usual = max(set(counts), key=counts.count) if counts else 0
         regular = counts.count(usual) >= .9 * len(counts)
         if regular and usual > most and (separator != ' ' or best is None) and (separator != '|' or best is None):
@@ -97,8 +107,7 @@ class Table:
 # %% ../../nbs/236_data.tables.ipynb #c12
 def _parse_lines(text: str) -> tuple[list[list[str]], str]:  # Rows of cells, and the separator
     "Divide a text into rows of cells. Raises `ValueError` if it has no columns, or rows that are longer than the first."
-    first, _, rest = text.partition('\n')
-    text = rest if re.fullmatch(r'"?sep=.?"?\s*', first) else text  # a line that Excel understands
+    text = re.sub(r'\A(\s*#[^\n]*\n|\s*\n|"?sep=.?"?[ \r]*\n)+', '', text.replace('\r\n', '\n').replace('\r', '\n'))  # comments; `sep=` is Excel's
     if any(line.lstrip().startswith('||') for line in text.splitlines()[:40]):  # between notes, as in PH2
         text = '\n'.join(line for line in text.splitlines() if line.lstrip().startswith('||'))
     lines = [line for line in text.splitlines()[:40] if line.strip()]
@@ -108,7 +117,18 @@ def _parse_lines(text: str) -> tuple[list[list[str]], str]:  # Rows of cells, an
     if len(separator) > 1 or separator == ' ':
         return [_split_line(line, separator) for line in text.splitlines() if line.strip()], separator
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(cell.strip() for cell in row)]
+    _check_quotes(text, rows, separator)
     return rows, separator
+
+
+def _check_quotes(text: str, rows: list[list[str]], separator: str) -> None:
+    "Raise `ValueError` for a cell that holds whole rows, because a quotation mark before it is not closed."
+    with suppress(csv.Error):
+        list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
+        return
+    for i, row in enumerate(rows):
+        if any(line.count(separator) >= len(rows[0]) - 1 for cell in row if '\n' in cell for line in cell.splitlines()[1:]):
+            raise ValueError(f'a quotation mark in row {i + 1} is not closed: {row[0][:40]!r}')
 
 
 def _fill_rows(rows: list[list[str]], width: int) -> list[list[str]]:
@@ -125,6 +145,8 @@ def read_any_table(
     name: str | None = None,  # For messages
 ) -> Table:
     "Read a table with or without a header. Raises `UserError` if it is not a table."
+    if Path(file).suffix.lower() in OTHER_TABLES:
+        raise UserError(f'labels: {file}: {Path(file).suffix.lower()} is not read: save the table as CSV')
     try:
         rows, _ = _parse_lines(decode_text(Path(file).read_bytes()))
         rows = _fill_rows(rows, len(rows[0]))
@@ -133,7 +155,7 @@ def read_any_table(
     rows = [[restore_cell(cell) if "'" in cell else cell for cell in row] for row in rows]
     rows = [[cell.strip() for cell in row] for row in rows]
     bare = find_bare_layout(rows[:20])
-    headed = not bare and not any(is_file(cell) or is_image_name(cell) for cell in rows[0] if cell)
+    headed = not bare and not any(is_image_name(cell) or is_file(cell) and not _is_heading(cell) for cell in rows[0] if cell)
     names = _unique(rows[0]) if headed else [f'column {i + 1}' for i in range(len(rows[0]))]
     name = name or str(file)
     table = Table(name, pd.DataFrame(rows[headed:], columns=names, dtype=str), headed, files=[name])
@@ -142,6 +164,11 @@ def read_any_table(
     elif headed and (layout := find_layout(names)):
         table.layout, table.called = layout, layout.name
     return table
+
+
+def _is_heading(cell: str) -> bool:
+    "Return whether a cell is the usual name of a column; a file may be called `image.png`."
+    return any(plain_name(cell) in names for names in SPELLINGS.values())
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -188,7 +215,7 @@ def find_image_column(
         return table.roles.get('image') or table.column(table.layout.roles['image'])
     spelled = _columns_of(table, 'image')
     share = {column: _share_of_files(table.rows[column], is_file) for column in table.rows}
-    matching = [c for c in spelled if share[c] > .02] or [c for c in table.rows if share[c] >= .5]
+    matching = [c for c in spelled if share[c] > .02] or [c for c in table.rows if share[c] >= .5 and plain_name(c) not in NO_CLASSES]
     if not matching:
         return spelled[0] if spelled else None
     others = [c for c in matching if share[c] > .5 and _names_others(table, matching[0], c)]
@@ -223,6 +250,8 @@ def find_other_roles(
     for role in ('lesion', 'patient', 'split', 'licence'):
         known = table.layout.roles.get(role) if table.layout else None
         spelled = [table.column(known)] if known else _columns_of(table, role)
+        if role == 'split':  # one that names parts, before a `set` A or B
+            spelled.sort(key=lambda c: not any(map(part_of_cell, table.rows[c].unique())))
         free = [c for c in spelled if known or c not in table.roles.values() and not (_is_yes_or_no(table.rows[c]) or _names_arms(table, c))]
         if free and role not in table.roles and any(table.rows[free[0]]):
             table.roles[role] = free[0]

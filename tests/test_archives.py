@@ -1,0 +1,120 @@
+"""Archives of real data sets that were once misread: each must be read rightly, or refused with what to do."""
+import pytest
+
+from medimagegan.core.errors import UserError
+from medimagegan.data.reading import report_reading, understand
+
+
+def make(folder, names, **texts):
+    "Write empty images, and texts under names in which `__` stands for a dot and `___` for a folder."
+    files = {name: '' for name in names} | {name.replace('___', '/').replace('__', '.'): text for name, text in texts.items()}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def read(folder):
+    rows, lost, reading, listing = understand(folder)
+    return rows.set_index('path'), lost, '\n'.join(report_reading(reading, listing).report)
+
+
+def lines(*rows):
+    return '\n'.join(rows) + '\n'
+
+
+def test_a_second_table_is_joined_by_the_path_and_not_by_the_name_alone(tmp_path):
+    names = [f'case{k}/{i}.jpg' for k in range(4) for i in range(3)]
+    rows, _, _ = read(make(tmp_path, names, labels__csv=lines('path,label', *(f'{n},{"ab"[i % 2]}' for i, n in enumerate(names))),
+                           patients__csv=lines('path,patient_id', *(f'{n},P{n[4]}' for n in names))))
+    assert {path: group[-1] for path, group in rows['group'].items()} == {path: path[4] for path in names}
+
+
+def test_tables_in_sub_folders_speak_of_the_files_beside_them(tmp_path):
+    names = [f'{kind}/{i}.jpg' for kind in 'ab' for i in range(4)]
+    rows, _, _ = read(make(tmp_path, names, a___patients__csv=lines('image,patient_id', *(f'{i}.jpg,P{i // 2}' for i in range(4))),
+                           b___patients__csv=lines('image,patient_id', *(f'{i}.jpg,Q{i // 2}' for i in range(4)))))
+    assert list(rows['group']) == [f'patient {p}{i // 2}' for p in 'PQ' for i in range(4)]
+
+
+def test_several_tables_of_patients_fill_each_others_gaps(tmp_path):
+    rows, _, _ = read(make(tmp_path, [f'{i}.jpg' for i in range(8)], labels__csv=lines('image,dx', *(f'{i},{"ab"[i % 2]}' for i in range(8))),
+                           one__csv=lines('image,patient_id', *(f'{i},P{i // 2}' for i in range(4))),
+                           two__csv=lines('image,patient_id,ward', *(f'{i},P{i // 2},w' for i in range(4, 8)))))
+    assert list(rows['group']) == [f'patient P{i // 2}' for i in range(8)]
+
+
+def test_a_form_for_predictions_gives_no_labels(tmp_path):
+    rows, lost, said = read(make(tmp_path, [f'{i}.png' for i in range(8)], train__csv=lines('id_code,diagnosis', *(f'{i},{i % 2}' for i in range(4))),
+                                 sample_submission__csv=lines('id_code,diagnosis', *(f'{i},0' for i in range(4, 8)))))
+    assert len(rows) == 4 and len(lost) == 4 and 'sample_submission.csv is not read: a form for predictions' in said
+
+
+def test_a_row_of_one_patient_does_not_label_the_image_of_another(tmp_path):
+    rows, lost, _ = read(make(tmp_path, ['P1/1.jpg', 'P2/2.jpg', 'P9/7.jpg'], metadata__csv=lines(
+        'path,label,patient_id', 'P1/1.jpg,a,P1', 'P2/2.jpg,b,P2', 'P7/7.jpg,b,P7', 'P8/1.jpg,a,P8')))
+    assert list(rows.index) == ['P1/1.jpg', 'P2/2.jpg'] and ('P9/7.jpg', 'no row in the table') in lost
+
+
+def test_folders_of_masks_are_no_class(tmp_path):
+    for i, (images, masks) in enumerate([('images', 'labels'), ('imagesTr', 'labelsTr'), ('cxr', 'lungmask')]):
+        rows, _, said = read(make(tmp_path / str(i), [f'{folder}/{i}.png' for folder in (images, masks) for i in range(6)]))
+        assert len(rows) == 6 and rows['class'].nunique() == 1 and '6 masks are left out' in said
+    rows, _, _ = read(make(tmp_path / 'classes', [f'{kind}/{i}.png' for kind in ('labels', 'noise') for i in range(3)] + ['noise/9.png']))
+    assert len(rows) == 4
+
+
+def test_a_main_table_is_never_passed_over(tmp_path):
+    names, table = ['a.png', 'b.png'], lines('image,dx', 'a,0', 'b,1')
+    for i, text in enumerate(('\n' + table, '# exported\n' + table, table.replace('\n', '\r'))):
+        assert list(read(make(tmp_path / str(i), names, metadata__csv=text))[0]['class']) == ['0', '1']
+    with pytest.raises(UserError, match='metadata.csv: more than 400 columns'):
+        read(make(tmp_path / 'wide', names, metadata__csv=lines(','.join(f'x{i}' for i in range(500)))))
+    with pytest.raises(UserError, match='metadata.csv is not a table'):
+        read(make(tmp_path / 'title', names, metadata__csv='Images of 2020\n' + table))
+
+
+def test_parts_are_found_under_their_usual_names_and_doubts_are_refused(tmp_path):
+    for i, parts in enumerate((('training_set', 'test_set'), ('train', 'external_test'), ('imagesTr', 'imagesTs'), ('development', 'holdout'))):
+        rows, _, _ = read(make(tmp_path / str(i), [f'{part}/{k}.png' for part in parts for k in range(3)]))
+        assert rows['split'].nunique() == 2 and rows['class'].nunique() == 1, parts
+    with pytest.raises(UserError, match='extra lies beside test and train'):
+        read(make(tmp_path / 'extra', [f'{part}/{k}.png' for part in ('train', 'test', 'extra') for k in range(3)]))
+
+
+def test_lists_of_a_split_are_read_and_an_unknown_column_of_parts_is_named(tmp_path):
+    table = lines('Image Index,Finding Labels,Patient ID', *(f'{i}.png,Hernia,{i}' for i in range(6)))
+    rows, _, _ = read(make(tmp_path / 'nih', [f'{i}.png' for i in range(6)], Data_Entry__csv=table,
+                           train_val_list__txt=lines(*(f'{i}.png' for i in range(4))), test_list__txt=lines('4.png', '5.png')))
+    assert list(rows['split']) == ['train'] * 4 + ['test'] * 2
+    _, _, said = read(make(tmp_path / 'odd', ['a.png', 'b.png'], metadata__csv=lines('image,dx,split', 'a,0,1', 'b,1,2')))
+    assert "split of metadata.csv has '1', '2' and names no part of a split, so it is not used" in said
+
+
+def test_an_odd_cell_among_flags_is_refused_with_its_row(tmp_path):
+    table = lines('image,MEL,NV,BCC,AKIEC,BKL,DF,VASC', *(f'{i},{i % 2}.0,{1 - i % 2}.0,0,0,0,0,0' for i in range(6)), '6,0.5,0.5,0,0,0,0,0')
+    with pytest.raises(UserError, match="MEL has '0.5' in row 8: expected 0 or 1"):
+        read(make(tmp_path, [f'{i}.png' for i in range(7)], truth__csv=table))
+
+
+def test_a_table_that_names_no_image_is_refused_with_both_names(tmp_path):
+    with pytest.raises(UserError, match="image has '7', and files are called '0007.jpg'"):
+        read(make(tmp_path, ['0007.jpg', '0008.jpg'], labels__csv=lines('image,diagnosis', '7,a', '8,b')))
+
+
+def test_an_image_that_is_called_like_a_mask_is_one_if_a_table_gives_it_a_class(tmp_path):
+    rows, _, _ = read(make(tmp_path, ['a.jpg', 'a_lesion.jpg'], labels__csv=lines('image,dx', 'a.jpg,x', 'a_lesion.jpg,y')))
+    assert list(rows['class']) == ['x', 'y']
+
+
+def test_words_for_no_patient_join_nobody_and_two_patients_of_one_image_are_joined(tmp_path):
+    rows, _, _ = read(make(tmp_path / 'a', ['a.jpg', 'b.jpg'], metadata__csv=lines('image,dx,patient_id', 'a,x,removed', 'b,y,removed')))
+    assert list(rows['group']) == ['', '']
+    rows, _, _ = read(make(tmp_path / 'b', ['a.jpg', 'b.jpg', 'c.jpg'], metadata__csv=lines(
+        'image,dx,patient_id', 'a,x,P0', 'a,x,P9', 'b,y,P9', 'c,y,P0')))
+    assert rows['group'].nunique() == 1
+
+
+def test_what_is_not_read_is_counted(tmp_path):
+    _, _, said = read(make(tmp_path, ['a/1.png', 'b/1.png', 'a/2.heic', 'b/2.HEIC', 'b/3.mp4', 'README.md', 'labels.xlsx']))
+    assert '4 files are not read: 2 .heic, 1 .mp4, 1 .xlsx' in said
