@@ -96,7 +96,7 @@ def run(
     log: Callable = print,  # Receives a line now and then
     force: bool = False,  # Resume with other settings or images, or on another device?
 ) -> RunFolder:
-    """Train, release and score; resume where an earlier call stopped; do nothing if the run has finished.
+    """Train, release and score; resume where an earlier call stopped; do nothing where one finished.
 
     Raises `UserError` before anything is written if a setting or the folder is wrong, `FloatingPointError` if
     training diverges, `MemoryError` if there is too little memory, `ChildProcessError` if one of several processes

@@ -245,7 +245,7 @@ def synthesize(
     include_real: bool = False,  # Show and name real images even if they are not public?
     audit: str = 'none',  # `skin`: compare artefacts and skin tones with those of the real images of the class
 ) -> Path:  # The folder: `CLASS/*.png`, `manifest.csv`, `scorecard.html`, `scorecard.json`
-    """Generate images of a class, optionally choose among them, and write them with their scorecard.
+    """Generate images of a class, choose among them if asked to, and write them with their scorecard.
 
     Raises `UserError`, and writes nothing, if an argument is not allowed, the run cannot generate the class, or too
     few images are left."""
