@@ -76,8 +76,8 @@ def check_images(
 def train(file, force, forecast, as_json, **options):
     """Train one run, score it and write its report.
 
-    Settings come from the file; options override them. The same command resumes an unfinished run. A run folder in
-    place of the file stands for its settings: `train runs/x --num_epochs 200` extends the run."""
+    Settings come from the file; options override them. The same command resumes an unfinished run. A run folder
+    can be given instead of the file: `train runs/x --num_epochs 200` extends the run."""
     cfg = read_settings(file, options)
     if forecast:
         check_exists('path', cfg.path)

@@ -178,7 +178,7 @@ def forecast_settings(
     cfg: TrainConfig,
     log: Callable = print,  # Receives a line: which images, and how long the training
 ) -> Forecast:
-    "Forecast a run that has not begun, without writing anything but the cache. Raises `UserError` as reading the images does."
+    "Forecast a run that has not started, without writing anything except the cache. Raises `UserError` as reading the images does."
     device, data = pick_device(cfg.n_gpu), open_images(cfg)
     table, chosen, held = split_images(data, cfg)
     if cfg.warm_start:

@@ -91,7 +91,7 @@ def is_score_due(
 def save_sheet(
     gan: GAN,  # At the end of an epoch
     cfg: TrainConfig,  # `seed`
-    folder: RunFolder,  # Gets `samples/epoch_….png`
+    folder: RunFolder,  # `samples/epoch_….png` is written to it
 ) -> None:
     "Write a picture of 64 samples, from the same latent vectors each time."
     with atomic_write(folder.path / 'samples' / f'epoch_{gan.epoch:05d}.png') as new:
@@ -125,7 +125,7 @@ def measure_epoch(
 def score_epoch(
     gan: GAN,  # At the end of an epoch
     cfg: TrainConfig,  # The settings
-    folder: RunFolder,  # Gets a row in `score_history.csv`, and `best.safetensors` if this is the best so far
+    folder: RunFolder,  # A row is added to `score_history.csv`, and `best.safetensors` is written if this is the best so far
     stats: ReferenceStats,  # As for `measure_epoch`
     images_seen: int,  # Real images shown so far
 ) -> None:
@@ -162,7 +162,7 @@ def check_early_stop(
 def score_run(
     gan: GAN,  # Trained
     cfg: TrainConfig,  # The settings
-    folder: RunFolder,  # Gets `closest.png` and `scores.json`
+    folder: RunFolder,  # `closest.png` and `scores.json` are written to it
     stats: ReferenceStats,  # From `open_reference_stats`, complete
     train_set: ImageSet,  # Searched for copies
     held: ImageSet,  # Shows how close real images are to the training images

@@ -74,7 +74,7 @@ def bench_read(
     image_size: int,  # Pixels
     rounds: int = 3,
     workers: int = 2,
-) -> Iterator[dict]:  # Rows, as of `time_in_turns`
+) -> Iterator[dict]:  # Rows, as from `time_in_turns`
     "Time the first and the second reading of a folder against `ImageFolder`. Raises `UserError` if it has no class folders."
     if Path(folder).is_dir() and not any(entry.is_dir() for entry in Path(folder).iterdir()):
         raise UserError(f'--path: {folder}: expected a folder for each class, as ImageFolder reads them, found none')
@@ -135,7 +135,7 @@ def bench_score(
     n: int,  # Fakes, and as many reals; there are twice as many training images
     image_size: int,
     rounds: int = 3,
-) -> Iterator[dict]:  # Rows, as of `time_in_turns`
+) -> Iterator[dict]:  # Rows, as from `time_in_turns`
     "Time the first and the second scoring of phantoms against torch-fidelity."
     fakes, reals = make_phantoms(n, image_size, seed=1).images, make_phantoms(3 * n, image_size, seed=2)
     held, train = reals.subset(range(n)), reals.subset(range(n, 3 * n))
@@ -158,7 +158,7 @@ def bench_start(
     rounds: int = 3,
     n: int = 100,  # Images in the inspected folder
     commands: dict[str, list[str]] | None = None,  # Default: `QUICK`
-) -> Iterator[dict]:  # Rows, as of `time_in_turns`
+) -> Iterator[dict]:  # Rows, as from `time_in_turns`
     "Time commands in processes of their own against `import torch`."
     def start(*words):
         return lambda: subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, check=False)

@@ -329,7 +329,7 @@ def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
 # %% ../../nbs/610_studies.comparison_report.ipynb #c49
 def write_comparison(
     arms: list[Arm],
-    folder: str | Path,  # Gets `NAME.md`, `NAME.html` and two pictures for each family
+    folder: str | Path,  # Folder for `NAME.md`, `NAME.html` and two pictures for each family
     name: str,  # Name of the files
     title: str,
     question: str = '',

@@ -173,7 +173,7 @@ def suite_arms(
 def write_suite_report(
     suite: Suite,
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
-    folder: str | Path,  # Gets `NAME.md`, `NAME.html`, `NAME.json` and two pictures for each family
+    folder: str | Path,  # Folder for `NAME.md`, `NAME.html`, `NAME.json` and two pictures for each family
     command: str = '',  # The command that creates the report again
 ) -> Path:  # The Markdown file
     "Compare the arms of a suite and write the report. Raises `UserError` if no run is done."
