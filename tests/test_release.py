@@ -76,7 +76,7 @@ def test_what_cannot_be_released_or_started_from_is_one_line(medimagegan, tmp_pa
     (tmp_path / 'lone.safetensors').touch()
     before = sorted(tmp_path.iterdir())
     for words, reason in ((('release', 'open', '--out', 'a.safetensors'), 'expected a finished run'),
-                          (('release', 'open'), '--out: missing'),
+                          (('release', 'open'), '--out: expected a value, but it is not given'),
                           (('train', *flags(**SMALL, warm_start='lone.safetensors')), 'expected lone.csv beside it'),
                           (('train', *flags(**SMALL, warm_start='none.safetensors')), 'no such file')):
         said = medimagegan(*words, code=2).stderr

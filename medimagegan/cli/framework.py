@@ -159,8 +159,11 @@ def describe_usage_error(
     if isinstance(error, click.NoSuchOption):
         return f'unknown {noun} {ascii(error.option_name[:60])[1:-1]}{did_you_mean(error.option_name, known)}'
     if isinstance(error, click.BadParameter) and error.param is not None:
-        name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
-        return f"{name}: {'missing' if isinstance(error, click.MissingParameter) else reword(error.message)}"
+        param = error.param
+        name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+        if isinstance(error, click.MissingParameter):
+            return f'{name}: expected a value, but it is not given; `{error.ctx.command_path} --help` explains it'
+        return f'{name}: {reword(error.message)}'
     return reword(error.format_message())
 
 # %% ../../nbs/700_cli.framework.ipynb #c24

@@ -21,7 +21,7 @@ from .generators import export, invert, walk
 from .images import cache, inspect, phantoms, split
 from .studies import balance, suite, synthesize
 from .training import experiment, release, report, resolve, sample, train
-from ..core.errors import UserError
+from ..core.errors import UserError, describe_os_error, is_wrong_path
 
 # %% ../../nbs/790_cli.main.ipynb #c06
 COMPLETE = '_MEDIMAGEGAN_COMPLETE'  # The variable through which a shell asks; click derives it from the program's name
@@ -78,7 +78,9 @@ def failure(
     "Choose the exit code and the line for an error. Raises the error again if it is a bug in this program."
     if isinstance(error, UserError):
         return 2, str(error)
-    if isinstance(error, (FloatingPointError, OSError)):
+    if isinstance(error, OSError):
+        return 2 if is_wrong_path(error) else 1, describe_os_error(error)
+    if isinstance(error, FloatingPointError):
         return 1, str(error)
     if isinstance(error, MemoryError):
         return 1, str(error) or 'out of memory: use fewer or smaller images'
