@@ -27,7 +27,7 @@ PUBLIC = {
 
 def load_public(
     name: str,  # A key of `PUBLIC`
-):  # What the name stands for
+):  # The object with this name
     "Import one public name. Raises `AttributeError` for a name that is not public."
     if name not in PUBLIC:
         hint = '' if name.startswith('_') else did_you_mean(name, PUBLIC)

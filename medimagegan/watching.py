@@ -28,9 +28,9 @@ GAUGES = {'d_real': 'D(x), real', 'd_fake': 'D(G(z)), generated', 'sign_real': '
 
 
 def seconds_left(
-    folder: RunFolder,  # Of a run that trains
-) -> float | None:  # Of training, without scores; None where no epoch has ended
-    "Estimate the time that is left from the time that has passed."
+    folder: RunFolder,  # Folder of a run that is being trained
+) -> float | None:  # Seconds of training, without scoring; None if no epoch has ended
+    "Estimate the remaining time from the elapsed time."
     if not (folder.path / 'timing.csv').exists() or not len(folder.timing):
         return None
     done = share_after(folder.config, folder, int(folder.timing['epoch'].max()))
@@ -87,14 +87,14 @@ class Watch(widgets.VBox):
         self.refresh()
 
     def has_changed(self, file: Path) -> bool:
-        "Return whether a file is there and has changed since the last look."
+        "Return whether a file exists and has changed since the last check."
         if not file.exists():
             return False
         was, self.seen[file] = self.seen.get(file), file.stat().st_mtime_ns
         return was != self.seen[file]
 
     def refresh(self) -> None:
-        "Look at the files, and draw what has changed."
+        "Check the files, and draw what has changed."
         try:
             self.state.value = f'<b>{html.escape(describe_state(self.folder))}</b>'
             at = self.folder.path
@@ -127,8 +127,8 @@ class Watch(widgets.VBox):
 # %% ../nbs/775_watching.ipynb #c13
 def watch(
     source: str | Path,  # A run folder; it may not exist yet
-    seconds: float = 5.,  # Between two looks at it
-) -> Watch:  # Shown by JupyterLab where it is the last line of a cell
+    seconds: float = 5.,  # Seconds between two checks
+) -> Watch:  # Shown by JupyterLab if it is the last line of a cell
     "Watch a run in a notebook while it trains. `.stop()` ends the refreshing."
     view = Watch(RunFolder(source), seconds)
     with contextlib.suppress(RuntimeError):  # outside of a notebook no loop is running

@@ -30,7 +30,7 @@ from ..core.errors import UserError, counted
 def phantoms(folder, n, image_size, seed):
     """Write the built-in phantoms as images.
 
-    They lie in one sub-folder per class, with a metadata.csv of their factors."""
+    They are in one sub-folder per class, with a metadata.csv of their factors."""
     check_new_folder('DIR', folder)
     from medimagegan.core.progress import progress_bar
     from medimagegan.data.phantoms import write_phantoms
@@ -115,8 +115,8 @@ def split(path, out, validation, test, seed, **tables):
 
 # %% ../../nbs/720_cli.images.ipynb #c14
 def describe_split(
-    table,  # A row an image, from `make_split`
-) -> str:  # A line a class, and what the split does not know
+    table,  # One row per image, from `make_split`
+) -> str:  # One line per class, and what is unknown about the split
     "Count the images of each class in each part, and the groups that stay together."
     from medimagegan.data.parts import HASH_FINDS, PARTS, warn_of_groups
     lines = []

@@ -48,7 +48,7 @@ def check_images(
     cfg,  # A `TrainConfig`
     force: bool,  # As for `run`
 ) -> None:
-    "Raise `UserError` for images that are not there or a folder with another run: at once, without torch."
+    "Raise `UserError` for missing images or a folder with another run, at once and without torch."
     named = name_run(cfg)
     at = Path(named.out) / named.run
     check_writable('out', named.out)
@@ -76,8 +76,8 @@ def check_images(
 def train(file, force, forecast, as_json, **options):
     """Train one run, score it and write its report.
 
-    Settings come from the file; options override them. The same command resumes an unfinished run. A run folder in
-    place of the file stands for its settings: `train runs/x --num_epochs 200` extends the run."""
+    Settings come from the file; options override them. The same command resumes an unfinished run. A run folder
+    can be given instead of the file: `train runs/x --num_epochs 200` extends the run."""
     cfg = read_settings(file, options)
     if forecast:
         check_exists('path', cfg.path)
@@ -124,8 +124,8 @@ def experiment(file, **options):
 def report(run, public):
     """Write the report page of a finished run.
 
-    RUN is the run folder; its report.html is written again. That page is for the owner of the images: it shows
-    some. With --public, the page can be sent to others."""
+    RUN is the run folder; its report.html is written again. That page is for the owner of the images, because it shows
+    some of them. With --public, the page can be sent to others."""
     check_finished(run)
     from medimagegan.runs.folder import RunFolder
     from medimagegan.runs.report import write_report
@@ -167,9 +167,9 @@ def sample(run, n, out, seed, classes, truncation, best, n_gpu):
 # %% ../../nbs/710_cli.training.ipynb #c15
 def write_pngs(
     images,  # (N, C, H, W), uint8
-    out: Path,  # The folder; made if missing
-    stem: str,  # Files are called `STEM_00000.png`
-    classes: list[str] | None = None,  # Of each image, to end its name: `STEM_00000_melanoma.png`
+    out: Path,  # The folder; created if missing
+    stem: str,  # Files are named `STEM_00000.png`
+    classes: list[str] | None = None,  # The class of each image, appended to its name: `STEM_00000_melanoma.png`
 ) -> None:
     "Write images as numbered PNG files."
     from PIL import Image
@@ -189,8 +189,8 @@ def write_pngs(
 def release(run, out, best, include_real):
     """Release the generator of a finished run.
 
-    RUN is the run folder. The generator is written in bfloat16, with a table of the images it was trained on: by
-    name where they are public, otherwise by hashes of their content."""
+    RUN is the run folder. The generator is written in bfloat16, with a table of the images it was trained on:
+    by name if they are public, otherwise by hashes of their content."""
     check_writable('--out', Path(out).parent)
     check_finished(run, 'best.safetensors' if best else 'generator.safetensors')
     from medimagegan.runs.folder import RunFolder
@@ -209,7 +209,7 @@ def release(run, out, best, include_real):
 def resolve(run, names, as_json):
     """Name the training images behind keyed hashes.
 
-    RUN is the run folder, which holds the key; HASH is from the manifest, the scorecard, the public report or the
+    RUN is the run folder, which contains the key; HASH is from the manifest, the scorecard, the public report or the
     released table of that run."""
     from medimagegan.runs.folder import RunFolder
     from medimagegan.runs.release import resolve as resolve_hashes

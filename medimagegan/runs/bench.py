@@ -36,7 +36,7 @@ from ..gan.training import train
 def make_plain_step(
     cfg: TrainConfig,  # Networks, learning rates and batch size; the loss is binary cross-entropy
     device: torch.device,
-) -> Callable[[Tensor], tuple[float, ...]]:  # (N, C, size, size) in [-1, 1] to D(x), D(G(z)), loss of D, loss of G
+) -> Callable[[Tensor], tuple[float, ...]]:  # Maps (N, C, size, size) in [-1, 1] to D(x), D(G(z)), loss of D, loss of G
     "Make a training step in its usual form."
     g, d = make_generator(cfg).to(device), make_discriminator(cfg).to(device)
     opt_g, opt_d = (torch.optim.Adam(network.parameters(), cfg.learning_rate, betas=(cfg.beta_adam, cfg.beta2_adam))
@@ -66,7 +66,7 @@ def make_plain_step(
 # %% ../../nbs/580_runs.bench.ipynb #c11
 def count_flops(
     cfg: TrainConfig,
-    plain: bool = False,  # Count the usual loop instead, which computes more than is needed
+    plain: bool = False,  # Count the usual loop instead, which computes more than necessary
 ) -> float:  # Operations in a step of `cfg.batch_size` images
     "Count the multiplications and additions of a training step."
     fp32 = replace(cfg, precision='fp32')
@@ -79,7 +79,7 @@ def count_flops(
 # %% ../../nbs/580_runs.bench.ipynb #c15
 def time_call(
     work: Callable,  # Called without arguments
-    device: torch.device,  # Where it computes
+    device: torch.device,  # The device that it runs on
 ) -> float:  # Seconds
     "Measure how long a call takes, including its work on the GPU."
     def wait() -> None:
@@ -117,7 +117,7 @@ VARIANTS = ('plain', 'eager', 'captured', 'training')
 
 # %% ../../nbs/580_runs.bench.ipynb #c21
 def _used_memory(device: torch.device) -> float:  # MiB; NaN if unknown
-    "Return the peak memory on a GPU since it was reset, or the present memory of this process on Linux."
+    "Return the peak memory on a GPU since it was reset, or the current memory of this process on Linux."
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 2**20
     try:
@@ -157,9 +157,9 @@ def _make_call(
 class _Variant(NamedTuple):
     "A variant that is ready to be timed."
     call: Callable
-    steps: int  # of one call
+    steps: int  # in one call
     repeats: int  # calls in a round
-    memory: float  # MiB that it added
+    memory: float  # memory that it added, in MiB
 
 # %% ../../nbs/580_runs.bench.ipynb #c27
 def _prepare(variant: str, cfg: TrainConfig, device: torch.device, seconds: float, log: Callable) -> _Variant:
@@ -197,7 +197,7 @@ def _describe_speed(took: list[float], plain: list[float], cfg: TrainConfig, flo
 
 # %% ../../nbs/580_runs.bench.ipynb #c33
 def _name_precision(variant: str, cfg: TrainConfig, device: torch.device) -> str:
-    "Name the format that a variant computes in."
+    "Name the number format that a variant uses."
     dtype = torch.float32 if variant == 'plain' else pick_dtype(cfg.precision, device)
     return next(name for name, known in DTYPES.items() if known == dtype)
 
@@ -232,7 +232,7 @@ def bench(
     seconds: float = 2.,  # For each variant in each round
     rounds: int = 5,
     log: Callable = print,
-) -> Iterator[dict]:  # Rows, as they are measured
+) -> Iterator[dict]:  # Rows, as soon as they are measured
     "Time each size with each batch size. Raises `UserError` for a value that is not allowed."
     fixed = {'arch': arch, 'gen_feature_maps': width, 'dis_feature_maps': width, 'latent_vector': latent}
     cfgs = [make_config({**fixed, 'image_size': size, 'batch_size': batch})

@@ -35,26 +35,26 @@ def describe_length(
 def name_epoch(
     cfg: TrainConfig,  # `num_epochs`
     epoch: int,  # From 1
-    of: str = '/',  # What stands before the number of epochs
+    of: str = '/',  # Text before the number of epochs
 ) -> str:
-    "Name an epoch: `epoch 3/5`; `epoch 3` where only the budget limits their number."
+    "Name an epoch: `epoch 3/5`; `epoch 3` if only the budget limits the number of epochs."
     return f'epoch {epoch}' + (f'{of}{cfg.num_epochs}' if cfg.num_epochs < MAX_EPOCHS else '')
 
 # %% ../../nbs/505_runs.clock.ipynb #ea88f695
 def describe_seconds(
     seconds: float,
 ) -> str:  # `40 s`, `12 min`, `3.5 h`
-    "Write a duration with two digits."
+    "Format a duration with two digits."
     if seconds < 90:
         return f'{seconds:.0f} s'
     return f'{seconds / 60:.0f} min' if seconds < 5400 else f'{seconds / 3600:.1f} h'
 
 # %% ../../nbs/505_runs.clock.ipynb #c10
 def past_seconds(
-    folder: RunFolder,  # Maybe without a `timing.csv`
+    folder: RunFolder,  # Possibly without a `timing.csv`
     last: int = MAX_EPOCHS,  # The last epoch to count
 ) -> float:
-    "Sum the seconds of training of the epochs that have ended."
+    "Sum the training time of finished epochs, in seconds."
     if not (folder.path / 'timing.csv').exists():
         return 0.
     rows = folder.timing
@@ -66,7 +66,7 @@ def images_per_step(
     cfg: TrainConfig,  # `batch_size, dis_steps`
     n_train: int,  # Training images
 ) -> int:
-    "Return the number of real images per step: in each batch, all images where there are fewer."
+    "Return the number of real images per step: the batch size, or all images if there are fewer."
     return min(cfg.batch_size, n_train) * cfg.dis_steps
 
 
@@ -80,10 +80,10 @@ def epoch_steps(
 
 def past_images(
     cfg: TrainConfig,  # `batch_size, dis_steps`
-    folder: RunFolder,  # Maybe without a `timing.csv`
+    folder: RunFolder,  # Possibly without a `timing.csv`
     last: int = MAX_EPOCHS,  # The last epoch to count
 ) -> int:
-    "Return the number of real images shown in the epochs that have ended."
+    "Return the number of real images shown in finished epochs."
     if not (folder.path / 'timing.csv').exists():
         return 0
     rows, n_train = folder.history, int((folder.split['split'] == 'train').sum())
@@ -93,10 +93,10 @@ def past_images(
 # %% ../../nbs/505_runs.clock.ipynb #c12
 def share_done(
     cfg: TrainConfig,  # `num_epochs, budget_minutes, budget_images`
-    epoch: int,  # Epochs that have ended
-    seconds: float,  # Of training so far
+    epoch: int,  # Finished epochs
+    seconds: float,  # Training time so far
     images: int = 0,  # Real images shown so far
-) -> float:  # From 0; at 1 the run is complete
+) -> float:  # 0 or more; at 1 the run is complete
     "Return the share of a run that is done."
     spent = seconds / (60 * cfg.budget_minutes) if cfg.budget_minutes else 0.
     shown = images / cfg.budget_images if cfg.budget_images else 0.
@@ -106,7 +106,7 @@ def share_done(
 def share_after(
     cfg: TrainConfig,  # `num_epochs, budget_minutes, budget_images`
     folder: RunFolder,  # Its logs are read
-    epoch: int,  # That has ended
+    epoch: int,  # A finished epoch
 ) -> float:  # As from `share_done`
     "Return the share of a run that was done after an epoch."
     images = past_images(cfg, folder, epoch) if cfg.budget_images else 0
@@ -114,21 +114,21 @@ def share_after(
 
 # %% ../../nbs/505_runs.clock.ipynb #c17
 class TrainingClock:
-    "Time the steps of a run, and tell when its budget is spent."
+    "Time the steps of a run, and report when its budget is spent."
 
     def __init__(self, cfg: TrainConfig, gan: GAN, folder: RunFolder, n_train: int):
         self.cfg, self.gan, self.folder, self.per_step = cfg, gan, folder, images_per_step(cfg, n_train)
-        self.past = self.began = 0.  # seconds of the epochs that have ended; when the current step began
+        self.past = self.began = 0.  # seconds of finished epochs; when the current step began
         self.shown = 0  # real images shown in those epochs
         self.counted = -1, 0  # an epoch, and the real images shown before it: read from the device once an epoch
 
     def read_past(self) -> None:
-        "Read the time and the images of the epochs that have ended: before the first step."
+        "Read the time and the images of finished epochs; called before the first step."
         self.past = past_seconds(self.folder)
         self.shown = past_images(self.cfg, self.folder) if self.cfg.budget_images else 0
 
     def end_epoch(self) -> None:
-        "Add the epoch that has just ended to the past."
+        "Add the epoch that has just ended to the totals."
         self.past += self.gan.seconds
         self.gan.seconds, self.shown = 0., self.gan.step * self.per_step
 
@@ -147,11 +147,11 @@ class TrainingClock:
             self.began = time.monotonic()
 
     def seconds(self, step: float = 0.) -> float:
-        "Return the seconds of training so far, with those of a step that has not ended."
+        "Return the seconds of training so far, including those of an unfinished step."
         return self.past + (self.gan.seconds + step)
 
     def images(self) -> int:
-        "Return the number of real images shown so far; 0 where no budget counts them."
+        "Return the number of real images shown so far; 0 if no budget counts them."
         if self.cfg.budget_images and self.counted[0] != self.gan.epoch:
             self.counted = self.gan.epoch, (self.gan.step - self.gan.batch) * self.per_step
         return self.counted[1] + self.gan.batch * self.per_step if self.cfg.budget_images else 0
@@ -161,7 +161,7 @@ class TrainingClock:
         return share_done(self.cfg, self.gan.epoch, self.seconds(step), self.images())
 
     def share_spent(self) -> float:
-        "Return the share of the budget that is spent, 0 without one; within `time_steps`, the same on every rank."
+        "Return the share of the budget that is spent, 0 without a budget; within `time_steps`, it is the same on every rank."
         if self.cfg.budget_minutes:
             return broadcast(self._read() if rank() == 0 else 0.)
         return self.share() if self.cfg.budget_images else 0.  # every rank counts the same images

@@ -47,7 +47,7 @@ def parameter_names(
 
 # %% ../../nbs/560_runs.experiment.ipynb #c14
 def papermill_words() -> list[str]:
-    "Return the command line of the process that started this kernel; nothing where it is unknown."
+    "Return the command line of the process that started this kernel; an empty list if it is unknown."
     try:
         import psutil
         return psutil.Process().parent().cmdline()
@@ -58,8 +58,8 @@ def papermill_words() -> list[str]:
 def texts_before_papermill(
     given: dict,  # {setting: value} as papermill passed it
     words: list[str],  # The command of papermill
-) -> dict[str, str]:  # Settings that are texts, as they were written
-    "Find what was written for settings that are texts, and that papermill turned into numbers."
+) -> dict[str, str]:  # Text settings, as they were written
+    "Find the original text of text settings that papermill turned into numbers."
     written = {name: text for flag, name, text in zip(words, words[1:], words[2:], strict=False) if flag in ('-p', '--parameters')}
     texts = {f.name for f in fields(TrainConfig) if 'str' in str(f.type)}
     return {name: written[name] for name, value in given.items()
@@ -68,7 +68,7 @@ def texts_before_papermill(
 # %% ../../nbs/560_runs.experiment.ipynb #c16
 def notebook_config(
     names: dict,  # `globals()` of the notebook, directly after its parameters cell
-    words: list[str] | None = None,  # The command of papermill; found, if left out
+    words: list[str] | None = None,  # The command of papermill; found automatically by default
 ) -> TrainConfig:
     "Make the settings from a notebook's parameters. Raises `UserError` for a wrong value and for an unknown name."
     known = {f.name for f in fields(TrainConfig)} | parameter_names(names.get('In', []))
@@ -225,7 +225,7 @@ def _original_error(
 
 # %% ../../nbs/560_runs.experiment.ipynb #c42
 def find_notebook() -> Path:
-    "Find `experiment.ipynb`. Raises `UserError` where it is missing."
+    "Find `experiment.ipynb`. Raises `UserError` if it is missing."
     folders = (Path('experiments'), packaged_folder(), Path('.'))
     found = next((folder / 'experiment.ipynb' for folder in folders if (folder / 'experiment.ipynb').exists()), None)
     if found is None:
@@ -249,15 +249,15 @@ def _execute_to(
 
 # %% ../../nbs/560_runs.experiment.ipynb #c45
 def run_experiment(
-    cfg: TrainConfig,  # The settings; a run without a name gets one from them
-    notebook: str | Path | None = None,  # The experiment notebook; found if left out
+    cfg: TrainConfig,  # The settings; without a run name, one is made from them
+    notebook: str | Path | None = None,  # The experiment notebook; found automatically by default
     progress: bool = False,  # Show papermill's bar of cells?
 ) -> Path:  # The run folder, with `experiment.ipynb` and `experiment.html`
     """Execute the experiment notebook with these settings.
 
     Raises `UserError` for wrong settings or a kernel that does not start, `FloatingPointError` if training diverges and
     `ChildProcessError` if the kernel is killed. Ends the process with the usual exit code if a signal arrived or
-    `max_time` is over."""
+    `max_time` is exceeded."""
     from papermill import PapermillExecutionError
     cfg = name_run(cfg)
     folder, refused, notebook = Path(cfg.out).resolve() / cfg.run, False, Path(notebook or find_notebook())

@@ -47,12 +47,12 @@ class RunFolder:
 
     @property
     def config(self) -> TrainConfig:
-        "Read every setting, or return those that the caller knew; `medimagegan train config.yaml` repeats the run."
+        "Read all settings, or return those that the caller passed; `medimagegan train config.yaml` repeats the run."
         return self._known or load_config(self.path / 'config.yaml', saved=True)
 
     @property
     def history(self) -> pd.DataFrame:
-        """Read the losses, one row per `log_every` steps, of which it is the mean.
+        """Read the losses: one row per `log_every` steps, with the mean over these steps.
 
         Columns: `epoch, step, d_loss, g_loss, d_real, d_fake, penalty, d_grad, g_grad, sign_real, sign_fake, separation`. The
         last two are missing in runs of earlier versions, and empty for steps before such a run was resumed."""
@@ -75,23 +75,23 @@ class RunFolder:
 
     @property
     def split(self) -> pd.DataFrame:
-        "Read `split.csv`: `file, class, group, split` (train, held out, test); `sha256` where a split file was given."
+        "Read `split.csv`: `file, class, group, split` (train, held out, test); `sha256` if a split file was given."
         return read_table(self.path / 'split.csv')
 
     @property
     def sheets(self) -> dict[int, Path]:
-        "Map each epoch to its picture of 64 samples, always of the same latents."
+        "Map each epoch to its picture of 64 samples, always from the same latent vectors."
         return {int(f.stem.split('_')[1]): f for f in sorted(self.path.glob('samples/epoch_*.png'))}
 
     @property
     def resumes(self) -> pd.DataFrame:
-        "Read what differed when the run was resumed: `step, what, was, now`; no rows where nothing did."
+        "Read what differed when the run was resumed: `step, what, was, now`; no rows if nothing did."
         file = self.path / 'resumes.csv'
         return read_table(file) if file.exists() else pd.DataFrame(columns=['step', 'what', 'was', 'now'])
 
     @property
     def checkpoint(self) -> Path:
-        "Return the path of the newest checkpoint; the one before it lies beside it."
+        "Return the path of the newest checkpoint; the previous one is beside it."
         return self.path / 'checkpoint.pt'
 
     @property
@@ -101,9 +101,9 @@ class RunFolder:
 
 # %% ../../nbs/500_runs.folder.ipynb #c10
 def check_run_path(
-    at: Path,  # Of a run folder, which may not exist yet
+    at: Path,  # Path of a run folder, which may not exist yet
 ) -> None:
-    "Raise `UserError` where a file stands in place of a folder, or where a link inside leads elsewhere."
+    "Raise `UserError` if a file has the name of a folder, or if a link inside leads elsewhere."
     blocked = next((p for p in (at, *at.parents) if p.exists() and not p.is_dir()), None)
     if blocked:
         raise UserError(f'out: expected a folder, found a file: {blocked}')
@@ -113,14 +113,14 @@ def check_run_path(
                         'choose another `run` name')
 
 # %% ../../nbs/500_runs.folder.ipynb #c13
-FREE_SETTINGS = ('out', 'run', 'n_gpu', 'max_time', 'track', 'images_are_public')  # Nothing that is trained depends on them
+FREE_SETTINGS = ('out', 'run', 'n_gpu', 'max_time', 'track', 'images_are_public')  # They do not affect training
 
 # %% ../../nbs/500_runs.folder.ipynb #c14
 def changed_setting(
     was: TrainConfig,  # Of the run in the folder
     now: TrainConfig,  # Of this call
-) -> str | None:  # A name; None where the run can be resumed
-    "Name the first setting that differs and that must not."
+) -> str | None:  # A name; None if the run can be resumed
+    "Name the first setting that differs but must not."
     return next((f.name for f in fields(TrainConfig)
                  if f.name not in FREE_SETTINGS and getattr(was, f.name) != getattr(now, f.name)), None)
 
@@ -129,7 +129,7 @@ def extends(
     was: TrainConfig,  # Of the run in the folder
     now: TrainConfig,  # Of this call
 ) -> bool:
-    "Return whether only the length differs, and no limit that both have became smaller."
+    "Return whether only the length differs, and no limit that both set has become smaller."
     lengths = {name: getattr(was, name) for name in LENGTH_SETTINGS}
     return (was != now and changed_setting(was, replace(now, **lengths)) is None
             and all(getattr(now, name) in (0, MAX_EPOCHS) or getattr(now, name) >= limit
@@ -139,8 +139,8 @@ def extends(
 def keep_started(
     cfg: TrainConfig,  # Of this call
     folder: RunFolder,  # New, or from an earlier call
-) -> TrainConfig:  # Of this call, with the values that the run has started with
-    "Give the open settings that an earlier version did not have, or that the loss decides, the values of the run."
+) -> TrainConfig:  # Those of this call, with the values that the run was started with
+    "Keep the run's values for unset settings that are new since its version or that depend on the loss."
     names = {*ADDED_SETTINGS, *BY_LOSS.get(cfg.loss, ())} & set(cfg.opened)
     if not names or not (folder.path / 'config.yaml').is_file():
         return cfg
@@ -151,9 +151,9 @@ def keep_started(
 def check_folder(
     folder: RunFolder,  # New, or from an earlier call
     cfg: TrainConfig,  # Of this call
-    force: bool = False,  # Resume although settings differ?
+    force: bool = False,  # Resume even if settings differ?
 ) -> bool:  # Whether settings differ: by `force`, or because the run is made longer
-    "Raise `UserError` where the folder holds other files, or a run with other settings."
+    "Raise `UserError` if the folder contains other files, or a run with other settings."
     at = folder.path
     check_run_path(at)
     if not (at / 'config.yaml').exists():
@@ -186,10 +186,10 @@ def read_header(
 
 
 def extend_header(
-    file: Path,  # A CSV file; made where it does not exist
+    file: Path,  # A CSV file; created if it does not exist
     names: list[str],  # Columns that it must have
 ) -> list[str]:  # All of its columns
-    "Add the columns that a CSV file lacks, empty in its rows."
+    "Add missing columns to a CSV file, with empty cells in its rows."
     known = read_header(file)
     added = [name for name in names if name not in known]
     if added:
@@ -201,12 +201,12 @@ def extend_header(
 
 # %% ../../nbs/500_runs.folder.ipynb #c29
 def append_row(
-    file: Path,  # Made where it does not exist, with the keys of `row` as its header
+    file: Path,  # Created if it does not exist, with the keys of `row` as its header
     row: dict,  # Column to value
 ) -> None:
     "Append one row to a CSV file."
     cells = [row.get(name, '') for name in extend_header(file, list(row))]
-    with open(file, 'r+', encoding='utf-8') as f:  # not 'a': a folder that vanished is not made again
+    with open(file, 'r+', encoding='utf-8') as f:  # not 'a': a folder that was deleted is not created again
         f.seek(0, 2)
         f.write(','.join(f'{v:.6g}' if isinstance(v, float) else guard_cell(v) if isinstance(v, str) else str(v)
                          for v in cells) + '\n')
@@ -218,7 +218,7 @@ LOG_COLUMNS = {'history.csv': 'step', 'score_history.csv': 'epoch', 'timing.csv'
 # %% ../../nbs/500_runs.folder.ipynb #c36
 def count_rows(
     at: Path,  # A run folder
-) -> dict[str, int]:  # {file name: rows}, of the logs that exist
+) -> dict[str, int]:  # {file name: rows} for the logs that exist
     "Flush every log to the disk and count its rows."
     counted = {}
     for name in LOG_COLUMNS:
@@ -233,7 +233,7 @@ def check_rows(
     at: Path,  # A run folder
     expected: dict[str, int],  # From `count_rows`, when the checkpoint was written
 ) -> None:
-    "Raise `UserError` where a log has lost rows since."
+    "Raise `UserError` if a log has lost rows since."
     found = count_rows(at)
     for name, rows in expected.items():
         if found.get(name, 0) < rows:
@@ -246,7 +246,7 @@ def truncate_log(
     column: str,  # Its column in `LOG_COLUMNS`
     last: int,  # The last step or epoch to keep
 ) -> None:
-    "Drop later rows and incomplete ones. Raises `UserError` where the column is missing."
+    "Drop later rows and incomplete ones. Raises `UserError` if the column is missing."
     if not file.exists():
         return
     lines = file.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
@@ -266,8 +266,8 @@ def truncate_log(
 # %% ../../nbs/500_runs.folder.ipynb #c41
 def rewind_logs(
     at: Path,  # A run folder
-    step: int,  # Of the checkpoint
-    epoch: int,  # Of the checkpoint
+    step: int,  # Step of the checkpoint
+    epoch: int,  # Epoch of the checkpoint
 ) -> None:
     "Drop the rows of every log that were written after a checkpoint."
     for name, column in LOG_COLUMNS.items():

@@ -34,7 +34,7 @@ from .scoring import plan_scores
 class Forecast(NamedTuple):
     "What a run will need."
 
-    seconds: dict[str, float]  # Of each part
+    seconds: dict[str, float]  # Seconds of each part
     memory: float  # MiB: peak of the process, or of the GPU
     disk: float  # MiB in the run folder
 
@@ -46,14 +46,14 @@ class Forecast(NamedTuple):
 
 # %% ../../nbs/517_runs.forecast.ipynb #c09
 def time_step(
-    gan: GAN,  # Fresh, of the same settings; it is trained for a few steps
+    gan: GAN,  # Newly initialized, with the same settings; it is trained for a few steps
     data: ImageSet,  # The training images
     cfg: TrainConfig,
     warm_up: int = 3,  # Steps that are not timed
-    least: float = 1.,  # Seconds that are timed, at least
-    most: int = 30,  # Steps that are timed
+    least: float = 1.,  # Minimum number of seconds to time
+    most: int = 30,  # Maximum number of steps to time
 ) -> float:  # Seconds
-    "Time the training step: the median of several."
+    "Return the median time of several training steps."
     device, taken = gan.steps.device, []
     loop = train_steps(gan, data, replace(cfg, num_epochs=1_000, budget_minutes=0., budget_images=0), lambda line: None)
     while len(taken) < warm_up + 3 or (sum(taken[warm_up:]) < least and len(taken) < warm_up + most):
@@ -70,8 +70,8 @@ def time_image(
     data: ImageSet,
     features: Features,
     n: int = 8,  # Images
-) -> tuple[float, float]:  # Seconds: to generate it, and for its features
-    "Time what scoring does to one image."
+) -> tuple[float, float]:  # Seconds to generate it, and to compute its features
+    "Time the scoring of one image."
     extract(features, data[:2], cache=False)
     began = time.monotonic()
     fakes = sample(gan.ema, n)
@@ -82,16 +82,16 @@ def time_image(
     return one, seen
 
 # %% ../../nbs/517_runs.forecast.ipynb #c12
-FIXED_SECONDS, MEGAPIXEL_SECONDS = 2., 8.  # Of the final scores and the report, beside the features; on one core
+FIXED_SECONDS, MEGAPIXEL_SECONDS = 2., 8.  # For the final scores and the report, in addition to the features; on one core
 
 
 def count_steps(
     cfg: TrainConfig,  # `num_epochs, budget_minutes, budget_images`
     n_train: int,  # Training images
-    done: int = 0,  # Steps that were taken before
-    step: float = 0.,  # Seconds of a step, for a budget of minutes
+    done: int = 0,  # Steps that were already taken
+    step: float = 0.,  # Seconds per step, for a budget in minutes
 ) -> float:
-    "Count the steps that are left."
+    "Count the remaining steps."
     steps = cfg.num_epochs * epoch_steps(cfg, n_train)
     if cfg.budget_images:
         steps = min(steps, cfg.budget_images / images_per_step(cfg, n_train))
@@ -105,7 +105,7 @@ def count_scores(
     n_train: int,
     steps: float,  # From `count_steps`
 ) -> int:
-    "Count the scores during training; a run with a budget has ten, or one for each epoch."
+    "Count the scores during training; a run with a budget has ten, or one per epoch."
     if cfg.budget_minutes or cfg.budget_images:
         ended = math.ceil(steps / epoch_steps(cfg, n_train))
         return max(1, min(10, ended) if cfg.score_every is None else ended // cfg.score_every if cfg.score_every else 1)
@@ -117,7 +117,7 @@ def count_disk(
     sheets: int,  # Pictures of samples
     size: int,  # Side of an image, in pixels
 ) -> float:  # MiB
-    "Count the files: two checkpoints, two generators, the sheets and the report."
+    "Add up the sizes of the files: two checkpoints, two generators, the sheets and the report."
     def bytes_of(network) -> int:
         return sum(t.numel() * t.element_size() for t in network.state_dict().values())
     trained = sum(p.numel() * 4 for network in (gan.generator, gan.discriminator) for p in network.parameters() if p.requires_grad)
@@ -131,8 +131,8 @@ def forecast(
     n_held: int,  # Held-out images
     classes: tuple[str, ...],  # Of all images
     features: Features,  # From `load_features`
-    device: torch.device,  # Where it trains
-    done: int = 0,  # Steps that were taken before
+    device: torch.device,  # The device that it trains on
+    done: int = 0,  # Steps that were already taken
 ) -> Forecast:
     "Forecast a run from a few steps of a second network."
     gan = init_gan(cfg, device, classes)
@@ -152,7 +152,7 @@ LEAST_WORK = 300 * 64**2  # Steps times pixels
 def is_worth_forecasting(
     cfg: TrainConfig,
     n_train: int,
-    done: int = 0,  # Steps that were taken before
+    done: int = 0,  # Steps that were already taken
 ) -> bool:
     "Return whether a run is long enough for a forecast."
     return n_ranks() == 1 and count_steps(cfg, n_train, done) * cfg.image_size**2 >= LEAST_WORK
@@ -161,7 +161,7 @@ def is_worth_forecasting(
 def log_forecast(
     run: OpenRun,  # Before its first step, or resumed
     features: Features,
-    log: Callable,  # Gets a line, if the run is long enough
+    log: Callable,  # Receives a line if the run is long enough
 ) -> None:
     "Log a forecast of an opened run."
     cfg, n = run.cfg, len(run.train_set)
@@ -169,16 +169,16 @@ def log_forecast(
         return
     try:
         found = forecast(cfg, run.train_set, len(run.held), run.data.classes, features, run.gan.steps.device, run.gan.step)
-    except (MemoryError, RuntimeError, FloatingPointError):  # the run itself says what is wrong
+    except (MemoryError, RuntimeError, FloatingPointError):  # the run itself reports what is wrong
         return
     log(f'forecast: {found}')
 
 
 def forecast_settings(
     cfg: TrainConfig,
-    log: Callable = print,  # Gets a line: which images, and how long a training
+    log: Callable = print,  # Receives a line: which images, and how long the training
 ) -> Forecast:
-    "Forecast a run that has not begun, without writing anything but the cache. Raises `UserError` as reading the images does."
+    "Forecast a run that has not started, without writing anything except the cache. Raises `UserError` as reading the images does."
     device, data = pick_device(cfg.n_gpu), open_images(cfg)
     table, chosen, held = split_images(data, cfg)
     if cfg.warm_start:

@@ -27,11 +27,11 @@ PRELOADED = ('ipykernel.kernelapp', 'nbconvert', 'papermill.clientwrap', 'paperm
 # %% ../../nbs/555_runs.forking.ipynb #b14863df
 def preload() -> None:
     "Import what a run, its notebook and its kernel need, so that forked children have it."
-    os.environ['MPLBACKEND'] = 'module://matplotlib_inline.backend_inline'  # as in any kernel; matplotlib reads it at its import
+    os.environ['MPLBACKEND'] = 'module://matplotlib_inline.backend_inline'  # as in any kernel; matplotlib reads it when it is imported
     for name in PRELOADED:
         importlib.import_module(name)
     import pandas
-    pandas.set_option('display.max_columns', 20)  # as in a kernel; pandas decides it at its import
+    pandas.set_option('display.max_columns', 20)  # as in a kernel; pandas decides it when it is imported
 
 # %% ../../nbs/555_runs.forking.ipynb #f150fc50
 class KernelProcess(ForkProcess):
@@ -55,11 +55,11 @@ class KernelProcess(ForkProcess):
 
 # %% ../../nbs/555_runs.forking.ipynb #eb91b2a8
 def _become_kernel(
-    arguments: list[str],  # Of `ipykernel_launcher`
+    arguments: list[str],  # Arguments of `ipykernel_launcher`
     cwd: str | None,  # The folder to work in
     env: dict[str, str],
 ) -> None:
-    "Be a kernel until it is shut down."
+    "Run a kernel until it is shut down."
     die_with_parent(signal.SIGKILL)
     os.setsid()
     os.chdir(cwd or '.')
@@ -72,15 +72,15 @@ def _become_kernel(
 
 # %% ../../nbs/555_runs.forking.ipynb #62fad96d
 class ForkedKernel(LocalProvisioner):
-    "Forks this process for a kernel of this Python; starts any other kernel as usual."
+    "Fork this process for a kernel of this Python; start any other kernel as usual."
 
     async def launch_kernel(self, cmd: list[str], **kwargs) -> dict:
-        "Start the kernel and return where it listens."
+        "Start the kernel and return its connection info."
         if cmd[:3] != [sys.executable, '-m', 'ipykernel_launcher']:
             return await super().launch_kernel(cmd, **kwargs)
         self.process = KernelProcess(target=_become_kernel, args=(cmd[3:], kwargs.get('cwd'), kwargs.get('env') or {}))
         self.process.start()
-        self.pid = self.pgid = self.process.pid  # it leads a session, so its group has its number
+        self.pid = self.pgid = self.process.pid  # it leads a session, so its group has the same ID
         return self.connection_info
 
 # %% ../../nbs/555_runs.forking.ipynb #98d938f8

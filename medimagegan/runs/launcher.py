@@ -42,9 +42,9 @@ def train_one_rank() -> None:
 def rank_command(
     n: int,  # Processes
     config: str,  # Settings file
-    force: bool = False,  # Resume under other settings?
+    force: bool = False,  # Resume with other settings?
 ) -> list[str]:  # The program and its arguments
-    "Write the command that starts n processes on this machine."
+    "Return the command that starts n processes on this machine."
     call = 'from medimagegan.runs.launcher import train_one_rank; train_one_rank()'
     return [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(n), '--no-python',
             sys.executable, '-c', call, config, *(['force'] if force else [])]
@@ -53,10 +53,10 @@ def rank_command(
 def start_ranks(
     cfg: TrainConfig,  # With a run name
     n: int,  # Processes
-    log: Callable = print,  # Gets each line that they print
-    force: bool = False,  # Resume under other settings?
+    log: Callable = print,  # Receives each line that they print
+    force: bool = False,  # Resume with other settings?
 ) -> None:
-    "Train with n processes on this machine. Raises `ChildProcessError` where one of them failed."
+    "Train with n processes on this machine. Raises `ChildProcessError` if one of them fails."
     began = time.monotonic()
     env = {'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1) // n)), **os.environ}
     with tempfile.TemporaryDirectory() as d:
@@ -81,10 +81,10 @@ def must_start_ranks(cfg: TrainConfig) -> bool:
 
 # %% ../../nbs/530_runs.launcher.ipynb #c15
 def check_longer(
-    folder: RunFolder,  # Of a run that has begun
+    folder: RunFolder,  # Folder of a run that has started
     cfg: TrainConfig,  # The same run, with another length
 ) -> None:
-    "Raise `UserError` where the run has reached the length that is asked for."
+    "Raise `UserError` if the run has already reached the requested length."
     epoch = int(folder.timing['epoch'].max()) if (folder.path / 'timing.csv').exists() else 0
     if epoch and share_after(cfg, folder, epoch) >= 1:
         raise UserError(f'{folder.path}: already trained for {counted(epoch, "epoch")}, {past_images(cfg, folder):,} images and '
@@ -93,14 +93,14 @@ def check_longer(
 # %% ../../nbs/530_runs.launcher.ipynb #c17
 def run(
     cfg: TrainConfig,  # The settings; without a run name, one is made from them
-    log: Callable = print,  # Gets a line now and then
-    force: bool = False,  # Resume under other settings or images, or on another device?
+    log: Callable = print,  # Receives a line now and then
+    force: bool = False,  # Resume with other settings or images, or on another device?
 ) -> RunFolder:
     """Train, release and score; resume where an earlier call stopped; do nothing where one finished.
 
-    Raises `UserError` before anything is written where a setting or the folder is wrong, `FloatingPointError` where
-    training diverges, `MemoryError` where there is too little, `ChildProcessError` where one of several processes
-    failed, and `Interrupted` where a signal or `max_time` ended it: the state is saved, and the same call resumes."""
+    Raises `UserError` before anything is written if a setting or the folder is wrong, `FloatingPointError` if
+    training diverges, `MemoryError` if there is too little memory, `ChildProcessError` if one of several processes
+    fails, and `Interrupted` if a signal or `max_time` ends it: the state is saved, and the same call resumes."""
     cfg, began = name_run(cfg), time.monotonic()
     folder = RunFolder(Path(cfg.out) / cfg.run)
     cfg = keep_started(cfg, folder)

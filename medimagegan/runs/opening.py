@@ -38,12 +38,12 @@ from .release import find_leaks, read_seen
 # %% ../../nbs/515_runs.opening.ipynb #c06
 @dataclass
 class OpenRun:
-    "The settings, images and networks of a run, from before its first step to its last."
+    "The settings, images and networks of a run, from opening to the last step."
 
     cfg: TrainConfig
     folder: RunFolder
     data: ImageSet  # All images
-    table: pd.DataFrame  # A row an image, as in `split.csv`
+    table: pd.DataFrame  # One row per image, as in `split.csv`
     train_set: ImageSet
     held: ImageSet  # Held out; may be empty
     gan: GAN  # Changed in place by training
@@ -68,7 +68,7 @@ class OpenRun:
 def read_images(
     cfg: TrainConfig,  # `path, classes, labels, n_images, image_size, number_channels`
 ) -> ImageSet:
-    "Read all images, on rank 0 first. Raises `UserError` where the processes do not find the same files."
+    "Read all images, on rank 0 first. Raises `UserError` if the processes do not find the same files."
     if rank() > 0:
         wait_for_all()
     data = open_images(cfg, lambda images: progress_bar(images, desc='images'))
@@ -85,7 +85,7 @@ def check_sizes(
     n_train: int,  # Training images
     n_held: int,  # Held-out images
 ) -> None:
-    "Raise `UserError` where too few images remain for the scores."
+    "Raise `UserError` if too few images remain for the scores."
     few = min(n_held, n_train) if n_held and cfg.reference == 'heldout' else n_train // 2
     if few < 4:
         raise UserError(f'path: {cfg.path}: {few} of {n_train + n_held} images can be the reference of the scores, '
@@ -96,7 +96,7 @@ def check_processes(
     cfg: TrainConfig,  # `batch_size, rollback`
     n_train: int,  # Training images
 ) -> None:
-    "Raise `UserError` where several processes cannot do what the settings ask for."
+    "Raise `UserError` if several processes cannot do what the settings ask for."
     batch = min(cfg.batch_size, n_train)
     if batch % n_ranks():
         raise UserError(f'batch_size: {batch} images per batch cannot be divided among {n_ranks()} processes: '
@@ -107,10 +107,10 @@ def check_processes(
 # %% ../../nbs/515_runs.opening.ipynb #c13
 def check_same_split(
     cfg: TrainConfig,  # `path`
-    folder: RunFolder,  # Maybe with a checkpoint
+    folder: RunFolder,  # Possibly with a checkpoint
     table: pd.DataFrame,  # From `split_images`, now
 ) -> None:
-    "Raise `UserError` where an unfinished run was started on other images."
+    "Raise `UserError` if an unfinished run was started on other images."
     started = list_checkpoints(folder.checkpoint) and (folder.path / 'split.csv').exists()
     if started and not folder.split.equals(table.astype(str).reindex(columns=list(folder.split))):  # earlier versions wrote fewer columns
         raise UserError(f'path: {cfg.path} has other images than when {folder.path} was started '
@@ -121,11 +121,11 @@ def check_same_split(
 def check_same_pixels(
     cfg: TrainConfig,  # `path`
     folder: RunFolder,
-    was: str | None,  # Digest in the checkpoint; None in the first versions, or without one
+    was: str | None,  # Digest in the checkpoint; None in the first versions, or without a checkpoint
     now: str,  # Digest of the training images
-    force: bool,  # Resume all the same?
-) -> list[tuple[str, str, str]]:  # [('images', was, now)] where they differ
-    "Compare the pixels with those of the checkpoint. Raises `UserError` where they differ, unless forced."
+    force: bool,  # Resume anyway?
+) -> list[tuple[str, str, str]]:  # [('images', was, now)] if they differ
+    "Compare the pixels with those of the checkpoint. Raises `UserError` if they differ, unless forced."
     if was in (None, now):
         return []
     if not force:
@@ -147,9 +147,9 @@ def held_out_images(
 # %% ../../nbs/515_runs.opening.ipynb #c18
 def hash_held_out(
     held: pd.DataFrame,  # From `held_out_images`
-    data: ImageSet,  # The images of the run; a split may list further ones
+    data: ImageSet,  # The images of the run; a split may list more images
 ) -> np.ndarray:  # (len(held), 8, 256), bool
-    "Compute the perceptual hashes of held-out images; of those that are not in the run, take the split's."
+    "Compute the perceptual hashes of held-out images; for those that are not in the run, take them from the split."
     position = {file: i for i, file in enumerate(data.files)}
     here = [file in position for file in held['file']]
     known = unpack_hashes(list(held['phash'])) if 'phash' in held else np.zeros((len(held), HASH_BITS), bool)
@@ -171,12 +171,12 @@ def _describe_leak(leaks: pd.DataFrame, n_held: int, source: str | Path, release
 
 # %% ../../nbs/515_runs.opening.ipynb #c19
 def check_warm_start(
-    source: str | Path,  # The run folder or released generator whose weights are used
-    table: pd.DataFrame,  # From `split_images`, for the run that starts
-    cfg: TrainConfig,  # Of the run that starts
-    data: ImageSet | None = None,  # Its images; without them, images are compared by name and SHA-256 alone
+    source: str | Path,  # The run folder or released generator that provides the weights
+    table: pd.DataFrame,  # From `split_images`, for the new run
+    cfg: TrainConfig,  # Settings of the new run
+    data: ImageSet | None = None,  # Its images; without them, images are compared only by name and SHA-256
 ) -> None:
-    "Raise `UserError` where the source, or a run that it started from, was trained on images held out here."
+    "Raise `UserError` if the source, or a run that it started from, was trained on images held out here."
     seen, (held, column), released = read_seen(source), held_out_images(table, cfg), is_released(source)
     own = seen[seen['split'] != 'earlier']
     was, now = (sorted(set(rows['class'])) for rows in (own, table))
@@ -196,9 +196,9 @@ def check_warm_start(
 
 # %% ../../nbs/515_runs.opening.ipynb #c29
 def load_weights(
-    run: OpenRun,  # With fresh networks, which are changed in place
-    force: bool,  # Resume under other settings or on another device?
-    log: Callable,  # Gets a line for each thing that differs
+    run: OpenRun,  # With newly initialized networks, which are changed in place
+    force: bool,  # Resume with other settings or on another device?
+    log: Callable,  # Receives a line for each difference
 ) -> dict:  # What was saved with the checkpoint, and `differs`: [(what, was, now)]
     "Load the checkpoint of an unfinished run, or the weights of a warm start."
     if list_checkpoints(run.folder.checkpoint):
@@ -215,7 +215,7 @@ def write_inputs(
     "Write `config.yaml`, `split.csv`, `rejected.csv` and `samples/real.png`."
     at = run.folder.path
     at.mkdir(parents=True, exist_ok=True)
-    (at / 'scores.json').unlink(missing_ok=True)  # of a finished run that is forced to continue
+    (at / 'scores.json').unlink(missing_ok=True)  # from a finished run that is forced to continue
     save_config(run.cfg, at / 'config.yaml')
     (at / 'samples').mkdir(exist_ok=True)
     write_table(run.table, at / 'split.csv')
@@ -231,7 +231,7 @@ def write_resume(
     run: OpenRun,  # Its networks are those of the checkpoint
     about: dict,  # From `load_weights`
 ) -> None:
-    "Rewind the logs, and record what differs in `resumes.csv`. Raises `UserError` where a log lost rows."
+    "Rewind the logs, and record the differences in `resumes.csv`. Raises `UserError` if a log lost rows."
     at = run.folder.path
     rewind_logs(at, run.gan.step, run.gan.epoch)
     check_rows(at, about.get('rows', {}))
@@ -245,7 +245,7 @@ def open_run(
     folder: RunFolder,  # Checked by `check_folder`
     device: torch.device,  # Where to train
     force: bool = False,  # Resume with other settings or images?
-    log: Callable = print,  # Gets a line for each thing that differs
+    log: Callable = print,  # Receives a line for each difference
 ) -> OpenRun:
     "Read the images, build or restore the networks, and write the first files. Raises `UserError` as the checks do."
     data = read_images(cfg)

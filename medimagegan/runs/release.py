@@ -30,13 +30,13 @@ from .folder import RunFolder
 from .privacy import KEY_FILE, are_images_public, conceal_name, is_concealed, open_key, resolve_names
 
 # %% ../../nbs/507_runs.release.ipynb #c06
-SEEN = ('train', 'earlier')  # Values of `split`: trained on by the run, or by a run whose weights it began with
+SEEN = ('train', 'earlier')  # Values of `split`: trained on in the run, or in a run whose weights it started from
 
 
 def read_seen(
     source: str | Path,  # A run folder, or a released generator
-) -> pd.DataFrame:  # `file, class, group, split`, maybe `sha256`: all text
-    "Read which images a run or a released generator was trained on. Raises `UserError` where this is not known."
+) -> pd.DataFrame:  # `file, class, group, split`, possibly `sha256`: all text
+    "Read which images a run or a released generator was trained on. Raises `UserError` if this is unknown."
     if not Path(source).exists():
         raise UserError(f'warm_start: {source}: no such file or folder: expected a run folder, or a released generator')
     if not is_released(source):
@@ -58,9 +58,9 @@ def read_seen(
 # %% ../../nbs/507_runs.release.ipynb #c08
 def list_seen(
     folder: RunFolder,
-    list_images: Callable = lambda run: run.split,  # Gives the rows of one run
+    list_images: Callable = lambda run: run.split,  # Returns the rows of one run
 ) -> pd.DataFrame:  # Its `split.csv`, and a row for each other image that its warm starts were trained on
-    "List all images that a run and the runs before it have seen. Raises `UserError` where one of these is missing."
+    "List all images that a run and the runs before it have seen. Raises `UserError` if one of these runs is missing."
     parts, source = [list_images(folder)], folder.config.warm_start
     while source:
         rows, run = read_seen(source), None if is_released(source) else RunFolder(source)
@@ -78,7 +78,7 @@ def list_seen(
 def base_name(
     file: str,  # Such as `nevus/ISIC_0000001.JPG`
 ) -> str:  # `isic_0000001`
-    "Take the name of an image without folder, suffix and case."
+    "Return the name of an image without folder and suffix, in lower case."
     name = file.replace('\\', '/').rsplit('/', 1)[-1].casefold()
     return next((name.removesuffix(end) for end in SUFFIXES + DICOM_SUFFIXES if name.endswith(end)), name)
 
@@ -94,9 +94,9 @@ def _look_alike(hashes: np.ndarray, trained: pd.DataFrame) -> np.ndarray:
 def find_leaks(
     held: pd.DataFrame,  # Images that must not have been seen
     seen: pd.DataFrame,  # From `read_seen`
-    column: str,  # To compare between run folders: `file` or `sha256`
+    column: str,  # What to compare between run folders: `file` or `sha256`
     released: bool,  # Is `seen` the table of a released generator?
-    hashes: np.ndarray | None = None,  # (len(held), 8, 256): their perceptual hashes, where they are known
+    hashes: np.ndarray | None = None,  # (len(held), 8, 256): their perceptual hashes, if they are known
 ) -> pd.DataFrame:  # The rows of `held` that have been seen, with a column `by`: `name` or `content`
     "Find held-out images among those that were trained on."
     trained = seen[seen['split'].isin(SEEN)]
@@ -115,7 +115,7 @@ def find_leaks(
 def fingerprint_images(
     run: RunFolder,  # Its images are still in place
 ) -> pd.DataFrame:  # `sha256, phash`, a row for each image of `split.csv`
-    "Hash the content of the images of a run. Raises `UserError` where one is missing."
+    "Hash the content of the images of a run. Raises `UserError` if one is missing."
     cfg, files, advice = run.config, list(run.split['file']), 'start this in the folder where the run was started'
     try:
         data = open_images(cfg)
@@ -132,7 +132,7 @@ def fingerprint_images(
 def list_hidden(
     run: RunFolder,
     owner: RunFolder,  # Its key hides the names
-) -> pd.DataFrame:  # Its `split.csv`, with hashes in place of names where the images are not public
+) -> pd.DataFrame:  # Its `split.csv`, with hashes in place of names if the images are not public
     "List the images of a run so that the list may be passed on."
     if are_images_public(run.config):
         return run.split
@@ -142,9 +142,9 @@ def list_hidden(
 
 # %% ../../nbs/507_runs.release.ipynb #c18
 def check_release(
-    folder: RunFolder,  # To release
-    file: Path,  # To write
-    best: bool,  # `best.safetensors`?
+    folder: RunFolder,  # The run to release
+    file: Path,  # The file to write
+    best: bool,  # Release `best.safetensors`?
 ) -> Path:  # The generator to release
     "Raise `UserError` for an unfinished run, or a file that exists or has another suffix."
     if not folder.finished:
@@ -161,11 +161,11 @@ def check_release(
 
 # %% ../../nbs/507_runs.release.ipynb #c19
 def release(
-    folder: RunFolder,  # Finished
+    folder: RunFolder,  # A finished run
     file: str | Path,  # Ends in `.safetensors`; a table is written beside it
-    best: bool = False,  # The generator with the best score, in place of the last one?
-    include_real: bool = False,  # List the names of the images, although they are not public?
-) -> pd.DataFrame:  # The table: `file, class, split`, maybe `sha256, phash`
+    best: bool = False,  # The generator with the best score, instead of the last one?
+    include_real: bool = False,  # List the names of the images even if they are not public?
+) -> pd.DataFrame:  # The table: `file, class, split`, possibly `sha256, phash`
     "Write a generator in bfloat16, and the images it was trained on. Raises `UserError` as the checks do."
     source = check_release(folder, file := Path(file), best)
     generator, cfg = read_generator(source)
@@ -180,7 +180,7 @@ def release(
 
 # %% ../../nbs/507_runs.release.ipynb #c23
 def resolve(
-    folder: RunFolder,  # Whose key hid the names
+    folder: RunFolder,  # The run whose key hid the names
     names: tuple[str, ...],  # Keyed hashes
 ) -> dict[str, str]:  # {hash: file}
     "Find the training images behind keyed hashes. Raises `UserError` for a hash that this run did not make."
@@ -188,7 +188,7 @@ def resolve(
         raise UserError(f'{folder.path}: has no {KEY_FILE}: no set of this run has hashes in place of names')
     try:
         files = list_seen(folder)['file']
-    except UserError:  # a run that this one began with is gone
+    except UserError:  # a run that this one started from is gone
         files = folder.split['file']
     found = resolve_names(open_key(folder), files, names)
     unknown = next((name for name in names if name not in found), None)
@@ -201,7 +201,7 @@ def find_parts(
     data: ImageSet,  # Images of a folder
     path: str | Path,  # The folder
     seen: pd.DataFrame,  # From `read_seen`
-) -> list[str]:  # Of each image: its `split` in the table; `unknown` where the table does not have it
+) -> list[str]:  # For each image: its `split` in the table; `unknown` if it is not in the table
     "Find the images of a folder in the table of a released generator, by name or by SHA-256."
     by_name = dict(zip(seen['file'], seen['split'], strict=True))
     by_bytes = dict(zip(seen['sha256'], seen['split'], strict=True)) if 'sha256' in seen else {}

@@ -47,9 +47,9 @@ _Y_RANGES = {'mean output of D': (0, 1), 'mean sign of the output of D': (-1.05,
 
 # %% ../../nbs/540_runs.report.ipynb #c09
 def plot_losses(
-    folder: RunFolder,  # Any run that has begun
+    folder: RunFolder,  # Any run that has started
 ) -> Figure:
-    "Plot both losses, the mean output of the discriminator and its mean sign, where it is known, against epochs."
+    "Plot both losses, the mean output of the discriminator and, if known, its mean sign against epochs."
     rows = folder.history
     rows['epoch'] = rows['step'] / rows['step'].max() * rows['epoch'].max()
     panels = {ylabel: names for ylabel, names in _LOSS_PANELS.items() if set(names) <= set(rows)}
@@ -68,7 +68,7 @@ def plot_losses(
 def curve_baselines(
     folder: RunFolder,
     measures: dict[str, Measure],  # As from `curve_measures`
-) -> dict[str, float]:  # {measure: value}, without those that are unknown before the end
+) -> dict[str, float]:  # {measure: value}, without those that are unknown before the end of training
     "Read the real-vs-real baseline of each measure."
     known = {name: row.best for name, row in measures.items() if row.kind == 'derived'}
     if folder.finished:
@@ -79,7 +79,7 @@ def curve_baselines(
 # %% ../../nbs/540_runs.report.ipynb #c14
 def plot_scores(
     folder: RunFolder,  # With a `score_history.csv`
-    measures: dict[str, Measure] | None = None,  # One panel each; left out: `curve_measures()`
+    measures: dict[str, Measure] | None = None,  # One panel each; default: `curve_measures()`
     columns: int = 4,  # Panels side by side
 ) -> Figure:
     "Plot each measure against epochs, with the real-vs-real baseline as a grey line."
@@ -131,7 +131,7 @@ def samples_over_time(
 # %% ../../nbs/540_runs.report.ipynb #c23
 def score_table(
     scores: dict,  # From `evaluate`
-) -> pd.DataFrame:  # Rows: pairing and candidate; one column a metric, as text `value [low, high]`
+) -> pd.DataFrame:  # Rows: pairing and candidate; one column per metric, as text `value [low, high]`
     "Format the pairwise metrics as a table of text."
     rows = pd.DataFrame(scores['rows'])
     rows['text'] = [f'{r.value:.3g} [{r.low:.3g}, {r.high:.3g}]' if r.n > 1 else f'{r.value:.3g}'
@@ -143,14 +143,14 @@ def score_table(
 
 # %% ../../nbs/540_runs.report.ipynb #c26
 def show_value(value) -> str:
-    "Write a setting as in a settings file: `flip, turn`; `none` for an empty list."
+    "Format a setting as in a settings file: `flip, turn`; `none` for an empty list."
     return ', '.join(map(str, value)) or 'none' if isinstance(value, (tuple, list)) else str(value)
 
 # %% ../../nbs/540_runs.report.ipynb #c27
 def changed_settings(
     cfg: TrainConfig,  # Of a run
 ) -> dict[str, tuple[str, str]]:  # {name: (value, default)}
-    "List the settings that differ from their default, except names of folders and what follows from a budget."
+    "List the settings that differ from their defaults, except folder names and settings that follow from a budget."
     return {name: (show_value(getattr(cfg, name)), show_value(default)) for name, default in default_settings(cfg).items()
             if name not in ('out', 'run') and getattr(cfg, name) != default}
 
@@ -217,7 +217,7 @@ def _curve_fields(folder: RunFolder) -> dict:
 # %% ../../nbs/540_runs.report.ipynb #c40
 def report_page(
     folder: RunFolder,  # Finished
-    public: bool = False,  # The form that can be sent to others?
+    public: bool = False,  # The version that can be sent to others?
 ) -> str:  # HTML
     "Render the report of a run."
     cfg, scores, run = folder.config, folder.scores, _run_fields(folder)
@@ -247,7 +247,7 @@ def _check_tables(folder: RunFolder) -> None:
 # %% ../../nbs/540_runs.report.ipynb #c49
 def write_report(
     folder: RunFolder,  # Finished
-    public: bool = False,  # The form that can be sent to others?
+    public: bool = False,  # The version that can be sent to others?
 ) -> Path:  # `report.html` in it, or `report_public.html`
     "Write the report of a run. Raises `UserError` for a damaged run folder."
     try:
@@ -308,7 +308,7 @@ def write_scores(
     scores: dict,  # From `score_folders`
     pictures: dict[str, np.ndarray],  # From `score_folders`
     out: str | Path,  # A JSON file
-    public: bool = False,  # The form that can be sent to others?
+    public: bool = False,  # The version that can be sent to others?
     images_are_public: bool = False,  # May anybody see the real images?
 ) -> Path:  # The page, beside it
     "Write scores as JSON, and the page of two folders beside them."

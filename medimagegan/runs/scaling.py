@@ -54,8 +54,8 @@ def _read(folder: tempfile.TemporaryDirectory, image_size: int) -> int:
 
 def prepare_reading(
     n: int = 100,  # JPEGs
-    side: int = 1024,  # Of the files, in pixels
-    image_size: int = 256,  # Of the images in memory, in pixels
+    side: int = 1024,  # Side of the files, in pixels
+    image_size: int = 256,  # Side of the images in memory, in pixels
 ) -> Callable[[], int]:
     "Write photographs, and prepare their first reading."
     folder = tempfile.TemporaryDirectory()
@@ -67,7 +67,7 @@ def prepare_scoring(
     n: int = 100,  # Fakes, and as many held-out images; twice as many are trained on
     image_size: int = 64,  # Pixels
 ) -> Callable[[], dict]:
-    "Prepare a first scoring, all measures with intervals and the search for copies."
+    "Prepare a first scoring: all measures with intervals, and the search for copies."
     fakes, reals = make_phantoms(n, image_size, seed=1).images, make_phantoms(3 * n, image_size, seed=2)
     held, train = reals.subset(range(n)), reals.subset(range(n, 3 * n))
 
@@ -86,10 +86,10 @@ KINDS = {  # Kind of operator: parts of the names that PyTorch gives to it
 def profile_call(
     call: Callable[[], object],  # From one of `WORKS`
     repeats: int = 3,  # After a first call that is not measured
-) -> dict[str, float]:  # {kind: share of the processor time}; the rest are activations, sums and others
-    "Sort the processor time of a call by kind of operator, with `torch.profiler`."
+) -> dict[str, float]:  # {kind: share of the processor time}; the rest is activations, sums and others
+    "Split the processor time of a call by kind of operator, with `torch.profiler`."
     call()
-    os.environ.setdefault('KINETO_LOG_LEVEL', '6')  # it complains where there is no GPU
+    os.environ.setdefault('KINETO_LOG_LEVEL', '6')  # it complains if there is no GPU
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
         for _ in range(repeats):
             call()
@@ -106,7 +106,7 @@ WORKS = {'step': prepare_step, 'reading': prepare_reading, 'scoring': prepare_sc
 
 # %% ../../nbs/590_runs.scaling.ipynb #c11
 def _measure_here(prepare: Callable[..., Callable], arguments: dict, repeats: int, answer) -> None:
-    "Prepare a call and measure it; send what was found."
+    "Prepare a call, measure it and send the results."
     keep_freed_memory()
     try:
         call, took = prepare(**arguments), []
@@ -123,7 +123,7 @@ def _measure_here(prepare: Callable[..., Callable], arguments: dict, repeats: in
 # %% ../../nbs/590_runs.scaling.ipynb #c12
 def measure_apart(
     work: str,  # One of `WORKS`
-    repeats: int = 1,  # The fastest one counts
+    repeats: int = 1,  # Number of repeats; the fastest one counts
     **arguments,  # For the function that prepares it
 ) -> dict:  # The arguments, `processor_s, seconds, added_mib, peak_mib`
     "Measure a call in a process of its own. Raises what the call raises, and `ChildProcessError` if it was killed."
@@ -132,7 +132,7 @@ def measure_apart(
     if method == 'forkserver':
         processes.set_forkserver_preload(['medimagegan.runs.scaling'])
     receive, send = processes.Pipe(duplex=False)
-    exported = importlib.import_module('medimagegan.runs.scaling')  # in a notebook too: what it defines exists nowhere else
+    exported = importlib.import_module('medimagegan.runs.scaling')  # in a notebook too: functions defined there do not exist in the new process
     child = processes.Process(target=exported._measure_here, args=(exported.WORKS[work], arguments, repeats, send))
     child.start()
     send.close()
@@ -148,10 +148,10 @@ def measure_apart(
 
 # %% ../../nbs/590_runs.scaling.ipynb #c15
 def fit_exponents(
-    sizes: Iterable[float],  # At least two, rising, above 0
+    sizes: Iterable[float],  # At least two, increasing, above 0
     costs: Iterable[float],  # As many, above 0
-) -> tuple[float, float]:  # Of the line through all points, and between the last two
-    "Fit the power of a size with which a cost grows. Raises `ValueError` for fewer than two sizes."
+) -> tuple[float, float]:  # Slope of the line through all points, and between the last two
+    "Fit the exponent with which a cost grows with a size. Raises `ValueError` for fewer than two sizes."
     x, y = np.log(list(sizes)), np.log(list(costs))
     if len(x) < 2 or len(x) != len(y):
         raise ValueError(f'expected at least two sizes and as many costs, got {len(x)} and {len(y)}')
@@ -161,7 +161,7 @@ def fit_exponents(
 def measure_growth(
     work: str,  # One of `WORKS`
     name: str,  # The argument that grows
-    values: list[int],  # Its values, rising
+    values: list[int],  # Its values, increasing
     repeats: int = 1,
     **fixed,  # The other arguments
 ) -> Iterator[dict]:  # `what, of, value`, and what `measure_apart` returns
@@ -189,7 +189,7 @@ def growth_table(
 def plot_growth(
     rows: list[dict],  # From `measure_growth`
 ) -> Figure:
-    "Draw processor time against each size, on logarithmic axes, beside a line in proportion."
+    "Plot processor time against each size, on logarithmic axes, beside a line of proportional growth."
     curves = list(pd.DataFrame(rows).groupby(['what', 'of'], sort=False))
     with plt.rc_context(PLOT_STYLE):
         fig, axes = plt.subplots(1, len(curves), figsize=(2.6 * len(curves), 2.6), squeeze=False)

@@ -50,14 +50,14 @@ def images_between_scores(
     return 12.5 * cfg.curve_images / cost
 
 # %% ../../nbs/510_runs.scoring.ipynb #c13
-LEAST_SCORES = 8  # During a run, so that a trend can be seen
+LEAST_SCORES = 8  # During a run, so that a trend is visible
 
 
 def plan_scores(
     cfg: TrainConfig,  # `num_epochs, budget_minutes, score_every`, and what `images_between_scores` reads
     images: int,  # Real images shown in an epoch
 ) -> tuple[set[int], set[int]]:  # Epochs after which a sheet is drawn, and those of them that are scored too
-    "Plan after which epochs samples are drawn and scored. With a budget the plan is empty: see `is_score_due`."
+    "Plan after which epochs a sheet of samples is drawn and scored. With a budget, the plan is empty: see `is_score_due`."
     if cfg.budget_minutes or cfg.budget_images:
         return set(), set()
     every = max(1, cfg.num_epochs // 10) if cfg.score_every is None else cfg.score_every
@@ -76,7 +76,7 @@ def plan_scores(
 # %% ../../nbs/510_runs.scoring.ipynb #c18
 def is_score_due(
     cfg: TrainConfig,  # `score_every`
-    epoch: int,  # That has ended
+    epoch: int,  # The epoch that has ended
     before: float,  # Share of the run that was done when this epoch began
     now: float,  # Share of the run that is done; 1 or more: this is the last epoch
 ) -> bool:
@@ -91,16 +91,16 @@ def is_score_due(
 def save_sheet(
     gan: GAN,  # At the end of an epoch
     cfg: TrainConfig,  # `seed`
-    folder: RunFolder,  # Gets `samples/epoch_….png`
+    folder: RunFolder,  # `samples/epoch_….png` is written to it
 ) -> None:
-    "Write a picture of 64 samples, of the same latents each time."
+    "Write a picture of 64 samples, from the same latent vectors each time."
     with atomic_write(folder.path / 'samples' / f'epoch_{gan.epoch:05d}.png') as new:
         Image.fromarray(tile_images(sample(gan.ema, 64, cfg.seed))).save(new, 'PNG')
 
 # %% ../../nbs/510_runs.scoring.ipynb #c23
 def past_scores(
     folder: RunFolder,
-) -> pd.DataFrame:  # Without rows where nothing was scored yet
+) -> pd.DataFrame:  # Without rows if nothing has been scored yet
     "Read the scores of earlier epochs."
     return folder.score_history if (folder.path / 'score_history.csv').exists() else pd.DataFrame()
 
@@ -111,7 +111,7 @@ def measure_epoch(
     folder: RunFolder,  # Its history and earlier scores are read for the verdict
     stats: ReferenceStats,  # From `open_reference_stats`, cut to `curve_images`
 ) -> dict:  # {column of `score_history.csv`: value}
-    "Measure samples of the same latents each time; a class-conditional generator gets the classes of the reference."
+    "Score samples of the same latent vectors each time; a class-conditional generator gets the classes of the reference."
     fakes = to_bytes(sample(gan.ema, len(stats), cfg.seed, labels=stats.reference.labels))
     row = headline_metrics(stats, measure_fakes(stats, fakes, intervals=False, measures=curve_measures()))
     floor = row.pop('floor')
@@ -125,11 +125,11 @@ def measure_epoch(
 def score_epoch(
     gan: GAN,  # At the end of an epoch
     cfg: TrainConfig,  # The settings
-    folder: RunFolder,  # Gets a row in `score_history.csv`, and `best.safetensors` where this is the best so far
+    folder: RunFolder,  # A row is added to `score_history.csv`, and `best.safetensors` is written if this is the best so far
     stats: ReferenceStats,  # As for `measure_epoch`
-    images_seen: int,  # Real images shown until now
+    images_seen: int,  # Real images shown so far
 ) -> None:
-    "Score an epoch, and keep its generator where its kernel distance is the least so far."
+    "Score an epoch, and keep its generator if its kernel distance is the lowest so far."
     row, past = measure_epoch(gan, cfg, folder, stats), past_scores(folder)
     if not len(past) or row['KD'] < past['KD'].min():
         save_generator(gan.ema, cfg, folder.path / 'best.safetensors')
@@ -141,7 +141,7 @@ def describe_score(
     cfg: TrainConfig,
     folder: RunFolder,  # After an epoch that was scored and timed
 ) -> str:
-    "Describe the last score during training, and the time of training that is left."
+    "Describe the latest score during training, and the remaining training time."
     row = past_scores(folder).iloc[-1]
     share, spent = share_after(cfg, folder, row['epoch']), past_seconds(folder, row['epoch'])
     left = f'; about {describe_seconds(spent * (1 / share - 1))} of training left' if share < 1 else ''
@@ -162,12 +162,12 @@ def check_early_stop(
 def score_run(
     gan: GAN,  # Trained
     cfg: TrainConfig,  # The settings
-    folder: RunFolder,  # Gets `closest.png` and `scores.json`
-    stats: ReferenceStats,  # From `open_reference_stats`, all of it
+    folder: RunFolder,  # `closest.png` and `scores.json` are written to it
+    stats: ReferenceStats,  # From `open_reference_stats`, complete
     train_set: ImageSet,  # Searched for copies
-    held: ImageSet,  # Tells how close real images are to the training images
+    held: ImageSet,  # Shows how close real images are to the training images
 ) -> None:
-    "Measure the final generator in every way, and write the scores."
+    "Compute all measures for the final generator, and write the scores."
     fakes = sample(gan.ema, len(stats), cfg.seed, labels=stats.reference.labels)
     scores, sheet = evaluate(fakes, stats, train_set, held, folder.history, folder.score_history, cfg.seed,
                              progress=lambda chunks: progress_bar(chunks, desc='scoring', unit='chunk'))

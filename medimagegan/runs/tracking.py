@@ -37,7 +37,7 @@ class Sink(NamedTuple):
 
 def open_tensorboard(
     folder: RunFolder,
-    first: int,  # The first step that will be written; what was written for it and later steps is discarded
+    first: int,  # The first step that will be written; anything written for this or later steps is discarded
 ) -> Sink:
     "Open a run in TensorBoard (`torch.utils.tensorboard`)."
     from torch.utils.tensorboard import SummaryWriter
@@ -76,7 +76,7 @@ def open_mlflow(
     from mlflow import MlflowClient
     from mlflow.entities import Metric
     place = os.environ.get('MLFLOW_TRACKING_URI') or (folder.path.absolute().parent / 'mlruns').as_uri()
-    os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')  # since MLflow 3, a plain folder has to be asked for
+    os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')  # since MLflow 3, a plain folder must be requested
     client, known = MlflowClient(place), folder.path / 'mlflow_run.txt'
     if not known.exists():
         group = client.get_experiment_by_name('medimagegan')
@@ -101,16 +101,16 @@ TRACKERS = {  # name: (adapter, package, what to install)
 
 
 def check_trackers(
-    names: tuple[str, ...],  # Of `TRACKERS`
+    names: tuple[str, ...],  # Keys of `TRACKERS`
 ) -> None:
-    "Raise `UserError` where the package of a tracker is missing."
+    "Raise `UserError` if the package of a tracker is missing."
     for name in names:
         _, package, wanted = TRACKERS[name]
         if importlib.util.find_spec(package) is None:  # not imported: trackio reads its folder at import
             raise UserError(f"track: {name} needs the package {package}: pip install '{wanted}'")
 
 # %% ../../nbs/512_runs.tracking.ipynb #c12
-GROUPS = {  # Column of `history.csv`: its group on the page; other columns: gauges
+GROUPS = {  # Column of `history.csv`: its group on the page; other columns belong to `gauges`
     **dict.fromkeys(('d_loss', 'g_loss', 'penalty'), 'losses'), **dict.fromkeys(('epoch',), 'progress')}
 
 
@@ -139,7 +139,7 @@ class Follower:
 
 def to_numbers(
     row: dict[str, str],
-    group: str | dict[str, str],  # What stands before each name, or a table of it
+    group: str | dict[str, str],  # The prefix of each name, or a table of prefixes
 ) -> dict[str, float]:
     "Keep the finite numbers of a row."
     values = {}
@@ -157,14 +157,14 @@ FLUSH_SECONDS = 10
 
 
 class Tracker:
-    "Pass on what a run writes to the trackers of `track`."
+    "Pass what a run writes to the trackers named in `track`."
 
     def __init__(self, names: tuple[str, ...], folder: RunFolder, log: Callable = print):
         self.names, self.folder, self.log, self.sinks = names, folder, log, {}
         self.state = folder.path / 'tracking.json'
 
     def open(self, before: float) -> None:
-        "Open the run in each tracker, behind the last step that is passed on, in the logs, and before the given one."
+        "Open the run in each tracker, after the last step that was passed on, is in the logs, and comes before the given one."
         at = self.folder.path
         self.logs = {name: Follower(at / f'{name}.csv') for name in ('history', 'score_history', 'timing')}
         steps = self.folder.history['step'] if (at / 'history.csv').exists() else pd.Series(dtype=int)
@@ -174,28 +174,28 @@ class Tracker:
         self.sinks = {name: TRACKERS[name][0](self.folder, self.last + 1 if self.last else 0) for name in self.names}
 
     def follow(self, record: dict | None) -> None:
-        "Pass on what is new, after a step that gave a record. A tracker that fails is left out from then on."
+        "Pass on what is new, after a step that has a record. A tracker that fails is dropped from then on."
         if record and self.names:
             self.attempt(pass_on, record['step'])
 
     def attempt(self, action: Callable, before: float) -> None:
-        "Do something with open trackers; where it fails, go on without them."
+        "Do something with open trackers; if it fails, continue without them."
         try:
             if not self.sinks or any(log.was_rewound() for log in self.logs.values()):
                 self.close()
                 self.open(before)
             action(self)
-        except Exception as error:  # of a library, a full disk or a damaged database: training goes on
+        except Exception as error:  # of a library, a full disk or a damaged database: training continues
             self.log(f'note: track: {", ".join(self.names)} failed and is left out: {error_line(error)}')
             self.names, self.sinks = (), {}
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        "Write the numbers of a step that is new."
+        "Write the numbers of a new step."
         for sink in self.sinks.values() if step > self.last and values else ():
             sink.numbers(step, values)
 
     def flush(self, step: int) -> None:
-        "Flush every sink, and note how far it is."
+        "Flush every sink, and record how far it is."
         for sink in self.sinks.values():
             sink.flush()
         with atomic_write(self.state) as new:
@@ -210,7 +210,7 @@ class Tracker:
 
 # %% ../../nbs/512_runs.tracking.ipynb #c15
 def pass_on(tracker: Tracker) -> None:
-    "Write new rows, and the sheets of epochs that have ended, to every sink; now and then remember the step."
+    "Write new rows, and the sheets of finished epochs, to every sink; record the step from time to time."
     step, steps = tracker.last, tracker.steps
     for row in tracker.logs['history'].read():
         step = steps[int(row['epoch'])] = int(row.pop('step'))
@@ -237,7 +237,7 @@ def write_final(tracker: Tracker) -> None:
 
 
 def finish_tracking(
-    tracker: Tracker,  # Of a run that is scored
+    tracker: Tracker,  # The tracker of a run that has been scored
 ) -> None:
     "Pass on the final scores, and close the trackers."
     if tracker.names:

@@ -48,7 +48,7 @@ def describe_device(gan: GAN) -> str:
 
 # %% ../../nbs/520_runs.training_run.ipynb #c08
 def find_notes(run: OpenRun) -> list[str]:
-    "List what may surprise a user: as the images were read and split, in the batch size, and in the networks."
+    "List what may surprise a user about the reading and splitting of the images, the batch size, and the networks."
     notes, row = list(run.data.notes), ARCHITECTURES[run.cfg.arch]
     if run.cfg.holdout and not len(run.held):
         notes.append('nothing could be held out: all images are of one group; scores will be against training images')
@@ -78,7 +78,7 @@ def describe_start(run: OpenRun) -> list[str]:
 
 # %% ../../nbs/520_runs.training_run.ipynb #c14
 def images_shown(run: OpenRun) -> int:
-    "Return how many real images were shown in the epoch that has ended: fewer where the budget cut it short."
+    "Return how many real images were shown in the epoch that has ended: fewer if the budget cut it short."
     gan = run.gan
     if gan.step * run.images_per_step == gan.epoch * run.images_per_epoch:
         return run.images_per_epoch
@@ -95,7 +95,7 @@ class EpochEnd:
         self.sheets, self.scores = plan_scores(run.cfg, run.images_per_epoch)
 
     def is_due(self) -> bool:
-        "Return whether an epoch has ended that has no row in `timing.csv`."
+        "Return whether an epoch has ended but has no row in `timing.csv`."
         gan, folder = self.run.gan, self.run.folder
         rows = folder.timing if (folder.path / 'timing.csv').exists() else ()
         done = rows['epoch'].max() if len(rows) else 0
@@ -112,7 +112,7 @@ class EpochEnd:
         return check_early_stop(self.run.cfg, self.run.folder)
 
     def finish(self) -> str:  # Reason for an early stop, '' to continue
-        "Do what is planned for this epoch, and note its cost."
+        "Do what is planned for this epoch, and record its cost."
         gan, cfg, folder, begun = self.run.gan, self.run.cfg, self.run.folder, time.monotonic()
         self.extend_plan()
         with self.stop.holding(False):
@@ -138,7 +138,7 @@ class EpochEnd:
         "Append this epoch's row to `timing.csv`."
         gan, device = self.run.gan, self.run.gan.steps.device
         append_row(self.run.folder.path / 'timing.csv', {
-            'epoch': gan.epoch, 'seconds': repr(gan.seconds),  # all digits: a resumed run must find its budget spent
+            'epoch': gan.epoch, 'seconds': repr(gan.seconds),  # all digits: a resumed run must find that its budget is spent
             'images_per_s': images_shown(self.run) / max(gan.seconds, 1e-9), 'peak_mib': peak_memory(device),
             'device': device.type, 'score_seconds': score_seconds})
 
@@ -151,12 +151,12 @@ def stop_all_ranks(asked: Interrupted | None) -> None:
 
 # %% ../../nbs/520_runs.training_run.ipynb #c19
 def check_stop(
-    stop: Stop,  # What signals asked for
+    stop: Stop,  # Requests from signals
     deadline: float,  # On the clock of `time.monotonic`
     max_time: float | None,  # Minutes, for the message
-    record: dict | None,  # Of the last step, where one was due
+    record: dict | None,  # Record of the last step, if one was due
 ) -> None:
-    "Raise `Interrupted` where a signal or the clock asks for it."
+    "Raise `Interrupted` if a signal or the clock asks for it."
     if time.monotonic() > deadline and not stop.asked:
         stop.asked = Interrupted(f'max_time: {max_time:g} minutes are over', 124)
     if n_ranks() == 1:
@@ -167,7 +167,7 @@ def check_stop(
 # %% ../../nbs/520_runs.training_run.ipynb #c22
 def open_bar(
     run: OpenRun,
-    clock: TrainingClock,  # That has read the past
+    clock: TrainingClock,  # After `read_past`
 ):  # A `tqdm`
     "Open a progress bar that counts images, or the seconds of a budget."
     if run.cfg.budget_minutes:
@@ -194,13 +194,13 @@ CHECKPOINT_SECONDS = 60
 
 # %% ../../nbs/520_runs.training_run.ipynb #c27
 class TrainingRun:
-    "Train an opened run, and keep its logs, scores and checkpoints. Of several processes, rank 0 has one."
+    "Train an opened run, and write its logs, scores and checkpoints. With several processes, only rank 0 has one."
 
     def __init__(
         self,
         opened: OpenRun,
         stats: ReferenceStats,  # From `open_reference_stats`
-        stop: Stop, log: Callable = print,  # What signals ask for; gets a line now and then
+        stop: Stop, log: Callable = print,  # Requests from signals; receives a line now and then
         deadline: float = math.inf,  # On the clock of `time.monotonic`
     ):
         self.opened, self.stats, self.stop, self.log, self.deadline = opened, stats, stop, log, deadline
@@ -208,8 +208,8 @@ class TrainingRun:
         self.clock = TrainingClock(self.cfg, self.gan, self.folder, len(opened.train_set))
         self.epoch_end, self.tracker = EpochEnd(opened, stats, stop, self.clock, log), Tracker(self.cfg.track, self.folder, log)
 
-    def fit(self) -> str:  # Reason for an early stop, '' where there was none
-        "Take the remaining steps. An interruption saves the state first."
+    def fit(self) -> str:  # Reason for an early stop, '' if there was none
+        "Train for the remaining steps. The state is saved before an interruption is raised."
         gan, data, cfg, clock = self.gan, self.opened.train_set, self.cfg, self.clock
         clock.read_past()
         with open_bar(self.opened, clock) as bar, self.stop.holding():
@@ -245,15 +245,15 @@ class TrainingRun:
             self.save()
 
     def save(self) -> None:
-        "Write a checkpoint, and note when."
+        "Write a checkpoint, and record the time."
         self.opened.save()
         self.saved = time.monotonic()
 
 # %% ../../nbs/520_runs.training_run.ipynb #c33
 def roll_back(
-    run: OpenRun,  # After a step that diverged
-    log: Callable = print,  # Gets a line for each thing that differs
-) -> int:  # The step that diverged
+    run: OpenRun,  # After a step at which training diverged
+    log: Callable = print,  # Receives a line for each difference
+) -> int:  # The step at which training diverged
     "Return to the last checkpoint, with lower learning rates."
     gan, bad = run.gan, run.gan.step
     load_checkpoint(gan, run.cfg, run.folder.checkpoint, log=log)
@@ -267,8 +267,8 @@ def roll_back(
     return bad
 
 # %% ../../nbs/520_runs.training_run.ipynb #c34
-def fit_or_roll_back(training: TrainingRun) -> str:  # Reason for an early stop, '' where there was none
-    "Fit; where training diverges and `rollback` allows it, return to the last checkpoint once."
+def fit_or_roll_back(training: TrainingRun) -> str:  # Reason for an early stop, '' if there was none
+    "Fit; if training diverges and `rollback` allows it, return to the last checkpoint once."
     cfg, gan, log = training.cfg, training.gan, training.log
     while True:
         try:
@@ -283,9 +283,9 @@ def fit_or_roll_back(training: TrainingRun) -> str:  # Reason for an early stop,
 # %% ../../nbs/520_runs.training_run.ipynb #c38
 def follow_first_rank(
     run: OpenRun,  # Of this rank
-    stop: Stop,  # Notes signals; rank 0 decides
+    stop: Stop,  # Records signals; rank 0 decides
 ) -> None:
-    "Take the same steps as rank 0, and end when it does."
+    "Take the same steps as rank 0, and stop when it does."
     clock = TrainingClock(run.cfg, run.gan, run.folder, len(run.train_set))
     with stop.holding():
         early = broadcast('')
@@ -330,12 +330,12 @@ def train_run(
     cfg: TrainConfig,  # With a run name
     folder: RunFolder,  # Checked by `check_folder`
     device: torch.device,  # Of this process
-    stop: Stop,  # What signals ask for
-    log: Callable = print,  # Gets a line now and then, on rank 0
+    stop: Stop,  # Requests from signals
+    log: Callable = print,  # Receives a line now and then, on rank 0
     force: bool = False,  # Resume with other settings or images?
     deadline: float = math.inf,  # On the clock of `time.monotonic`
 ) -> None:
-    "Lock the folder, open the run and train it, in this process: alone, or as one rank. Raises what `run` does."
+    "Lock the folder, open the run and train it in this process, alone or as one rank. Raises the same errors as `run`."
     first = is_first_process()
     keep_freed_memory()
     features = load_features(cfg.features, device=device) if first else None

@@ -20,14 +20,14 @@ from .test_set_rules import parse_test_sets
 
 # %% ../../nbs/670_studies.balance.ipynb #c06
 USUAL_ARMS = ('class weights', 'oversampling', 'repeated real', 'synthetic', 'synthetic + oversampling',
-              'synthetic alone')  # Of a study that does not say
+              'synthetic alone')  # The arms of a study that does not name any
 
 ARM_NAMES = (*USUAL_ARMS, 'TrivialAugment', 'dense synthetic', 'synthetic without copies', 'classified synthetic',
              'weighted synthetic', 'pretrained on synthetic')
 
 
 def _check_arms(study) -> None:
-    "Raise `UserError` where no arm adds synthetic images to the real ones, or images cannot be audited."
+    "Raise `UserError` if no arm adds synthetic images to the real ones, or images cannot be audited."
     names = study.arms
     if not {name for name in names if 'synthetic' in name} - {'synthetic alone'}:
         raise UserError(f'arms: expected one that adds synthetic images to real ones, got {", ".join(names) or "none"}')
@@ -39,7 +39,7 @@ def _check_arms(study) -> None:
 # %% ../../nbs/670_studies.balance.ipynb #c08
 SOURCES = ('generator', 'fresh phantoms', 'wrong labels')
 
-PLANTED = {  # What the page says
+PLANTED = {  # The text on the page
     'fresh phantoms': 'Planted case: the synthetic images are fresh phantoms of the scarce class, as a perfect '
                       'generator would give. They must help where more real images do.',
     'wrong labels': 'Planted case: the synthetic images are phantoms of the other class, labelled as the scarce one. '
@@ -97,7 +97,7 @@ class Study:
 
     @property
     def is_planted(self) -> bool:
-        "Return whether the answer is known, because no generator makes the synthetic images."
+        "Return whether the answer is known, because the synthetic images do not come from a generator."
         return self.source != 'generator'
 
 # %% ../../nbs/670_studies.balance.ipynb #c14
@@ -105,13 +105,13 @@ class Study:
 class Balance:
     "A study with its generator and its classifier."
 
-    name: str  # Of the file; also of the study's folder
+    name: str  # Name of the file and of the study's folder
     study: Study
     generator: TrainConfig  # Without seed, folder and split
     warm_up: TrainConfig | None
-    recipe: Recipe  # Of the classifier
+    recipe: Recipe  # Settings of the classifier
     file: Path = Path()
-    changed: bool = False  # Do flags change what the file says?
+    changed: bool = False  # Do flags change the settings of the file?
 
 # %% ../../nbs/670_studies.balance.ipynb #c15
 SECTIONS = ('generator', 'warm_up', 'classifier')
@@ -122,7 +122,7 @@ STUDY_SETTINGS = ('seed', 'run', 'out', 'path', 'labels', 'image_column', 'class
 
 # %% ../../nbs/670_studies.balance.ipynb #c16
 def _read_study_file(file: str | Path) -> tuple[dict, dict]:  # Settings of the study; {section: its settings or None}
-    "Read a study's YAML. Raises `UserError` for a file of another form."
+    "Read a study's YAML. Raises `UserError` for a file in another format."
     values = read_yaml(file)
     if not isinstance(values, dict):
         raise UserError(f'{file}: not a study: expected one `name: value` per line, got {describe_value(values)}')
@@ -134,7 +134,7 @@ def _read_study_file(file: str | Path) -> tuple[dict, dict]:  # Settings of the 
 
 # %% ../../nbs/670_studies.balance.ipynb #c18
 def _split_settings(settings: dict) -> tuple[dict, dict]:  # Of the study; {section: {name: value}}
-    "Separate `generator.num_epochs` and its kind from the settings of the study itself."
+    "Separate settings such as `generator.num_epochs` from those of the study itself."
     own, inner = {}, {}
     for name, value in settings.items():
         section, dot, rest = name.partition('.')
@@ -146,7 +146,7 @@ def _split_settings(settings: dict) -> tuple[dict, dict]:  # Of the study; {sect
 
 # %% ../../nbs/670_studies.balance.ipynb #c19
 def _make_run_settings(study: Study, sections: dict, file) -> tuple[TrainConfig, TrainConfig | None]:
-    "Make the settings of the generator and the warm-up. Raises `UserError` for one that the study determines."
+    "Make the settings of the generator and the warm-up. Raises `UserError` for a setting that the study determines."
     for name in ('generator', 'warm_up'):
         taken = next((key for key in sections[name] or {} if key in STUDY_SETTINGS), None)
         if taken:
@@ -162,10 +162,10 @@ def _make_run_settings(study: Study, sections: dict, file) -> tuple[TrainConfig,
 
 # %% ../../nbs/670_studies.balance.ipynb #c20
 def _drop_words_on_other_images(
-    values: dict,  # Of the file
-    flags: dict,  # Of the command line
+    values: dict,  # Settings of the file
+    flags: dict,  # Settings of the command line
 ) -> dict:
-    "Leave out the title, the question and the number of phantoms where flags name other images."
+    "Leave out the title, the question and the number of phantoms if flags name other images."
     if 'path' not in flags or str(flags['path']) == str(values.get('path', 'phantoms')):
         return values
     return {name: value for name, value in values.items() if name not in ('title', 'question', 'n_images')}
@@ -173,8 +173,8 @@ def _drop_words_on_other_images(
 # %% ../../nbs/670_studies.balance.ipynb #c21
 def load_balance(
     file: str | Path,  # YAML: settings of `Study`, and `generator`, `warm_up`, `classifier`
-    settings: dict | None = None,  # Override those of the file; `generator.num_epochs` reaches into a section
-    seeds: int | None = None,  # Override the file's
+    settings: dict | None = None,  # Override those of the file; `generator.num_epochs` refers to a setting of a section
+    seeds: int | None = None,  # Overrides that of the file
 ) -> Balance:
     "Read a study and check every setting. Raises `UserError`."
     values, sections = _read_study_file(file)
@@ -208,7 +208,7 @@ ARM_KINDS = {
 class Mix:
     "The training set of one arm."
 
-    name: str  # As it is printed; also part of file names
+    name: str  # As printed; also part of file names
     kind: str  # A key of `ARM_KINDS`
     dose: int = 0  # In % of the gap, for kinds `placebo` and `dose`
     synthetic: float = 0.  # Synthetic images, in shares of the gap
@@ -218,13 +218,13 @@ class Mix:
     strong: bool = False  # Strong augmentation, for all images?
     weighted: bool = False  # A loss that weights both classes equally?
     trivial: bool = False  # TrivialAugment, for all images?
-    chosen_by: str = ''  # What ranks the synthetic images: of `FILTERS_OF_ARMS`; empty: they are not chosen
+    chosen_by: str = ''  # What ranks the synthetic images, one of `FILTERS_OF_ARMS`; empty: no selection
     half_loss: bool = False  # A loss in which synthetic images have half the weight of the class, and the class half of all?
-    in_turn: bool = False  # First synthetic images, then real ones?
+    in_turn: bool = False  # Train on synthetic images first, then on real ones?
 
     @property
     def without_synthetic(self) -> bool:
-        "Return whether this is an arm that synthetic images have to beat."
+        "Return whether this is a baseline that synthetic images have to beat."
         return self.kind in ('untreated', 'baseline', 'placebo')
 
     @property
@@ -236,7 +236,7 @@ class Mix:
 def _list_arm(
     name: str,  # Of `ARM_NAMES`
     study: Study,
-) -> list[Mix]:  # One, or one for each dose
+) -> list[Mix]:  # One set, or one for each dose
     "List the training sets of one name."
     if name == 'repeated real':
         return [Mix(f'{name} {dose} %', 'placebo', dose, repeated=dose / 100) for dose in study.doses]
@@ -266,8 +266,8 @@ def list_mixes(
 
 # %% ../../nbs/670_studies.balance.ipynb #c40
 def list_sizes(
-    balance: Balance,  # With `sizes`, or without
-) -> list[Balance]:  # The same with one value of `keep` each, smallest first
+    balance: Balance,  # With or without `sizes`
+) -> list[Balance]:  # The same study with one value of `keep` each, smallest first
     "List the studies of a map; a study without `sizes` is a list of one."
     sizes = sorted(set(balance.study.sizes)) or [balance.study.keep]
     return [replace(balance, study=replace(balance.study, keep=size, sizes=())) for size in sizes]

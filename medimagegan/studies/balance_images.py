@@ -24,7 +24,7 @@ from .subgroups import subgroups_section
 
 # %% ../../nbs/687_studies.balance_images.ipynb #c06
 def _scorecard_row(card: dict) -> dict[str, str]:
-    "Pick what the page shows of a scorecard."
+    "Select the values of a scorecard that the page shows."
     metrics = card['metrics']
     kd = next(name for name in metrics if name.startswith(('KD', 'KID')))
     return {kd: f"{metrics[kd]['value']:.3g} [{metrics[kd]['low']:.3g}, {metrics[kd]['high']:.3g}]",
@@ -45,9 +45,9 @@ def scorecards_table(
 # %% ../../nbs/687_studies.balance_images.ipynb #c07
 def synthetic_section(
     study: Study,
-    name: str,  # Of the pictures
+    name: str,  # Name of the pictures
     cards: list[dict],  # `scorecard.json` of each seed
-    n_real_rows: int,  # In the picture
+    n_real_rows: int,  # Rows of real images in the picture
 ) -> list[str]:
     "Show the scorecards and samples of the generators."
     how = 'not selected' if not study.drop and study.rank == 'none' else 'selected as the settings describe'
@@ -71,7 +71,7 @@ def sample_sheet(
     return Image.fromarray(tile_images(torch.cat([real, *fakes]), 16)), len(real) // 16
 
 # %% ../../nbs/687_studies.balance_images.ipynb #c11
-MOST_AUDITED = 200  # Synthetic images of a seed
+MOST_AUDITED = 200  # Maximum number of synthetic images per seed
 
 
 def artefacts_section(prepared: PreparedStudy) -> list[str]:  # Paragraphs
@@ -90,7 +90,7 @@ def audit_section(
     prepared: PreparedStudy,
     outcomes: list[Outcome],  # On each test set
 ) -> tuple[str, ...]:  # Paragraphs; none without `audit: skin`
-    "Show artefacts, and the classifiers by subgroup, on each test set."
+    "Show the artefacts, and the classifiers by subgroup on each test set."
     if prepared.study.audit == 'none':
         return ()
     if share_of_grey(prepared.data.images) > .5:

@@ -57,7 +57,7 @@ def curve_without(
 
 
 def read_curve(
-    sizes: np.ndarray,  # (S,), rising
+    sizes: np.ndarray,  # (S,), increasing
     curve: np.ndarray,  # (S, ...)
     n: float,  # Between the smallest and the largest size
 ) -> np.ndarray:  # (...)
@@ -70,12 +70,12 @@ def read_curve(
 # %% ../../nbs/682_studies.balance_map.ipynb #c13
 @dataclass(frozen=True)
 class Worth:
-    "How many more real images a synthetic set is worth; infinite where it is outside the curve."
+    "How many more real images a synthetic set is worth; infinite if it is outside the curve."
 
     value: float = np.nan
-    low: float = np.nan  # Of the 95 % interval
+    low: float = np.nan  # Lower end of the 95 % interval
     high: float = np.nan
-    limits: tuple[int, int] = (0, 0)  # What the curve can show: the smallest and the largest size minus this one
+    limits: tuple[int, int] = (0, 0)  # The range of the curve: the smallest and the largest size minus this one
     reason: str = ''  # Why nothing can be said
 
     def __str__(self) -> str:
@@ -92,7 +92,7 @@ class Worth:
 # %% ../../nbs/682_studies.balance_map.ipynb #c14
 def measure_worth(
     outcomes: list[Outcome],  # Smallest size first
-    k: int,  # Which of them
+    k: int,  # Index of the size
 ) -> Worth:
     "Find the number of real images at which the curve without synthetic images is as good as the best arm with them."
     if len(outcomes) < 2:
@@ -105,10 +105,10 @@ def measure_worth(
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c15
 def _invert(
-    more: np.ndarray,  # (n,), rising: real images minus those of the size
-    better: np.ndarray,  # (n, 3): by how much synthetic images are better than so many real ones, and the interval
+    more: np.ndarray,  # (n,), increasing: real images minus those of the size
+    better: np.ndarray,  # (n, 3): by how much synthetic images are better than this many real images, and the interval
 ) -> Worth:
-    "Find where a difference is zero, and where it may be."
+    "Find where a difference is zero, and where it may be zero."
     limits, (mean, low, high) = (int(more[0]), int(more[-1])), better.T
     if np.isnan(low).any():
         return Worth(limits=limits, reason='a single seed has no interval')
@@ -127,15 +127,15 @@ def _invert(
 # %% ../../nbs/682_studies.balance_map.ipynb #c23
 @dataclass(frozen=True)
 class SizeResult:
-    "What a study found for one number of real images."
+    "The result of a study for one number of real images."
 
     real: int  # Training images of the scarce class
     base: str  # The best arm without synthetic images
     added: str  # The best arm that adds them
-    synthetic: int  # Images that it adds
-    gain: pd.Series  # `difference, low, high, conclusion` of the second to the first
+    synthetic: int  # Number of images that it adds
+    gain: pd.Series  # `difference, low, high, conclusion` of the second relative to the first
     more: int  # Real images that the control adds; 0: no control
-    control: pd.Series | None  # The same of the control to the untreated arm
+    control: pd.Series | None  # The same for the control relative to the untreated arm
     worth: Worth
 
 
@@ -162,7 +162,7 @@ def describe_size(
     positive: str,  # Name of the scarce class
     metric: str,
 ) -> str:
-    "Say in one sentence what was found for one size."
+    "State the result for one size in one sentence."
     control = 'no real images are left for a control' if result.control is None else \
         f'the control, {result.more} more real images, gives {signed_interval(result.control)}'
     return (f'{result.real} real images of {positive}: {GAIN_CONCLUSIONS[result.gain.conclusion]}: {metric} of '
@@ -175,7 +175,7 @@ def map_table(
     outcomes: list[Outcome],  # Smallest size first
     *others: list[Outcome],  # The same sizes on further test sets
 ) -> pd.DataFrame:  # Text
-    "Tabulate what was found for each size, on each test set."
+    "Tabulate the results for each size, on each test set."
     tables = []
     for some in (outcomes, *others):
         metric, of = some[0].study.primary_metric, '' if some is outcomes else f', {some[0].test_set}'
@@ -191,7 +191,7 @@ def map_table(
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c30
 def _draw_curves(ax: Axes, outcomes: list[Outcome]) -> None:
-    "Draw the best arms without and with synthetic images, the control, and what the synthetic images are worth."
+    "Draw the best arms without and with synthetic images, the control, and the worth of the synthetic images."
     metric, sizes = outcomes[0].study.primary_metric, np.array([count_real(one) for one in outcomes])
     for k, (added, line, shift) in enumerate((('no images added', '--', .98), ('synthetic images', '-', 1.02))):
         points = [nested_interval(one.scores[choose_arms(one)[k]][metric]) for one in outcomes]
@@ -237,7 +237,7 @@ def plot_map(
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c34
 def map_sentences(outcomes: list[Outcome]) -> list[str]:
-    "Say what was found for each size."
+    "State the result for each size."
     study, of = outcomes[0].study, outcomes[0].test_set
     sentences = [describe_size(result, study.positive, study.primary_metric) for result in read_sizes(outcomes)]
     return sentences if of == 'test' else [f'{of}, {sentence}' for sentence in sentences]

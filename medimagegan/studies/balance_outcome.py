@@ -38,27 +38,27 @@ def draw_weights(
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c13
 @dataclass
 class ArmOutcome:
-    "The probabilities that the classifiers of one arm gave."
+    "The predictions of the classifiers of one arm."
 
     mix: Mix
     test: np.ndarray  # (seeds, N): probabilities of the test images
     threshold: np.ndarray  # (seeds,): chosen on the validation images
     validation: float  # Primary metric on the validation images, mean over seeds
     images: int = 0  # Training images
-    positive: int = 0  # Of them, of the scarce class
+    positive: int = 0  # Training images of the scarce class
     seconds: float = 0.  # To train one classifier, mean over seeds
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c14
 @dataclass
 class Outcome:
-    "The probabilities that all classifiers of a study gave."
+    "The predictions of all classifiers of a study."
 
     study: Study
     positive: np.ndarray  # (N,), bool: of the test images
     groups: np.ndarray  # (N,): lesion or patient
     arms: list[ArmOutcome]
     n_draws: int = 2000
-    test_set: str = 'test'  # Whose images these are
+    test_set: str = 'test'  # The test set of these images
 
     @property
     def mixes(self) -> list[Mix]:
@@ -72,13 +72,13 @@ class Outcome:
 
     def first(
         self, kind: str,  # A key of `ARM_KINDS`
-    ) -> str | None:  # Name of an arm; None where there is none of the kind
+    ) -> str | None:  # Name of an arm; None if there is none of this kind
         "Find the first arm of a kind."
         return next((mix.name for mix in self.mixes if mix.kind == kind), None)
 
     @cached_property
     def scores(self) -> dict[str, dict[str, np.ndarray]]:  # {arm: {score: (seeds, n_draws + 1)}}
-        "Score every arm and seed under the same draws; the first column is of the test images as they are."
+        "Score every arm and seed on the same draws; the first column is the unchanged test set."
         weights, found = draw_weights(self.groups, self.n_draws), {}
         for arm in self.arms:
             rows = [score_resampled(self.positive, p, t, weights) for p, t in zip(arm.test, arm.threshold, strict=True)]
@@ -87,15 +87,15 @@ class Outcome:
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c16
 def simulate_outcome(
-    gain: float,  # What synthetic images add, in standard deviations; 0: nothing
+    gain: float,  # Gain from synthetic images, in standard deviations; 0: none
     n: int = 300,  # Test images, two per lesion
     seeds: int = 5,
-    seed: int = 0,  # Of the simulation
+    seed: int = 0,  # Seed of the simulation
     n_draws: int = 400,
-    real: float = 0.,  # What all arms are better by, in standard deviations
-    luck_seed: int | None = None,  # Of what differs between classifiers; left out: as everything else
+    real: float = 0.,  # Improvement of all arms, in standard deviations
+    luck_seed: int | None = None,  # Seed of what differs between classifiers; default: that of everything else
 ) -> Outcome:
-    "Simulate the outcome of a study whose truth is known."
+    "Simulate the outcome of a study with a known truth."
     rng, arms = np.random.default_rng(seed), []
     positive, groups = rng.random(n) < .25, np.array([f'lesion {i // 2}' for i in range(n)])
     evidence = rng.normal(size=n) + (1.5 + real) * positive
@@ -116,7 +116,7 @@ def differences_to(
     outcome: Outcome,
     base: str,  # Name of an arm
 ) -> pd.DataFrame:  # A row per other arm: `difference, low, high, conclusion`
-    "Subtract the base from each arm, by the primary metric."
+    "Compute the difference of each arm to the base in the primary metric."
     metric, rows = outcome.study.primary_metric, {}
     for name, scores in outcome.scores.items():
         if name != base:
@@ -138,7 +138,7 @@ def choose_arms(
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #ac706c78
 def _describe_groups(outcome: Outcome) -> str:
-    "Say of how many lesions or patients the test images are, or for how many of them that is unknown."
+    "State how many lesions or patients the test images show, or for how many images this is unknown."
     unknown, n = group_kinds(outcome.groups).count('unknown'), len(outcome.groups)
     if not unknown:
         return f' of {len(set(outcome.groups))} lesions or patients'
@@ -147,7 +147,7 @@ def _describe_groups(outcome: Outcome) -> str:
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c26
 def conclude_balance(
     outcome: Outcome,
-) -> tuple[str, str]:  # The answer, and what the control shows ('' without one)
+) -> tuple[str, str]:  # The answer, and what the control shows ('' without a control)
     "Draw the conclusion of a study."
     metric, (base, added) = outcome.study.primary_metric, choose_arms(outcome)
     row = differences_to(outcome, base).loc[added]
@@ -159,7 +159,7 @@ def conclude_balance(
     return answer, _conclude_control(outcome)
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c27
-def compare_control(outcome: Outcome) -> pd.Series | None:  # `difference, low, high, conclusion`; None without one
+def compare_control(outcome: Outcome) -> pd.Series | None:  # `difference, low, high, conclusion`; None without a control
     "Subtract the untreated arm from the control."
     control = outcome.first('control')
     return None if control is None else differences_to(outcome, outcome.first('untreated')).loc[control]
@@ -176,7 +176,7 @@ CONTROL_CONCLUSIONS = {
 def signed_interval(
     row: pd.Series,  # `difference, low, high`
 ) -> str:  # `+0.067 [+0.024, +0.109]`
-    "Write a difference with its interval."
+    "Format a difference with its interval."
     if np.isnan(row.low):
         return f'{row.difference:+.3f}, without an interval'
     return f'{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]'
@@ -223,9 +223,9 @@ def _read_arm(prepared: PreparedStudy, mix: Mix, test_set: str) -> ArmOutcome:
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c37
 def read_outcome(
-    prepared: PreparedStudy,  # Whose classifiers are trained
-    test_set: str = 'test',  # Or the name of a further one
+    prepared: PreparedStudy,  # A study with trained classifiers
+    test_set: str = 'test',  # Or the name of a further test set
 ) -> Outcome:
-    "Read the outcome of a study on one test set. Raises `UserError` where a file is missing or damaged."
+    "Read the outcome of a study on one test set. Raises `UserError` if a file is missing or damaged."
     part, arms = prepared.open_part(test_set), [_read_arm(prepared, mix, test_set) for mix in prepared.mixes]
     return Outcome(prepared.study, part.positive, part.groups, arms, test_set=test_set)

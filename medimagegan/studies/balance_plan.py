@@ -40,7 +40,7 @@ from .test_sets import check_outside_folder, mark_test_sets, set_test_sets_aside
 class StudyPaths:
     "The paths of a study's files; small enough to be sent to workers."
 
-    folder: str  # Of the study
+    folder: str  # Folder of the study
     images: str  # Folder of images
     split: str  # CSV: the part of each image
 
@@ -60,9 +60,9 @@ class PreparedStudy:
     balance: Balance
     paths: StudyPaths
     data: ImageSet  # All images
-    positive: Tensor  # (N,), bool: does it show the scarce class?
+    positive: Tensor  # (N,), bool: does the image show the scarce class?
     parts: np.ndarray  # (N,), str: one of `PARTS`, or the name of a further test set
-    folders: tuple[ImageSet, ...] = ()  # Of the test sets that are other folders, in the order of `test_sets`
+    folders: tuple[ImageSet, ...] = ()  # Images of the test sets that are other folders, in the order of `test_sets`
 
     @property
     def study(self) -> Study:
@@ -79,12 +79,12 @@ class PreparedStudy:
 
     @property
     def gap(self) -> int:
-        "Count the training images that the scarce class lacks to be as large as the rest."
+        "Count the training images that the scarce class would need to be as large as the rest."
         return len(self.find('train', False)) - len(self.find('train', True))
 
     @property
     def mixes(self) -> list[Mix]:
-        "List the arms; the control is among them where images were set aside."
+        "List the arms, including the control if images were set aside."
         return list_mixes(self.study, len(self.find('reserve', True)) > 0)
 
     @property
@@ -94,7 +94,7 @@ class PreparedStudy:
 
     @property
     def test_sets(self) -> list[str]:
-        "List the test sets, that of the split first."
+        "List the test sets, with that of the split first."
         return ['test', *(rule.name for rule in parse_test_sets(self.study.test_sets))]
 
     def open_part(
@@ -116,7 +116,7 @@ class PreparedStudy:
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c08
 def short_digest(value) -> str:  # 8 hexadecimal digits
-    "Digest anything that JSON can hold, for the names of a study's files."
+    "Compute a digest of any JSON value, for the names of a study's files."
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 def _list_folders(study: Study) -> list[TestSetRule]:
@@ -132,14 +132,14 @@ def _plan_run(prepared: PreparedStudy, cfg: TrainConfig, word: str, seed: int, *
 
 
 def plan_warm_ups(prepared: PreparedStudy) -> list[TrainConfig]:
-    "Plan the runs on all classes, one per seed; none where the study has no `warm_up`, or trains no generators."
+    "Plan the runs on all classes, one per seed; none if the study has no `warm_up` or trains no generators."
     cfg = None if prepared.study.is_planted else prepared.balance.warm_up
     seeds = range(prepared.study.seeds) if cfg is not None else ()
     return [_plan_run(prepared, cfg, 'warm-up', seed, classes=(), warm_start=None) for seed in seeds]
 
 
 def plan_generators(prepared: PreparedStudy) -> list[TrainConfig]:
-    "Plan the generators, one per seed. In a planted case they stand for the seeds, and are not trained."
+    "Plan the generators, one per seed. In a planted case, they only represent the seeds and are not trained."
     cfg = prepared.balance.generator
     warm = {run.seed: str(Path(prepared.paths.folder) / run.run) for run in plan_warm_ups(prepared)}
     classes = () if cfg.conditional else (prepared.study.positive,)
@@ -160,7 +160,7 @@ def set_folder(
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c16
 DIGESTED_FIELDS = ('name', 'synthetic', 'repeated', 'more_real', 'real', 'strong', 'weighted')  # Of `Mix`
-NEW_FIELDS = ('trivial', 'chosen_by', 'half_loss', 'in_turn')  # Read where they are set, so that older names stay
+NEW_FIELDS = ('trivial', 'chosen_by', 'half_loss', 'in_turn')  # Used only if they are set, so that older names stay the same
 
 
 def fit_file(
@@ -180,16 +180,16 @@ def fit_file(
 def part_key(
     test_set: str,  # `test`, or the name of a further one
 ) -> str:
-    "Name a test set in a classifier's file, where it must not be taken for another entry."
+    "Name a test set in a classifier's file so that it is not mistaken for another entry."
     return test_set if test_set in PARTS else f'test set {test_set}'
 
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c20
 def locate_study(
     balance: Balance,
-    out: str | Path,  # Gets a folder of the study's name
+    out: str | Path,  # The study gets a folder in it
 ) -> StudyPaths:
-    "Name the study's folder, its images and its split."
+    "Return the paths of the study's folder, its images and its split."
     study, folder = balance.study, Path(out).absolute() / balance.name
     n, size = study.n_images or 2000, study.image_size
     images = str(folder / f'phantoms-{n}-{size}') if study.path == 'phantoms' else study.path
@@ -199,7 +199,7 @@ def locate_study(
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c21
 def _write_phantoms_once(study: Study, folder: str) -> None:
-    "Write the built-in images beside their place, and rename the folder when all are there."
+    "Write the built-in images beside their place, and rename the folder when it is complete."
     if not os.path.exists(folder):
         with tempfile.TemporaryDirectory(dir=Path(folder).parent) as beside:
             write_phantoms(Path(beside, 'new'), study.n_images or 2000, study.image_size)
@@ -212,7 +212,7 @@ def _settings_of_images(study: Study, folder: str) -> TrainConfig:
 
 
 def _open_study_images(study: Study, folder: str) -> ImageSet:
-    "Open all images of a study. Raises `UserError` where the scarce class is not among several."
+    "Open all images of a study. Raises `UserError` if there is only one class, or the scarce class is not among them."
     data = open_images(_settings_of_images(study, folder))
     if study.positive not in data.classes or len(data.classes) < 2:
         raise UserError(f'positive: expected a class beside others, got {study.positive!r}; {folder} has '
@@ -222,7 +222,7 @@ def _open_study_images(study: Study, folder: str) -> ImageSet:
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c22
 def _write_split_once(study: Study, data: ImageSet, paths: StudyPaths) -> None:
-    "Split the images, and set further test sets and the control aside. Raises `UserError` where a named split is missing."
+    "Split the images, and set further test sets and the control aside. Raises `UserError` if a named split is missing."
     if os.path.exists(paths.split):
         return
     if study.split:
@@ -237,7 +237,7 @@ def _mark_test_sets(study: Study, data: ImageSet, paths: StudyPaths) -> np.ndarr
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c23
 def _apply_study_split(balance: Balance, paths: StudyPaths, data: ImageSet) -> PreparedStudy:
-    "Look up the part of each image. Raises `UserError` where the images are not those of the split."
+    "Look up the part of each image. Raises `UserError` if the images are not those of the split."
     study, split = balance.study, read_split(paths.split)
     parts, marks = apply_split(data, paths.images, split)[2]['split'].to_numpy(), _mark_test_sets(study, data, paths)
     folders = []
@@ -245,7 +245,7 @@ def _apply_study_split(balance: Balance, paths: StudyPaths, data: ImageSet) -> P
         folders.append(_open_study_images(study, rule.folder))
         check_outside_folder(folders[-1], rule, split)
     outside = set(np.array(_find_groups(split, data.files))[marks != ''])
-    parts = np.where([group in outside for group in _find_groups(split, data.files)], '', parts)  # not for the control
+    parts = np.where([group in outside for group in _find_groups(split, data.files)], '', parts)  # not used for the control
     return PreparedStudy(balance, paths, data, data.labels == data.classes.index(study.positive),
                          np.where(marks == '', parts, marks), tuple(folders))
 
@@ -255,11 +255,11 @@ def _find_groups(split: pd.DataFrame, files) -> list[str]:
 
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c25
-MIN_GROUPS_PER_PART = 4  # Lesions or patients of either side, for validation and for the test
+MIN_GROUPS_PER_PART = 4  # Lesions or patients of each class, for validation and for the test
 
 
 def _check_counts(prepared: PreparedStudy) -> None:
-    "Raise `UserError` where the class is not scarce, or a part has too few lesions of a side."
+    "Raise `UserError` if the class is not scarce, or a part has too few lesions of a class."
     name, n = prepared.study.positive, len(prepared.find('train', True))
     if prepared.gap <= 0:
         raise UserError(f'positive: expected fewer training images of {name} than of the rest, '
@@ -275,7 +275,7 @@ def _check_counts(prepared: PreparedStudy) -> None:
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c26
 def _check_earlier_runs(prepared: PreparedStudy) -> None:
-    "Raise `UserError` where a generator was trained on an image that is no longer a training image."
+    "Raise `UserError` if a generator was trained on an image that is no longer a training image."
     now = dict(zip(prepared.data.files, prepared.parts, strict=True))
     for cfg in plan_warm_ups(prepared) + plan_generators(prepared):
         run = RunFolder(Path(cfg.out) / cfg.run)
@@ -290,11 +290,11 @@ def _check_earlier_runs(prepared: PreparedStudy) -> None:
 # %% ../../nbs/675_studies.balance_plan.ipynb #c27
 def prepare_study(
     balance: Balance,
-    out: str | Path,  # Gets a folder of the study's name
-    log: Callable = print,  # Gets a line with the counts
-    data: ImageSet | None = None,  # All images, if they are open already
+    out: str | Path,  # The study gets a folder in it
+    log: Callable = print,  # Receives a line with the counts
+    data: ImageSet | None = None,  # All images, if they are already open
 ) -> PreparedStudy:
-    "Open the images and their split; make both if missing. Raises `UserError` where images and split disagree."
+    "Open the images and their split; create them if missing. Raises `UserError` if images and split disagree."
     paths = locate_study(balance, out)
     Path(paths.folder).mkdir(parents=True, exist_ok=True)
     if balance.study.path == 'phantoms':
@@ -311,11 +311,11 @@ def prepare_study(
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c30
 def prepare_sizes(
-    balance: Balance,  # With `sizes`, or without
-    out: str | Path,  # Gets a folder of the study's name
-    log: Callable = print,  # Gets a line for each size
+    balance: Balance,  # With or without `sizes`
+    out: str | Path,  # The study gets a folder in it
+    log: Callable = print,  # Receives a line for each size
 ) -> list[PreparedStudy]:  # Smallest size first
-    "Prepare a study for each of its sizes. Raises `UserError` where there are fewer images than a size needs."
+    "Prepare a study for each of its sizes. Raises `UserError` if there are fewer images than a size needs."
     studies: list[PreparedStudy] = []
     for one in list_sizes(balance):
         studies.append(prepare_study(one, out, log, studies[0].data if studies else None))
@@ -337,7 +337,7 @@ def _open_study(balance: Balance, paths: StudyPaths, split_digest: str) -> Prepa
 
 def open_study(
     balance: Balance,
-    paths: StudyPaths,  # Of a study that was prepared
+    paths: StudyPaths,  # Paths of a prepared study
 ) -> PreparedStudy:
     "Open a prepared study; a second call in the same process returns the same object."
     return _open_study(balance, paths, hash_file(paths.split))

@@ -52,8 +52,8 @@ POOR = 'The answer is about these generators: better ones may give another.'
 
 def describe_generators(
     cards: list[dict],  # `scorecard.json` of each seed
-) -> str:  # '' where all are healthy
-    "Count the verdicts of the generators, where any is poor."
+) -> str:  # '' if all are healthy
+    "Count the verdicts of the generators if any is poor."
     counts = Counter(card['verdict']['value'] for card in cards)
     found = ', '.join(f'{n} × {verdict}' for verdict, n in counts.most_common())
     return f'Verdicts on the {len(cards)} generators: {found}. {POOR}' if set(counts) - {'healthy'} else ''
@@ -64,7 +64,7 @@ NO_PLACEBO = ('This study has no placebo (`repeated real` is not among its arms)
 
 
 def title_section(study: Study) -> list[str]:  # Paragraphs
-    "State title and question, below the line on training images where they are not public."
+    "State title and question, below the warning about training images if they are not public."
     warning = warn_of_images(study)
     return [f'# {escape_markdown(study.title)}', *([f'**{warning}**'] if warning else []),
             escape_markdown(study.question), *([PLANTED[study.source]] if study.is_planted else []),
@@ -75,7 +75,7 @@ def list_answers(
     outcome: Outcome,
     *others: Outcome,  # The same classifiers on further test sets
 ) -> list[str]:  # Text, not Markdown
-    "State the answer and what the control shows, on each test set."
+    "State the answer and the result of the control on each test set."
     lines = []
     for one in (outcome, *others):
         (answer, control), of = conclude_balance(one), '' if one is outcome else f' on {one.test_set}'
@@ -108,7 +108,7 @@ def differences_section(
     outcome: Outcome,
     *others: Outcome,  # The same classifiers on further test sets
 ) -> list[str]:
-    "Tabulate the difference of each arm to the best one without synthetic images."
+    "Tabulate the difference of each arm to the best arm without synthetic images."
     base, _ = choose_arms(outcome)
     return [
         f'Difference in {escape_markdown(outcome.study.primary_metric)} of each arm to *{escape_markdown(base)}*, the '
@@ -119,7 +119,7 @@ def differences_section(
 # %% ../../nbs/690_studies.balance_report.ipynb #c13
 def doses_section(
     outcome: Outcome,
-    name: str,  # Of the pictures
+    name: str,  # Name of the pictures
 ) -> list[str]:
     "Show the dose plot."
     metric = escape_markdown(outcome.study.primary_metric)
@@ -138,7 +138,7 @@ def _describe_changes(settings) -> str:
 
 def settings_section(
     balance: Balance,
-    command: str = '',  # That made the page
+    command: str = '',  # The command that created the page
 ) -> list[str]:
     "List the settings that differ from their defaults."
     parts = {'Study': balance.study, 'Generator': balance.generator, 'Warm-up': balance.warm_up,
@@ -149,18 +149,18 @@ def settings_section(
 # %% ../../nbs/690_studies.balance_report.ipynb #c18
 @dataclass(frozen=True)
 class SizeReport:
-    "What the page shows of one size."
+    "The content of the page for one size."
 
-    outcomes: list[Outcome]  # On each test set, that of the split first
-    name: str  # Of its pictures
+    outcomes: list[Outcome]  # One for each test set, that of the split first
+    name: str  # Name of its pictures
     cards: list[dict]  # `scorecard.json` of each seed
     sheet: Image.Image | None = None  # Real and synthetic images
-    n_real_rows: int = 1  # Of the sheet
+    n_real_rows: int = 1  # Rows of real images in the sheet
     audited: tuple[str, ...] = ()  # Paragraphs on artefacts, with `audit: skin`
 
 
 def size_section(one: SizeReport, balance: Balance) -> list[str]:
-    "Show everything about one size, except its answer."
+    "Show everything about one size except its answer."
     return [*arms_section(balance, *one.outcomes), *differences_section(*one.outcomes),
             *doses_section(one.outcomes[0], one.name),
             *synthetic_section(balance.study, one.name, one.cards, one.n_real_rows), *one.audited]
@@ -173,7 +173,7 @@ def by_test_set(sizes: list[SizeReport]) -> list[list[Outcome]]:  # A list for e
 
 
 def _answers(one: SizeReport) -> list[str]:
-    "State the answers for one size, about which images, and by which generators where they are poor."
+    "State the answers for one size, the images they are about, and the generators if these are poor."
     answers = [escape_markdown(line) for line in list_answers(*one.outcomes)]
     return [*answers, describe_images(one.outcomes[0]), *filter(None, [describe_generators(one.cards)])]
 
@@ -181,8 +181,8 @@ def _answers(one: SizeReport) -> list[str]:
 def balance_page(
     balance: Balance,
     sizes: list[SizeReport],  # Smallest first; one for a study without `sizes`
-    command: str = '',  # That made the page
-    groups: str = '',  # What the split does not know, from `warn_of_groups`
+    command: str = '',  # The command that created the page
+    groups: str = '',  # What is unknown about the split, from `warn_of_groups`
 ) -> str:  # Markdown
     "Write the page of a study."
     paragraphs, several = title_section(balance.study), len(sizes) > 1
@@ -215,7 +215,7 @@ def _write_study_pictures(folder: Path, one: SizeReport) -> None:
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c26
 def _read_size(prepared: PreparedStudy, several: bool) -> SizeReport:
-    "Read what the page shows of one size."
+    "Read the content of the page for one size."
     outcomes, name = [read_outcome(prepared, test_set) for test_set in prepared.test_sets], prepared.balance.name
     folders = [set_folder(prepared, cfg) for cfg in plan_generators(prepared)]
     cards = [read_scores(one / 'scorecard.json') for one in folders]
@@ -226,7 +226,7 @@ def _read_size(prepared: PreparedStudy, several: bool) -> SizeReport:
 def answer_study(
     *outcomes: list[Outcome],  # For each test set, smallest size first
 ) -> list[str]:
-    "State what was found: a sentence for each of several sizes; for one size, the answer and the control, if any."
+    "State the result: a sentence for each of several sizes; for one size, the answer and the control, if any."
     if len(outcomes[0]) > 1:
         return [sentence for some in outcomes for sentence in map_sentences(some)]
     return list_answers(*(some[0] for some in outcomes))
@@ -245,12 +245,12 @@ def _summarize(balance: Balance, sizes: list[SizeReport]) -> dict:  # What the i
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c27
 def write_balance_report(
-    studies: list[PreparedStudy],  # Whose classifiers are trained, one for each size
-    balance: Balance,  # As it was asked for
-    folder: str | Path,  # Gets `NAME.md`, `NAME.html`, `NAME.json` and the pictures
-    command: str = '',  # That made it
+    studies: list[PreparedStudy],  # Studies with trained classifiers, one for each size
+    balance: Balance,  # As requested
+    folder: str | Path,  # Folder for `NAME.md`, `NAME.html`, `NAME.json` and the pictures
+    command: str = '',  # The command that created it
 ) -> Path:  # The page, Markdown
-    "Write the report of a study. Raises `UserError` where a classifier's file is missing or damaged."
+    "Write the report of a study. Raises `UserError` if a classifier's file is missing or damaged."
     folder, sizes = Path(folder), [_read_size(prepared, len(studies) > 1) for prepared in studies]
     text = balance_page(balance, sizes, command, warn_of_groups(studies[0].data.groups))
     folder.mkdir(parents=True, exist_ok=True)
@@ -273,12 +273,12 @@ def _reports_folder(balance: Balance) -> Path | None:
 # %% ../../nbs/690_studies.balance_report.ipynb #c30
 def run_balance(
     balance: Balance,
-    out: str | Path = 'runs',  # Gets a folder of the study's name
+    out: str | Path = 'runs',  # The study gets a folder in it
     workers: int | None = None,
     scheduler: str | None = None,
     cluster: str = 'local',
-    notebook: str = '',  # The experiment notebook; found, if left out
-    command: str = '',  # That asked for it
+    notebook: str = '',  # The experiment notebook; found automatically by default
+    command: str = '',  # The command that was called
     log: Callable = print,
 ) -> Path:  # The report
     "Train what is missing and write the report. Raises `UserError`, and `ChildProcessError` where a part failed."

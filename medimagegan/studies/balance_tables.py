@@ -27,9 +27,9 @@ COUNTED = ('sensitivity at 90 %', 'sensitivity at 95 %')  # Shares of the positi
 
 def interval_cell(
     scores: np.ndarray,  # (seeds, n + 1): on the test set, then on n resampled ones
-    n: int = 0,  # Of what the score is a share; 0: it is none
-) -> str:  # `0.827 [0.783, 0.871]`; of one seed `0.827`
-    "Write a mean with its interval; that of a share of n images or lesions is never narrower than Wilson's."
+    n: int = 0,  # The number that the score is a share of; 0: it is not a share
+) -> str:  # `0.827 [0.783, 0.871]`; with one seed `0.827`
+    "Format a mean with its interval; for a share of n images or lesions, it is never narrower than Wilson's."
     mean, low, high = nested_interval(scores)
     if n and not np.isnan(low):
         _, wilson_low, wilson_high = proportion_interval(mean * n, n)
@@ -41,8 +41,8 @@ def score_cell(
     outcome: Outcome,
     arm: str,  # Its name
     metric: str,  # A key of `SCORES`
-) -> str:  # As of `interval_cell`
-    "Write a score of an arm; a share is one of the positive lesions, however many classifiers judged each."
+) -> str:  # As from `interval_cell`
+    "Format a score of an arm; a share counts positive lesions, however many classifiers judged each."
     n = len(set(outcome.groups[outcome.positive])) if metric in COUNTED else 0
     return interval_cell(outcome.scores[arm][metric], n)
 
@@ -51,7 +51,7 @@ def _other_cells(
     others: tuple[Outcome, ...],  # On further test sets
     name: str,  # Of an arm
 ) -> dict[str, str]:
-    "Write the primary metric of an arm on further test sets."
+    "Format the primary metric of an arm on further test sets."
     metrics = [(one, one.study.primary_metric) for one in others]
     return {f"{metric}, {one.test_set} {'↑' if SCORES[metric] else '↓'}": score_cell(one, name, metric) for one, metric in metrics}
 
@@ -76,7 +76,7 @@ def differences_table(
     outcome: Outcome,
     *others: Outcome,  # The same classifiers on further test sets
 ) -> pd.DataFrame:  # Text
-    "Tabulate the difference of each arm to the best one without synthetic images."
+    "Tabulate the difference of each arm to the best arm without synthetic images."
     tables = []
     for one in (outcome, *others):
         table = differences_to(one, choose_arms(one)[0]).drop(columns='conclusion').map('{:+.3f}'.format)

@@ -76,14 +76,14 @@ def choose_synthetic(
     mix: Mix,
     cfg: TrainConfig,  # Of the generator of the same seed
 ) -> ImageSet:
-    "Read the synthetic images of an arm. A filtered arm gets the better half of twice as many as it needs."
+    "Read the synthetic images of an arm. A filtered arm gets the better half of a set twice as large as it needs."
     images, n = read_set(prepared, cfg), round(prepared.gap * mix.synthetic)
     if not mix.chosen_by:
         return images
     images = images.subset(range(2 * n))
     train, held = (prepared.data.subset(prepared.find(part, True)) for part in ('train', 'validation'))
     if mix.chosen_by == 'classifier':
-        rank = train_arm(prepared, prepared.mixes[0], cfg)[0](images)  # trained on the real images as they are
+        rank = train_arm(prepared, prepared.mixes[0], cfg)[0](images)  # trained on the unchanged real images
     elif mix.chosen_by == 'density':
         rank = rank_by_density(images, train, cfg.features, pick_device(prepared.study.n_gpu))
     else:
@@ -125,7 +125,7 @@ def plan_fits(prepared: PreparedStudy) -> dict[str, tuple]:  # {name: (function,
 
 # %% ../../nbs/685_studies.balance_training.ipynb #c19
 def _check_generators(generators: list[TrainConfig]) -> None:
-    "Raise `UserError` where a generator diverged."
+    "Raise `UserError` if a generator diverged."
     for cfg in generators:
         if not (Path(cfg.out) / cfg.run / 'generator.safetensors').exists():
             raise UserError(f'generator: {cfg.run} diverged: try a lower learning_rate, arch: SNGAN or r1_gamma')
@@ -138,14 +138,14 @@ def _check_failures(failed: dict[str, str]) -> None:
 
 # %% ../../nbs/685_studies.balance_training.ipynb #c20
 def train_study(
-    studies: list[PreparedStudy],  # One for each size, all in one folder
+    studies: list[PreparedStudy],  # One for each size, all in the same folder
     fits: dict[str, tuple],  # From `plan_fits`, of all of them
     client,  # A `distributed.Client`
     jobs=None,  # Its `SlurmJobs`
-    notebook: str = '',  # The experiment notebook; found, if left out
+    notebook: str = '',  # The experiment notebook; found automatically by default
     log: Callable = print,
 ) -> None:
-    "Train what is missing. Raises `UserError` where a generator diverged, `ChildProcessError` where a part failed."
+    "Train what is missing. Raises `UserError` if a generator diverged, `ChildProcessError` if a part failed."
     warm_ups = [cfg for prepared in studies for cfg in plan_warm_ups(prepared)]
     generators = [(prepared, cfg) for prepared in studies for cfg in plan_generators(prepared)]
     trained = [cfg for prepared, cfg in generators if not prepared.study.is_planted]

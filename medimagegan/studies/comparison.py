@@ -33,19 +33,19 @@ from ..runs.report import class_names
 
 # %% ../../nbs/600_studies.comparison.ipynb #c06
 def primary_metrics() -> dict[str, Measure]:
-    "List the measures that can decide a comparison: those of which more, or less, is better."
+    "List the measures that can decide a comparison: those for which higher, or lower, is better."
     return {name: row for name, row in all_measures().items()
             if (name in MEASURES or name in DERIVED) and row.higher_is_better is not None}
 
 # %% ../../nbs/600_studies.comparison.ipynb #c10
 def _no_scores(seed: int, verdict: str) -> dict:
-    "Make the row of a seed that ended without scores."
+    "Make the row for a seed that ended without scores."
     return {'seed': seed, **dict.fromkeys(('n', *primary_metrics(), 'copies', 'seconds'), float('nan')),
             'verdict': verdict}
 
 
 def _final_scores(run: RunFolder) -> dict:
-    "Read what a run scored at its end: its seed, measures, verdict and cost."
+    "Read the final scores of a run: its seed, measures, verdict and cost."
     if not run.finished:
         return _no_scores(run.config.seed, 'diverged')
     scores = run.scores
@@ -56,7 +56,7 @@ def _final_scores(run: RunFolder) -> dict:
 
 # %% ../../nbs/600_studies.comparison.ipynb #c12
 def _scores_at(run: RunFolder, epoch: int) -> dict:
-    "Read what a run scored after an epoch. Raises `UserError` if it did not score itself then."
+    "Read the scores of a run after an epoch. Raises `UserError` if it was not scored then."
     if not (run.finished or (run.path / 'score_history.csv').exists()):
         return _no_scores(run.config.seed, 'diverged')
     rows, timing = run.score_history, run.timing
@@ -79,7 +79,7 @@ class Arm:
     runs: tuple[RunFolder, ...]  # Ordered by seed; finished, or ended because training diverged
     epoch: int | None = None  # Read the runs after this epoch; None: at their end
     compare_with: str = ''  # The name of another arm; '': the first arm of the comparison
-    provokes: str = ''  # One of `FAILURES`, if the runs were made to fail; else ''
+    provokes: str = ''  # One of `FAILURES`, if the runs are designed to fail; else ''
     crashed: tuple[int, ...] = ()  # Seeds without a result: the run ended with an error, or was not executed
 
     def scores(self) -> pd.DataFrame:  # Columns: `seed, n`, the measures, `verdict, seconds`; at the end `copies` too
@@ -93,7 +93,7 @@ class Arm:
 
 # %% ../../nbs/600_studies.comparison.ipynb #c21
 def _format_setting(value) -> str:
-    "Write a setting in a name: `0.0002`, `flip+turn`, `none`."
+    "Format a setting for a name: `0.0002`, `flip+turn`, `none`."
     if isinstance(value, tuple):
         return '+'.join(value) or 'none'
     return f'{value:g}' if isinstance(value, float) else str(value)
@@ -101,7 +101,7 @@ def _format_setting(value) -> str:
 # %% ../../nbs/600_studies.comparison.ipynb #c22
 def _name_by_differences(
     cfgs: list[TrainConfig],
-) -> list[str]:  # One name for each; equal for equal settings
+) -> list[str]:  # One name each; the same for the same settings
     "Name settings after those in which they differ."
     names = [f.name for f in fields(TrainConfig) if f.name not in ('seed', *FREE_SETTINGS)]
     different = [name for name in names if len({getattr(cfg, name) for cfg in cfgs}) > 1]
@@ -109,7 +109,7 @@ def _name_by_differences(
 
 # %% ../../nbs/600_studies.comparison.ipynb #c23
 def _check_features(runs: list[RunFolder]) -> None:
-    "Raise `UserError` for runs whose scores are in the features of two networks."
+    "Raise `UserError` for runs whose scores use features of different networks."
     first: dict[str, RunFolder] = {}
     for run in runs:
         if run.finished:
@@ -123,7 +123,7 @@ def _check_features(runs: list[RunFolder]) -> None:
 def _name_arms(
     arms: dict[str, dict[int, RunFolder]],  # {differences: {seed: run}}
 ) -> list[Arm]:
-    "Name arms of one run after its folder, where these names differ, and others after their differences."
+    "Name arms with one run after its folder, if these names differ, and other arms after their differences."
     folders = [run.path.resolve().name for by_seed in arms.values() for run in by_seed.values()]
     own = len(set(folders)) == len(folders)
     runs = {name: tuple(by_seed[seed] for seed in sorted(by_seed)) for name, by_seed in arms.items()}
@@ -160,7 +160,7 @@ def group_runs(
 def group_families(
     arms: list[Arm],
 ) -> list[list[Arm]]:  # In each, the first arm is the base
-    "Group arms by what they are compared with. An arm whose base is missing is compared with the first arm."
+    "Group arms by the base they are compared with. An arm whose base is missing is compared with the first arm."
     by_name, bases = {arm.name: arm for arm in arms}, {arm.compare_with for arm in arms}
     families: dict[str, list[Arm]] = {}
     for arm in arms:
@@ -171,7 +171,7 @@ def group_families(
 
 # %% ../../nbs/600_studies.comparison.ipynb #c30
 def _count_error(pairs: pd.DataFrame) -> float:
-    "Compute the standard error of a difference of shares that is due to the number of images alone."
+    "Compute the standard error of a difference of shares that is due only to the number of images."
     images = pairs['n'].sum()
     hits = [(pairs[who] * pairs['n']).sum() + 2 for who in ('mine', 'base')]  # two more hits and misses: never 0 or 1
     shares = [count / (images + 4) for count in hits]  # Agresti and Coull (1998)
@@ -183,7 +183,7 @@ def _paired_test(pairs: pd.DataFrame, is_share: bool) -> dict:
     difference, n = pairs['mine'] - pairs['base'], len(pairs)
     mean, low, high = student_interval(difference)
     spread = difference.std() / max(1, n)**.5
-    p = 2 * student.sf(abs(mean) / spread, n - 1) if spread > 0 else float('nan')  # equal differences have no test
+    p = 2 * student.sf(abs(mean) / spread, n - 1) if spread > 0 else float('nan')  # no test if all differences are equal
     if is_share and n > 1:
         error = _count_error(pairs)
         reach = max(high - mean, 1.96 * error)
@@ -192,7 +192,7 @@ def _paired_test(pairs: pd.DataFrame, is_share: bool) -> dict:
 
 # %% ../../nbs/600_studies.comparison.ipynb #c31
 def _pair_seeds(scores: pd.DataFrame, base: pd.DataFrame, name: str) -> pd.DataFrame:  # `mine, base, n`; NaN: failed
-    "Pair the scores of two arms over the seeds that both have, and those that failed in either."
+    "Pair the scores of two arms over the seeds that both have, including those that failed in either."
     own, other = scores.set_index('seed'), base.set_index('seed')
     failed = [table.index[table[name].isna()] for table in (own, other)]
     seeds = own.index.intersection(other.index).union(failed[0]).union(failed[1])
@@ -215,10 +215,10 @@ COLUMNS = ['base', 'arm', 'difference', 'low', 'high', 'seeds', 'failed', 'concl
 
 
 def differences(
-    arms: list[Arm],  # Of the whole experiment
+    arms: list[Arm],  # All arms of the experiment
     primary_metric: str = 'KD',  # A key of `primary_metrics()`
 ) -> pd.DataFrame:  # Rows: arms that are not a base; columns: `COLUMNS`; difference and interval without failed seeds
-    "Compare each arm with the base of its family: interval, corrected p-value and what follows from it."
+    "Compare each arm with the base of its family: interval, corrected p-value and conclusion."
     measure, rows = primary_metrics()[primary_metric], []
     for base, *others in group_families(arms):
         rows += [{'base': base.name, 'arm': arm.name, **_compare_with_base(arm.scores(), base.scores(), measure)}
@@ -231,7 +231,7 @@ def differences(
 
 # %% ../../nbs/600_studies.comparison.ipynb #c49
 def _what_was_scored(run: RunFolder) -> dict[str, str]:
-    "Collect what must be equal where scores are compared."
+    "Collect what must be equal for scores to be comparable."
     cfg, one = run.config, next(iter(run.scores['metrics'].values()))
     facts = {'path': Path(cfg.path).name, 'image_size': cfg.image_size, 'number_channels': cfg.number_channels, 'reference': one.get('reference', ''),
              'N': one['n_fake']}
@@ -245,8 +245,8 @@ def _what_was_scored(run: RunFolder) -> dict[str, str]:
 
 def find_mismatches(
     arms: list[Arm],
-) -> list[str]:  # A sentence each
-    "List what differs between runs although equal scores would then mean different things."
+) -> list[str]:  # One sentence each
+    "List differences between runs under which equal scores would mean different things."
     runs = [run for arm in arms for run in arm.runs if run.finished]
     facts, notes = pd.DataFrame([_what_was_scored(run) for run in runs], dtype=object), []
     for name in facts:
@@ -258,7 +258,7 @@ def find_mismatches(
 
 # %% ../../nbs/600_studies.comparison.ipynb #c50
 def describe_classes(arms: list[Arm]) -> str:
-    "Say which classes the four samples show, where a generator is class-conditional."
+    "State which classes the four samples show, if a generator is class-conditional."
     run = next((run for arm in arms for run in arm.runs if run.finished and run.config.conditional), None)
     if run is None:
         return ''
@@ -275,22 +275,22 @@ def digest_arms(arms: list[Arm]) -> str:
 def describe_arms(
     arms: list[Arm],
 ) -> str:  # `The arms: a: ttur 1; b: ttur 4.`
-    "Name the settings in which arms differ that have the names of their folders."
+    "Name the settings in which arms that are named after their folders differ."
     named = _name_by_differences([arm.runs[0].config for arm in arms])
     return f"The arms: {'; '.join(f'{arm.name}: {name}' for arm, name in zip(arms, named, strict=True))}."
 
 # %% ../../nbs/600_studies.comparison.ipynb #c53
 def color_warning(
     error: float,  # Mean error of the colours of an arm, 0 to 255 levels
-    floor: float,  # That of real images
+    floor: float,  # The same for real images
 ) -> str:  # '' if the colours are about as good as those of real images
-    "Describe how far the colours of an arm are off."
+    "Describe how far off the colours of an arm are."
     off = f', but its colours are off by {error:.0f} of 255 levels (real vs. real: {floor:.0f})'
     return off if error - floor > REAL['color'] else ''
 
 
 def _warn_of_colors(arm: Arm) -> str:
-    "Describe how far the colours of an arm are off; '' if they were not measured."
+    "Describe how far off the colours of an arm are; '' if they were not measured."
     finished = [] if arm.epoch else [run.scores for run in arm.runs if run.finished]
     measured = [scores for scores in finished if 'color' in scores['metrics']]
     if not measured:
@@ -300,7 +300,7 @@ def _warn_of_colors(arm: Arm) -> str:
 
 # %% ../../nbs/600_studies.comparison.ipynb #c54
 def _describe_difference(row, base_seeds: int, base_failed: int, warning: str) -> str:
-    "Write what was found about one arm: `batch 4 (-0.061, p = 0.024)`, `fast (failed in 3 of 5 seeds)`."
+    "Describe the result for one arm: `batch 4 (-0.061, p = 0.024)`, `fast (failed in 3 of 5 seeds)`."
     facts = [f'failed in {row.failed} of {row.seeds} seeds'] if row.failed else []
     if not row.failed and not base_failed:
         facts += [f'{row.difference:+.3g}']
@@ -315,10 +315,10 @@ def describe_differences(
     rows: pd.DataFrame,  # Of one base, from `differences`
     measure: Measure,
     base_failed: int = 0,  # Seeds of the base that failed
-    comparisons: int = 0,  # For how many the p-values are corrected; 0: for the rows
-    warnings: dict[str, str] | None = None,  # {arm: what to add where it is called better}
+    comparisons: int = 0,  # Number of comparisons that the p-values are corrected for; 0: number of rows
+    warnings: dict[str, str] | None = None,  # {arm: what to add if it is called better}
 ) -> str:
-    "Write in words which arms are better or worse than their base by the corrected test."
+    "State in words which arms are better or worse than their base by the corrected test."
     base, seeds, n_tests = rows['base'].iloc[0], int(rows['seeds'].max()), comparisons or int(rows['p'].notna().sum())
     listed: dict[str, list[str]] = {'better': [], 'worse': [], 'no evidence': [], 'cannot say': []}
     for row in rows.itertuples():
@@ -338,7 +338,7 @@ def conclude_family(
     table: pd.DataFrame,  # From `differences`, of the whole experiment
     primary_metric: str = 'KD',
 ) -> str:
-    "Write in words which arms of one family are better or worse than its base."
+    "State in words which arms of one family are better or worse than its base."
     measure, rows = primary_metrics()[primary_metric], table[table['base'] == arms[0].name]
     if rows.empty:
         return f'Against {arms[0].name}, by {primary_metric}: nothing to compare.'

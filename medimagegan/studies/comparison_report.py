@@ -38,7 +38,7 @@ from .cures import conclude, count_cures, name_in_family
 def _interval_text(
     values: pd.Series,  # One for each seed; NaN: the seed failed
     measure: Measure,
-    images: float = 0,  # Of all seeds
+    images: float = 0,  # Number of images, over all seeds
 ) -> str:
     "Write the mean over seeds with its 95 % interval, clipped to the bounds of the measure."
     mean, low, high = student_interval(values)
@@ -122,7 +122,7 @@ def comparison_panels() -> dict[str, Panel]:
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c24
 def _legend_label(arm: Arm, base: Arm) -> str:
-    "Write the name of an arm so that a legend shows it unchanged."
+    "Escape the name of an arm so that a legend shows it unchanged."
     label = textwrap.fill(printable(name_in_family(arm, base)), 36).replace('$', r'\$')
     return f' {label}' if label.startswith('_') else label
 
@@ -163,7 +163,7 @@ def plot_comparison(
     losses, scores = _read_curves(arms)
     sources = {name: losses if name in losses else scores for name in comparison_panels()}
     panels = {name: panel for name, panel in comparison_panels().items() if name in sources[name]}
-    n_rows = -(-(len(panels) + 1) // columns)  # one place is for the legend
+    n_rows = -(-(len(panels) + 1) // columns)  # one panel is for the legend
     with plt.rc_context(PLOT_STYLE), sns.color_palette('colorblind'):
         fig, axes = plt.subplots(n_rows, columns, figsize=(3 * columns, 2.2 * n_rows), squeeze=False)
         for ax, (name, panel) in zip(axes.flat, panels.items(), strict=False):
@@ -177,7 +177,7 @@ def plot_comparison(
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c32
 def _spread_evenly(items: list, n: int) -> list:
-    "Choose up to n items at even distances, the first and the last among them."
+    "Choose up to n evenly spaced items, including the first and the last."
     chosen = sorted({round(i * (len(items) - 1) / max(1, n - 1)) for i in range(n)})
     return [items[i] for i in chosen if items]
 
@@ -187,7 +187,7 @@ def _four_samples(
     size: int,  # Side of a sample in the sheet, in pixels
     side: int,  # Side of a sample in the cell, in pixels
 ) -> Image.Image:
-    "Cut the first four samples from a sheet and set them two by two."
+    "Cut the first four samples from a sheet and arrange them two by two."
     sheet, cell = Image.open(file).convert('RGB'), Image.new('RGB', (2 * side + 1, 2 * side + 1), 'white')
     for k in range(4):
         sample = sheet.crop((k * (size + 2), 0, k * (size + 2) + size, size))
@@ -197,10 +197,10 @@ def _four_samples(
 # %% ../../nbs/610_studies.comparison_report.ipynb #c33
 def sample_grid(
     arms: list[Arm],
-    columns: int = 6,  # Epochs shown, spread evenly, the last among them
+    columns: int = 6,  # Epochs shown, evenly spaced, including the last
     side: int = 48,  # Side of a sample, in pixels
 ) -> Image.Image:
-    "Show the same four latents of each arm's first seed over the course of training."
+    "Show the same four latent vectors of each arm's first seed over the course of training."
     font, step, margin = ImageFont.load_default(11), 2 * side + 9, 150
     shown = {str(arm.runs[0].path): arm for arm in arms if arm.runs}.values()
     rows = [(arm, _spread_evenly(list(arm.runs[0].sheets.items()), columns)) for arm in shown]
@@ -243,7 +243,7 @@ def describe_cure_test(seeds: int) -> str:
 
 
 def _format_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    "Write the numbers of a table with a column `arm`; an empty cell for NaN."
+    "Format the numbers of a table with a column `arm`; NaN becomes an empty cell."
     text = table.set_index('arm').map(lambda value: f'{value:.3g}' if isinstance(value, float) else value)
     return text.replace('nan', '')
 
@@ -263,7 +263,7 @@ def _differences_section(base: Arm, table: pd.DataFrame, primary_metric: str) ->
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c43
 def _pictures_section(arms: list[Arm], name: str, number: str) -> list[str]:
-    "Refer to the two pictures of a family; empty if no run has a result."
+    "Link to the two pictures of a family; empty if no run has a result."
     if not any(arm.runs for arm in arms):
         return []
     return [f'![Losses, gradient norms and measures against epochs]({urllib.parse.quote(name)}_curves{number}.png)',
@@ -288,7 +288,7 @@ def describe_tests(seeds: int) -> str:
 
 
 def _methods_section(arms: list[Arm]) -> list[str]:
-    "Describe how the numbers were made, and the settings of the first arm."
+    "Describe how the numbers were computed, and the settings of the first arm."
     run, first = first_finished(arms), escape_markdown(arms[0].name)
     protocol = next(iter(run.scores['metrics'].values())) if run else {}
     seeds = max(len(arm.scores()) for arm in arms)
@@ -303,7 +303,7 @@ def _methods_section(arms: list[Arm]) -> list[str]:
 # %% ../../nbs/610_studies.comparison_report.ipynb #c46
 def _comparison_page(
     arms: list[Arm],
-    name: str,  # Of the files
+    name: str,  # Name of the files
     title: str, question: str, primary_metric: str, command: str, note: str,  # As for `write_comparison`
 ) -> str:  # Markdown
     "Write the page of a comparison."
@@ -329,13 +329,13 @@ def _write_pictures(arms: list[Arm], stem: Path, number: str) -> None:
 # %% ../../nbs/610_studies.comparison_report.ipynb #c49
 def write_comparison(
     arms: list[Arm],
-    folder: str | Path,  # Gets `NAME.md`, `NAME.html` and two pictures for each family
-    name: str,  # Of the files
+    folder: str | Path,  # Folder for `NAME.md`, `NAME.html` and two pictures for each family
+    name: str,  # Name of the files
     title: str,
     question: str = '',
     primary_metric: str = 'KD',
-    command: str = '',  # The command that makes the page again
-    note: str = '',  # A sentence that stands below the answer
+    command: str = '',  # The command that creates the page again
+    note: str = '',  # A sentence below the answer
 ) -> Path:  # The Markdown file
     "Write the page of a comparison and its pictures."
     folder, families = Path(folder), group_families(arms)

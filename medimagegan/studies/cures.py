@@ -19,7 +19,7 @@ CURED_GAP = .3
 
 
 def _sort_seeds(arm: Arm, failure: str) -> pd.DataFrame:  # Index: seeds; columns, bool: `failed, other, copies, far`
-    "Say of each seed why it is not cured; all false where it is."
+    "State for each seed why it is not cured; all false if it is cured."
     scores = arm.scores().set_index('seed')
     verdict = scores['verdict']
     found = pd.DataFrame({'failed': verdict == failure, 'other': verdict.isin([*FAILURES, 'crashed']),
@@ -53,7 +53,7 @@ def count_cures(
 
 # %% ../../nbs/605_studies.cures.ipynb #c17
 def name_in_family(arm: Arm, base: Arm) -> str:
-    "Leave out the name of the base where the name of an arm begins with it."
+    "Leave out the name of the base if the name of an arm begins with it."
     return arm.name.removeprefix(f'{base.name} + ')
 
 # %% ../../nbs/605_studies.cures.ipynb #c18
@@ -87,7 +87,7 @@ def describe_cures(
 def conclude_cures(
     arms: list[Arm],  # A family; the first provokes a failure
 ) -> str:
-    "Write in words whether the failure was provoked and which remedies cure it."
+    "State in words whether the failure was provoked and which remedies cure it."
     rows = count_cures(arms)
     return describe_cures(arms[0].provokes, rows.assign(arm=[name_in_family(arm, arms[0]) for arm in arms]))
 

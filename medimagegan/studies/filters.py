@@ -20,8 +20,8 @@ def rank_by_density(
     train: ImageSet,  # Real training images of the class
     network: str = 'efficientnet_lite0',  # Of the features
     device: torch.device | str = 'cpu',
-    k: int = 5,  # Which neighbour; the farthest, if there are fewer
-) -> np.ndarray:  # (N,); more is denser
+    k: int = 5,  # Which neighbour; the farthest if there are fewer
+) -> np.ndarray:  # (N,); higher is denser
     "Rank images by the density of real training images around them."
     features = load_features(network, device=device)
     theirs, mine = extract(features, train.images).double(), extract(features, images[:], cache=False).double()
@@ -43,8 +43,8 @@ FILTERS_OF_ARMS = ('density', 'copies', 'classifier')
 
 def keep_best(
     images: ImageSet,
-    rank: np.ndarray,  # (N,); more is better
+    rank: np.ndarray,  # (N,); higher is better
     n: int,
-) -> ImageSet:  # n images, in their order
+) -> ImageSet:  # n images, in their original order
     "Keep the images that are ranked highest."
     return images.subset(np.sort(np.argsort(-rank, kind='stable')[:n]))

@@ -32,7 +32,7 @@ EXIT_CODES = {'UserError': 2, 'FloatingPointError': 3}  # Any other error: 1
 # %% ../../nbs/625_studies.launch.ipynb #c07
 def execute_run(
     config: str,  # Settings, YAML
-    notebook: str,  # The experiment notebook; '': found
+    notebook: str,  # The experiment notebook; '': found automatically
 ) -> None:
     "Execute a run and end the process with the code of its error."
     try:
@@ -43,7 +43,7 @@ def execute_run(
 
 # %% ../../nbs/625_studies.launch.ipynb #c08
 CHILD = (sys.executable, '-c', 'import sys; from medimagegan.studies.launch import execute_run, restore_signals; restore_signals(); '
-         'execute_run(*sys.argv[1:])')  # And arguments
+         'execute_run(*sys.argv[1:])')  # Followed by the arguments
 
 # %% ../../nbs/625_studies.launch.ipynb #c12
 def read_result(
@@ -89,7 +89,7 @@ def _execute_forked(config: str, notebook: str, said: str) -> None:
 
 # %% ../../nbs/625_studies.launch.ipynb #f530d1f1
 def serve_runs() -> None:
-    "Execute the runs that lines of the standard input name, one after the other, and print the exit code of each."
+    "Execute the runs named in the lines of standard input, one after the other, and print the exit code of each."
     preload()
     for name in SIGNALS:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -109,7 +109,7 @@ class RunServer(subprocess.Popen):
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=partial(die_with_parent, signal.SIGKILL))
 
     def execute(self, config: str, notebook: str, said: str) -> int:
-        "Execute a run and return its exit code. Raises `ChildProcessError` where the server itself was ended."
+        "Execute a run and return its exit code. Raises `ChildProcessError` if the server itself was ended."
         try:
             print(json.dumps([config, notebook, said]), file=self.stdin, flush=True)
             return int(self.stdout.readline())
@@ -117,7 +117,7 @@ class RunServer(subprocess.Popen):
             self.kill()
             why = (self.communicate()[1].strip().splitlines() or [f'exit {self.returncode}'])[-1]
             raise ChildProcessError(f'the process that starts runs ended: {why[:300]}') from None
-        except BaseException:  # its answer would be taken for that of the next run
+        except BaseException:  # its answer would be mistaken for that of the next run
             self.kill()
             raise
 
@@ -155,10 +155,10 @@ TIME_IS_OVER = (-signal.SIGTERM, 124, 138, 143)  # Exit codes of `max_time`, and
 # %% ../../nbs/625_studies.launch.ipynb #c23
 def launch_run(
     config: str,  # Settings of a run, YAML
-    notebook: str = '',  # The experiment notebook; found, if left out
+    notebook: str = '',  # The experiment notebook; found automatically by default
     share: int = 1,  # As for `_child_environment`
 ) -> str:  # `done` or `diverged`
-    "Execute a run and record its result. Raises `UserError`, or `ChildProcessError` for what may succeed another time."
+    "Execute a run and record its result. Raises `UserError`, or `ChildProcessError` for errors that may not occur again."
     cfg = load_config(config)
     if result := read_result(cfg):
         return result['status']

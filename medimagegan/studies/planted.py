@@ -24,7 +24,7 @@ def make_planted_images(
     prepared: PreparedStudy,  # With a `source` other than `generator`
     seed: int,  # Of the classifier
 ) -> Tensor:  # (n_synthetic, C, size, size), uint8
-    "Make phantoms of the scarce class, or of the other one where labels shall be wrong."
+    "Make phantoms of the scarce class, or of the other class if the labels are meant to be wrong."
     study = prepared.study
     others = tuple(name for name in CLASSES if name != study.positive)
     shown = (study.positive,) if study.source == 'fresh phantoms' else others
@@ -34,7 +34,7 @@ def make_planted_images(
 # %% ../../nbs/677_studies.planted.ipynb #c08
 def write_planted_set(
     prepared: PreparedStudy,
-    cfg: TrainConfig,  # Of the seed
+    cfg: TrainConfig,  # Settings of the seed
     folder: Path,  # Missing or empty
 ) -> None:
     "Write the images of a planted case with their scorecard."

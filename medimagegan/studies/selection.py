@@ -34,7 +34,7 @@ from .classifier import load_classifier
 # %% ../../nbs/655_studies.selection.ipynb #c05
 @dataclass
 class Source:
-    "A trained generator, and the real images of the class that it is asked for."
+    "A trained generator, and the real images of the requested class."
 
     folder: RunFolder
     generator: Generator
@@ -49,7 +49,7 @@ class Source:
 
     def generate(
         self, n: int,
-        seed: int = 0,  # Of the latents; image 7 of a seed is always the same
+        seed: int = 0,  # Seed of the latents; image 7 of a seed is always the same
     ) -> Tensor:  # (n, C, size, size), uint8
         "Generate images of the class."
         labels = None if self.label() is None else torch.full((n,), self.label())
@@ -57,12 +57,12 @@ class Source:
 
 # %% ../../nbs/655_studies.selection.ipynb #c06
 def _choose_class(
-    name: str | None,  # What was asked for
-    classes: tuple[str, ...],  # What the run was trained on
+    name: str | None,  # The requested class
+    classes: tuple[str, ...],  # The classes that the run was trained on
     generator: Generator,
     run: str | Path,  # For the error
 ) -> str:
-    "Return the class to generate. Raises `UserError` where the run cannot generate it."
+    "Return the class to generate. Raises `UserError` if the run cannot generate it."
     known = ', '.join(classes)
     if len(classes) > 1 and not generator.n_classes and (not name or name in classes):
         raise UserError(f'{run}: its generator was trained on {known} without labels and cannot be asked for one of them: '
@@ -77,10 +77,10 @@ def _choose_class(
 # %% ../../nbs/655_studies.selection.ipynb #c07
 def open_source(
     run: str | Path,  # The folder of a finished run
-    class_name: str | None = None,  # The class; left out: the only one
+    class_name: str | None = None,  # The class; default: the only one
     device: torch.device | str = 'cpu',
 ) -> Source:
-    "Open a run. Raises `UserError` where it cannot generate the class, or its images have changed."
+    "Open a run. Raises `UserError` if it cannot generate the class, or its images have changed."
     folder = RunFolder(run)
     if not (folder.path / 'generator.safetensors').exists():
         raise UserError(f'{run}: expected a finished run, found no generator.safetensors in it')
@@ -99,7 +99,7 @@ def open_source(
 # %% ../../nbs/655_studies.selection.ipynb #c17
 FILTERS = {'copies': 'copy', 'outliers': 'outlier'}  # What can be dropped, and the column of the manifest that marks it
 
-SPARE = 1.25  # Candidates per image that is needed, where a filter will drop some
+SPARE = 1.25  # Candidates per required image, if a filter will drop some
 
 # %% ../../nbs/655_studies.selection.ipynb #c18
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Selection:
     "How many images are kept, and how they are chosen. Raises `UserError` for a value that is not allowed."
 
     n: int = 1000  # Images in the set
-    drop: tuple[str, ...] = ()  # Of `FILTERS`
+    drop: tuple[str, ...] = ()  # Keys of `FILTERS`
     rank: str = ''  # `discriminator` or `classifier:FOLDER`; empty: no rank
     best: float = 1.  # Share that the rank keeps
 
@@ -124,18 +124,18 @@ class Selection:
 
     @property
     def n_candidates(self) -> int:
-        "Count the images to generate, so that enough are left."
+        "Count the images to generate so that enough are left."
         return math.ceil(self.n / self.best * (SPARE if self.drop else 1))
 
 # %% ../../nbs/655_studies.selection.ipynb #c21
 def find_outliers(
     images: Tensor,  # (N, C, H, W), uint8
     train: ImageSet,  # What they should resemble
-    held: ImageSet,  # Calibrates the distance; where it is empty, the training images do
+    held: ImageSet,  # Calibrates the distance; if it is empty, the training images do
     features: str = 'efficientnet_lite0',
     device: torch.device | str = 'cpu',
 ) -> np.ndarray:  # (N,), bool
-    "Find images whose nearest training image is farther, in the features, than for 99 of 100 real images."
+    "Find images whose nearest training image is farther away, in the features, than for 99 of 100 real images."
     network = load_features(features, device=device)
     theirs = extract(network, train.images).double()
     real = torch.cdist(extract(network, held.images).double(), theirs) if len(held) else \
@@ -146,7 +146,7 @@ def find_outliers(
 # %% ../../nbs/655_studies.selection.ipynb #c25
 @contextmanager
 def collected_statistics(network: nn.Module) -> Iterator[None]:
-    "Replace the statistics of batch norm by those of the images inside the context; then the network is in evaluation."
+    "Replace the batch norm statistics with those of the images seen inside the context; afterwards the network is in evaluation mode."
     norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
     network.eval()
     for norm in norms:
@@ -158,13 +158,13 @@ def collected_statistics(network: nn.Module) -> Iterator[None]:
 
 # %% ../../nbs/655_studies.selection.ipynb #c27
 def _load_discriminator(source: Source) -> nn.Module:
-    "Load the discriminator from the newest checkpoint of the run. Raises `UserError` where there is none."
+    "Load the discriminator from the newest checkpoint of the run. Raises `UserError` if there is none."
     file = next(iter(list_checkpoints(source.folder.checkpoint)), None)
     try:
         state = torch.load(file, map_location='cpu', weights_only=True)['discriminator']
         discriminator = make_discriminator(source.folder.config, source.generator.n_classes)
         discriminator.load_state_dict(state)
-    except Exception as error:  # an unpickler may raise anything on bytes from elsewhere
+    except Exception as error:  # unpickling bytes from elsewhere may raise anything
         reason = error_line(error)
         raise UserError(f'rank: {source.folder.path} has no discriminator that can be loaded: {reason}') from None
     return discriminator
@@ -185,7 +185,7 @@ def _rank_by_discriminator(source: Source, images: Tensor) -> np.ndarray:
 
 # %% ../../nbs/655_studies.selection.ipynb #c29
 def _rank_by_classifier(source: Source, images: Tensor, rank: str) -> np.ndarray:
-    "Return the probability of the class for each image. Raises `UserError` where the classifier detects another class."
+    "Return the probability of the class for each image. Raises `UserError` if the classifier detects another class."
     classifier = load_classifier(rank.removeprefix('classifier:'))
     detected = classifier.about['positive']
     if classifier.about['n_classes'] != 2 or detected != source.class_name:
@@ -198,8 +198,8 @@ def rank_images(
     source: Source,
     images: Tensor,  # (N, C, size, size), uint8
     rank: str,  # `discriminator`, or `classifier:FOLDER`
-) -> np.ndarray:  # (N,); more is better
-    "Rate each image by the discriminator of the run or by a classifier. Raises `UserError` where there is none."
+) -> np.ndarray:  # (N,); higher is better
+    "Rate each image by the discriminator of the run or by a classifier. Raises `UserError` if there is none."
     if rank.startswith('classifier:'):
         return _rank_by_classifier(source, images, rank)
     if rank != 'discriminator':
@@ -211,10 +211,10 @@ def describe_candidates(
     source: Source,
     images: Tensor,  # (N, C, size, size), uint8: from `source.generate`
     selection: Selection,
-    seed: int = 0,  # Of the latents
+    seed: int = 0,  # Seed of the latents
     device: torch.device | str = 'cpu',
-) -> pd.DataFrame:  # A row per image; filters and ranks that were not asked for are empty
-    "Measure what the selection needs to know of each image."
+) -> pd.DataFrame:  # A row per image; filters and ranks that were not requested are empty
+    "Measure what the selection needs to know about each image."
     _, nearest = find_copies(images, source.train, source.held, seed)
     outliers = find_outliers(images, source.train, source.held, device=device) if 'outliers' in selection.drop else ''
     return pd.DataFrame({
@@ -245,10 +245,10 @@ def select_images(
 def choose_images(
     source: Source,
     selection: Selection,
-    seed: int,  # Of the latents
+    seed: int,  # Seed of the latents
     device: torch.device,
 ) -> tuple[Tensor, pd.DataFrame, str]:  # (n, C, size, size), uint8; a row per image; how they were chosen
-    "Generate candidates and choose among them. Raises `UserError` where too few are left."
+    "Generate candidates and choose among them. Raises `UserError` if too few are left."
     candidates = source.generate(selection.n_candidates, seed)
     table, steps = select_images(describe_candidates(source, candidates, selection, seed, device), selection)
     n = selection.n

@@ -20,20 +20,20 @@ from .balance_tables import score_cell
 # %% ../../nbs/683_studies.subgroups.ipynb #c06
 def subset_outcome(
     outcome: Outcome,
-    chosen: np.ndarray,  # (N,), bool: of the test images
+    chosen: np.ndarray,  # (N,), bool: which test images to keep
 ) -> Outcome:
     "Keep some of the test images."
     arms = [replace(arm, test=arm.test[:, chosen]) for arm in outcome.arms]
     return replace(outcome, positive=outcome.positive[chosen], groups=outcome.groups[chosen], arms=arms)
 
 # %% ../../nbs/683_studies.subgroups.ipynb #c08
-MIN_LESIONS = 10  # Of either side: fewer have no interval that says anything
+MIN_LESIONS = 10  # Of each class: with fewer, the interval is meaningless
 
 
 def list_subgroups(
-    traits: pd.DataFrame,  # From `list_traits`: of the test images
+    traits: pd.DataFrame,  # From `list_traits`, for the test images
 ) -> dict[str, np.ndarray]:  # {name: (N,), bool}
-    "List the images with each artefact, without it, and of each tone of skin."
+    "List the images with each artefact, without it, and of each skin tone."
     groups = {}
     for name in traits:
         has = traits[name].to_numpy()
@@ -47,7 +47,7 @@ def _is_large_enough(outcome: Outcome) -> bool:
 
 # %% ../../nbs/683_studies.subgroups.ipynb #c09
 def _describe_subgroup(outcome: Outcome, base: str, added: str) -> dict[str, str]:
-    "Write the two arms of the answer and their difference, on some test images."
+    "Tabulate the two arms of the answer and their difference on some test images."
     metric = outcome.study.primary_metric
     return {'images': str(len(outcome.positive)), outcome.study.positive: str(int(outcome.positive.sum())),
             **{f'{metric} of {name}': score_cell(outcome, name, metric) for name in (base, added)},
@@ -56,7 +56,7 @@ def _describe_subgroup(outcome: Outcome, base: str, added: str) -> dict[str, str
 
 def subgroup_table(
     outcome: Outcome,
-    traits: pd.DataFrame,  # From `list_traits`: of the test images
+    traits: pd.DataFrame,  # From `list_traits`, for the test images
 ) -> tuple[pd.DataFrame, list[str]]:  # Text; names of the subgroups that are too small
     "Compare the two arms of the answer on each subgroup."
     arms, rows, small = choose_arms(outcome), {'all images': _describe_subgroup(outcome, *choose_arms(outcome))}, []
@@ -71,7 +71,7 @@ def subgroup_table(
 # %% ../../nbs/683_studies.subgroups.ipynb #c13
 def subgroups_section(
     outcome: Outcome,
-    traits: pd.DataFrame,  # From `list_traits`: of the test images
+    traits: pd.DataFrame,  # From `list_traits`, for the test images
 ) -> list[str]:  # Paragraphs
     "Write the part of a study's page on subgroups."
     table, small = subgroup_table(outcome, traits)

@@ -38,7 +38,7 @@ from .suites import Suite, describe_kept, plan_suite
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c08
 def _describe_rest(done: int, total: int, began: float) -> str:
-    "State how many calls are left, and how long they take if they take as long as those before."
+    "State how many calls are left, and how long they will take if they are as fast as the previous ones."
     if done == total:
         return ''
     left = (time.monotonic() - began) / done * (total - done)
@@ -48,8 +48,8 @@ def _describe_rest(done: int, total: int, began: float) -> str:
 def _take_ended(
     ended: queue.SimpleQueue,  # Of futures
     timeout: float,  # Seconds
-) -> list:  # Futures; none when the time is over
-    "Wait until a call has ended, and take all that have."
+) -> list:  # Futures; empty after the timeout
+    "Wait until a call has ended, and take all that have ended."
     taken = []
     with suppress(queue.Empty):
         taken.append(ended.get(timeout=timeout))
@@ -72,11 +72,11 @@ def _outcome(future) -> tuple[object, str]:  # What the call returned, and its e
 def run_calls(
     calls: dict[str, tuple],  # {name: (function, arguments…)}
     client,  # A `distributed.Client`
-    folder: str | Path,  # Gets the results; calls of one name and folder are executed once, others are not mixed up
-    log: Callable = print,  # Gets a line for each call: what it returned, or its error
+    folder: str | Path,  # Folder for the results; calls with the same name and folder are executed once, others are kept apart
+    log: Callable = print,  # Receives a line for each call: its result or its error
     jobs: SlurmJobs | None = None,  # The workers, if they are SLURM jobs
-    what: str = 'run',  # What a call is, for the progress bar
-    follow: Callable = lambda names: '',  # Describes which of the named calls are at work, for the progress bar
+    what: str = 'run',  # The kind of call, for the progress bar
+    follow: Callable = lambda names: '',  # Describes which of the named calls are running, for the progress bar
 ) -> dict[str, str]:  # {name: error} of those that failed four times
     "Execute calls on workers and wait for all of them."
     place, failed, began, ended = Path(folder).resolve(), {}, time.monotonic(), queue.SimpleQueue()
@@ -99,7 +99,7 @@ def run_calls(
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c14
 def _runs_at_a_time(client) -> int:
-    "Count the workers of the machine that has most."
+    "Count the workers of the machine that has the most."
     threads: Counter = Counter()
     for address, n in client.nthreads().items():
         threads[address.rsplit(':', 1)[0]] += n
@@ -115,15 +115,15 @@ def _write_settings(cfg: TrainConfig) -> Path:
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c16
 def describe_running(
-    cfgs: list[TrainConfig],  # Of runs that are not done
+    cfgs: list[TrainConfig],  # Settings of unfinished runs
 ) -> str:  # `slow-1f2e-s0 40 %, 12 min left; ...`
-    "State how far each run is that is at work."
+    "State the progress of each running run."
     parts = []
     for cfg in cfgs:
         folder = RunFolder(Path(cfg.out) / cfg.run)
         if not os.path.exists(folder.path / 'timing.csv'):
             continue
-        with suppress(OSError, ValueError, LookupError):  # not begun, or a row is being written
+        with suppress(OSError, ValueError, LookupError):  # not started, or a row is being written
             rows = folder.timing
             done = min(1., share_after(cfg, folder, int(rows['epoch'].max())))
             if not folder.finished:
@@ -135,8 +135,8 @@ def describe_running(
 def run_plan(
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
     client,  # A `distributed.Client`
-    notebook: str = '',  # The experiment notebook; found, if left out
-    log: Callable = print,  # Gets a line for each run
+    notebook: str = '',  # The experiment notebook; found automatically by default
+    log: Callable = print,  # Receives a line for each run
     jobs: SlurmJobs | None = None,  # The workers, if they are SLURM jobs
 ) -> dict[str, str]:  # {run: error} of those that failed
     "Execute the runs that are not done and wait for them."
@@ -173,8 +173,8 @@ def suite_arms(
 def write_suite_report(
     suite: Suite,
     runs: list[tuple[str, TrainConfig]],  # From `plan_suite`
-    folder: str | Path,  # Gets `NAME.md`, `NAME.html`, `NAME.json` and two pictures for each family
-    command: str = '',  # The command that makes the report again
+    folder: str | Path,  # Folder for `NAME.md`, `NAME.html`, `NAME.json` and two pictures for each family
+    command: str = '',  # The command that creates the report again
 ) -> Path:  # The Markdown file
     "Compare the arms of a suite and write the report. Raises `UserError` if no run is done."
     arms = suite_arms(suite, runs)
@@ -194,7 +194,7 @@ def write_suite_report(
 def _index_section(
     file: Path,  # The summary of a report, JSON
 ) -> list[str]:
-    "Write the part of one report."
+    "Write the section of one report."
     summary = json.loads(file.read_text(encoding='utf-8'))
     title, question, answer = (escape_markdown(str(summary[key])) for key in ('title', 'question', 'answer'))
     picture = urllib.parse.quote(str(summary.get('picture', f'{file.stem}_samples.png')))
@@ -202,7 +202,7 @@ def _index_section(
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c35
 def write_index(
-    folder: str | Path,  # With reports
+    folder: str | Path,  # A folder with reports
 ) -> Path:  # `README.md` in it
     "List all reports of a folder with their questions, answers and pictures."
     folder = Path(folder)
@@ -226,18 +226,18 @@ def _report_folder(suite: Suite, runs: list[tuple[str, TrainConfig]], out: str |
 # %% ../../nbs/640_studies.suite_runs.ipynb #c41
 def run_suite(
     suite: Suite,
-    out: str | Path = 'runs',  # Gets a folder for the suite
+    out: str | Path = 'runs',  # The suite gets a folder in it
     workers: int | None = None,  # As for `open_client`
     scheduler: str | None = None,
     cluster: str = 'local',
-    notebook: str = '',  # The experiment notebook; found, if left out
+    notebook: str = '',  # The experiment notebook; found automatically by default
     command: str = '',  # For the report
-    log: Callable = print,  # Gets a line for each run
+    log: Callable = print,  # Receives a line for each run
 ) -> Path:  # The report
     "Execute what is missing and write the report. Raises `ChildProcessError`, after the report, if runs failed."
     runs, failed = plan_suite(suite, out), {}
     if not scheduler and cluster == 'local':
-        pick_device(runs[0][1].n_gpu)  # refuses a GPU that is not there before workers are started
+        pick_device(runs[0][1].n_gpu)  # refuses a missing GPU before workers are started
     if any(read_result(cfg) is None for _, cfg in runs):
         n_gpu, logs = [cfg.n_gpu for _, cfg in runs], Path(out) / suite.name / 'jobs'
         with open_client(workers, scheduler, cluster, n_gpu, logs) as (client, jobs):

@@ -24,7 +24,7 @@ from .workers import cores
 class Suite:
     "An ablation study."
 
-    name: str  # Of its folder and its report
+    name: str  # Name of its folder and its report
     title: str
     question: str
     runs: dict[str, TrainConfig]  # The first is the base; no run name, seed 0
@@ -32,14 +32,14 @@ class Suite:
     primary_metric: str = 'KD'  # A key of `primary_metrics()`
     read_at: tuple[int, ...] = ()  # Epochs at which the only run is read
     file: Path = Path()
-    changed: str = ''  # A digest of the flags that change it, so that its report does not replace that of the file; '': none
+    changed: str = ''  # A digest of the flags that change the suite, so that its report does not replace that of the file; '': none
     compare_with: dict[str, str] = field(default_factory=dict)  # {run: the run it is compared with}; others: the first
     provokes: dict[str, str] = field(default_factory=dict)  # {run: the failure it is meant to show}
-    kept: tuple[str, ...] = ()  # Settings of `base` that hold for other images than the file names, such as `n_images 600`
+    kept: tuple[str, ...] = ()  # Settings of `base` that are kept for other images than those of the file, such as `n_images 600`
 
     @property
     def report(self) -> str:
-        "Name the files of the report."
+        "Return the name of the report's files."
         return f'{self.name}-{self.changed}' if self.changed else self.name
 
 # %% ../../nbs/630_studies.suites.ipynb #c08
@@ -60,7 +60,7 @@ def _read_keys(file: str | Path) -> dict:
 
 # %% ../../nbs/630_studies.suites.ipynb #c10
 def _check_kinds(text: dict, file: str | Path) -> None:
-    "Raise `UserError` for a text or a mapping that is something else."
+    "Raise `UserError` if a key that should be a text or a mapping is something else."
     for key in ('title', 'question', 'primary_metric'):
         value = text.get(key, 'KD')
         if not isinstance(value, str) or not value.strip():
@@ -73,7 +73,7 @@ def _check_kinds(text: dict, file: str | Path) -> None:
 # %% ../../nbs/630_studies.suites.ipynb #c11
 def _check_primary_metric(name: str, file: str | Path) -> str:
     "Return the name of a measure. Raises `UserError` for an unknown one."
-    from medimagegan.studies.comparison import primary_metrics  # imports torch: a wrong setting is refused before
+    from medimagegan.studies.comparison import primary_metrics  # imports torch: a wrong setting is refused before that
     known = primary_metrics()
     if name not in known:
         hint = did_you_mean(name, known)
@@ -116,15 +116,15 @@ def _read_epochs(text: dict, runs: dict[str, TrainConfig], file: str | Path) -> 
     return epochs
 
 # %% ../../nbs/630_studies.suites.ipynb #c18
-RUN_KEYS = ('compare_with', 'provokes')  # Of a run, beside its settings
+RUN_KEYS = ('compare_with', 'provokes')  # Keys of a run, in addition to its settings
 SET_BY_SUITE = {'seed': 'use seeds', 'run': 'it follows from the name and the settings', 'out': 'use --out'}
 
 # %% ../../nbs/630_studies.suites.ipynb #c19
 def _make_run(
     name: str,
-    values: dict | None,  # What the file has for the run
+    values: dict | None,  # The values in the file for the run
     base: dict,
-    flags: dict,  # Settings of the command line, over those of the file
+    flags: dict,  # Settings of the command line, which override those of the file
     file: str | Path,
 ) -> TrainConfig:
     "Make the settings of one run. Raises `UserError` for a wrong one."
@@ -148,7 +148,7 @@ def _check_distinct(runs: dict[str, TrainConfig], file: str | Path) -> None:
 
 # %% ../../nbs/630_studies.suites.ipynb #c22
 def _check_bases(compare_with: dict[str, str], names: list[str], file: str | Path) -> None:
-    "Raise `UserError` for a run that is compared with none of the bases."
+    "Raise `UserError` for a run that is not compared with one of the bases."
     bases = [name for name in names if name not in compare_with]
     for name, base in compare_with.items():
         if name == names[0]:
@@ -170,7 +170,7 @@ def _declared_relations(runs: dict[str, dict], file: str | Path) -> dict[str, di
 
 # %% ../../nbs/630_studies.suites.ipynb #c25
 def relations_from_names(
-    names: list[str],  # Of all runs of a suite
+    names: list[str],  # Names of all runs of a suite
 ) -> dict[str, dict[str, str]]:
     "Derive `compare_with` and `provokes` from the names of runs, for suites written before these keys existed."
     bases = {name: name.split(' + ')[0] for name in names}
@@ -186,7 +186,7 @@ def _read_relations(named: dict, file: str | Path) -> dict[str, dict[str, str]]:
 
 # %% ../../nbs/630_studies.suites.ipynb #c29
 def safe_name(text: str) -> str:
-    "Replace what cannot be in the name of a file or in a link by underscores."
+    "Replace characters that are not allowed in file names or links with underscores."
     return ''.join(c if c.isalnum() or c in '-_.' else '_' for c in text)
 
 # %% ../../nbs/630_studies.suites.ipynb #c30
@@ -198,14 +198,14 @@ def _check_only(only: tuple[str, ...], names: list[str], file: str | Path) -> No
 
 # %% ../../nbs/630_studies.suites.ipynb #c32
 def _kept_settings(base: dict, flags: dict) -> tuple[str, ...]:
-    "List what stays of the base where the images are changed by flags; empty where they are not."
+    "List the settings of the base that are kept if flags change the images; empty if they do not."
     kept = {name: value for name, value in base.items() if name not in {*flags, 'path'}}
     return tuple(f'{name} {value}' for name, value in kept.items()) if 'path' in flags else ()
 
 
 def describe_kept(
     suite: Suite,
-) -> str:  # '' where nothing is kept
+) -> str:  # '' if nothing is kept
     "Name the settings of a suite that were chosen for other images."
     return '' if not suite.kept else ('These settings of the suite were chosen for other images and still hold: '
                                       f"{', '.join(suite.kept)}. Replace them with --set.")
@@ -216,16 +216,16 @@ def _digest_flags(
     only: tuple[str, ...],
     seeds: int | None,
 ) -> str:  # Six hexadecimal digits; '' without flags
-    "Name a change of a suite: equal flags give equal names."
+    "Name a change of a suite: the same flags give the same name."
     changed = settings or only or seeds is not None
     return digest(sorted((key, repr(value)) for key, value in settings.items()), sorted(only), seeds)[:6] if changed else ''
 
 # %% ../../nbs/630_studies.suites.ipynb #c33
 def load_suite(
     file: str | Path,  # YAML
-    settings: dict | None = None,  # For all runs, over those of the file
+    settings: dict | None = None,  # For all runs; override those of the file
     only: tuple[str, ...] = (),  # Names of runs; empty: all
-    seeds: int | None = None,  # Number of seeds, from 0, in place of those of the file
+    seeds: int | None = None,  # Number of seeds, from 0, instead of those of the file
 ) -> Suite:
     "Load a suite and check all of its runs. Raises `UserError` for whatever is wrong."
     text = _read_keys(file)
@@ -244,7 +244,7 @@ def load_suite(
 # %% ../../nbs/630_studies.suites.ipynb #c48
 def plan_suite(
     suite: Suite,
-    out: str | Path,  # Gets a folder for the suite
+    out: str | Path,  # The suite gets a folder in it
 ) -> list[tuple[str, TrainConfig]]:  # (name of the arm, settings with a run name and a seed)
     "List every run of a suite, arm by arm."
     folder, runs = str(Path(out).absolute() / suite.name), []
@@ -257,7 +257,7 @@ def plan_suite(
 # %% ../../nbs/630_studies.suites.ipynb #c53
 def estimate_seconds(
     cfg: TrainConfig,
-    start: float = 25.,  # Seconds to start, score and render a run, roughly
+    start: float = 25.,  # Approximate seconds to start, score and render a run
     share: int = 1,  # Runs that share the cores of this machine
 ) -> float:
     "Estimate how long a run takes on this device, from the time of one training step."

@@ -19,16 +19,16 @@ class TestSetRule:
     __test__ = False  # no test for pytest
 
     name: str
-    column: str = ''  # Of a table of the study's folder; empty: another folder
+    column: str = ''  # A column in a table of the study's folder; empty: another folder
     value: str = ''  # In that column
-    equal: bool = True  # This value, or any other?
+    equal: bool = True  # Select this value, or any other?
     folder: str = ''
 
 
 def parse_test_sets(
     entries: tuple[str, ...],  # `NAME=COLUMN=VALUE`, `NAME=COLUMN!=VALUE` or `NAME=FOLDER`
 ) -> list[TestSetRule]:
-    "Read what the setting `test_sets` says. Raises `UserError`."
+    "Read the setting `test_sets`. Raises `UserError`."
     rules = [_parse_rule(entry) for entry in entries]
     for name in (rule.name for rule in rules):
         if name in PARTS or sum(rule.name == name for rule in rules) > 1:

@@ -21,12 +21,12 @@ from .balance_plan import PreparedStudy
 
 # %% ../../nbs/676_studies.training_sets.ipynb #c07
 class TrainingSet(NamedTuple):
-    "What one classifier is trained on."
+    "The training data of one classifier."
 
     images: ImageSet
     positive: Tensor  # (N,), bool
-    weights: tuple[float, float]  # Of the rest and of the scarce class, in the loss
-    image_weights: Tensor | None = None  # (N,): of each image in the loss, in place of `weights`
+    weights: tuple[float, float]  # Weights of the rest and of the scarce class in the loss
+    image_weights: Tensor | None = None  # (N,): weight of each image in the loss, instead of `weights`
     stages: tuple[Tensor, ...] = ()  # Row numbers of each stage of the training; empty: one stage
 
 # %% ../../nbs/676_studies.training_sets.ipynb #c08
@@ -34,7 +34,7 @@ def append_synthetic(
     images: ImageSet,
     synthetic: Tensor,  # (n, C, size, size), uint8
 ) -> ImageSet:
-    "Append synthetic images, whose files and groups are new."
+    "Append synthetic images, with new file names and groups."
     n = len(synthetic)
     names = tuple(f'synthetic {i}' for i in range(n))
     return replace(images, store=torch.cat([images.images, synthetic]), rows=None, factors=None,
@@ -54,9 +54,9 @@ def compose_training_set(
     prepared: PreparedStudy,
     mix: Mix,
     synthetic: ImageSet | None = None,  # At least as many as the arm needs
-    seed: int = 0,  # Orders what is repeated
+    seed: int = 0,  # Seed of the order of repeated images
 ) -> TrainingSet:
-    "Compose an arm's training set. Raises `UserError` where synthetic images are missing."
+    "Compose an arm's training set. Raises `UserError` if synthetic images are missing."
     chosen, n = _choose_real(prepared, mix, seed), round(prepared.gap * mix.synthetic)
     images, positive = prepared.data.subset(chosen), prepared.positive[chosen]
     if mix.synthetic:
@@ -71,7 +71,7 @@ def compose_training_set(
 
 
 def _halve_loss(positive: Tensor, fake: Tensor) -> Tensor:  # (N,), float
-    "Weight images so that the class counts as much as the rest, and synthetic images half of it."
+    "Weight images so that the class counts as much as the rest, and synthetic images have half of its weight."
     rest = (~positive).sum().item()
     real, synthetic = rest / 2 / (positive & ~fake).sum().item(), rest / 2 / fake.sum().item()
     return torch.where(fake, synthetic, torch.where(positive, real, 1.)).float()

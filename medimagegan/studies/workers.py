@@ -118,12 +118,12 @@ def _import_jobqueue() -> None:
         raise UserError('cluster: slurm needs dask-jobqueue: pip install "medimagegan[cluster]"') from None
     except ValueError as error:
         raise UserError(f'cluster: slurm: {" ".join(str(error).split())[:300]}') from None
-    for number, handler in handlers.items():  # its import turns Ctrl-C into an exit with code 0
+    for number, handler in handlers.items():  # importing it turns Ctrl-C into an exit with code 0
         signal.signal(number, handler)
 
 # %% ../../nbs/620_studies.workers.ipynb #c21
 def _read_slurm_settings() -> None:
-    "Put our defaults under the configuration of dask-jobqueue. Raises `UserError` without SLURM or dask-jobqueue."
+    "Add our defaults to the configuration of dask-jobqueue, where it has no value. Raises `UserError` without SLURM or dask-jobqueue."
     if not shutil.which('sbatch'):
         raise UserError('cluster: slurm: no sbatch on this machine: run this where jobs can be submitted')
     _import_jobqueue()
@@ -134,8 +134,8 @@ def _read_slurm_settings() -> None:
 
 # %% ../../nbs/620_studies.workers.ipynb #c24
 def _gpu_directives(
-    configured: list[str],  # Directives that the configuration has
-    n_gpu: list[int | None],  # Of the runs; None: whatever there is
+    configured: list[str],  # Directives in the configuration
+    n_gpu: list[int | None],  # Of the runs; None: use what is available
 ) -> list[str]:
     "Write the directive that asks for GPUs; none if the configuration has one, or no run needs any."
     if any(word in directive for directive in configured for word in ('gpu', 'gres')):
@@ -148,8 +148,8 @@ def _gpu_directives(
 # %% ../../nbs/620_studies.workers.ipynb #c26
 def _job_script(
     scheduler: str,  # Its address
-    name: str,  # Of the jobs
-    n_gpu: list[int | None],  # Of the runs
+    name: str,  # Name of the jobs
+    n_gpu: list[int | None],  # The setting of each run
     logs: Path,  # Folder for the output of jobs
 ) -> str:
     "Write the script of a job: a Dask worker with this Python, this environment and the job's number as its name."
@@ -164,15 +164,15 @@ def _job_script(
 # %% ../../nbs/620_studies.workers.ipynb #c28
 @dataclass
 class SlurmJobs:
-    "What is known about the jobs of one study."
+    "The state of the jobs of one study."
 
-    name: str  # Of each job, and of no other study's
+    name: str  # Name of each job, used by no other study
     max_jobs: int  # At a time
     script: str
     logs: Path  # Folder with the output of the jobs
-    expected: set[str] = field(default_factory=set)  # Numbers of jobs that should be in the queue
-    started: set[str] = field(default_factory=set)  # Numbers of jobs whose worker was seen
-    last_line: str = ''  # What was logged about them last
+    expected: set[str] = field(default_factory=set)  # IDs of jobs that should be in the queue
+    started: set[str] = field(default_factory=set)  # IDs of jobs whose worker was seen
+    last_line: str = ''  # The last line that was logged about them
 
     def submit(self) -> None:
         "Submit one more job. Raises `ChildProcessError` if SLURM refuses it."
@@ -187,7 +187,7 @@ class SlurmJobs:
         return ''
 
     def cancel(self) -> None:
-        "Cancel all jobs. The worker of a job that SLURM does not cancel ends by itself when its scheduler is gone."
+        "Cancel all jobs. If SLURM does not cancel a job, its worker ends by itself when the scheduler is gone."
         with suppress(ChildProcessError):
             run_slurm_command('scancel', f'--name={self.name}')
 
@@ -204,8 +204,8 @@ class QueuedJob(NamedTuple):
 
 # %% ../../nbs/620_studies.workers.ipynb #c30
 def queued_jobs(
-    name: str,  # Of the jobs
-) -> dict[str, QueuedJob]:  # By number, without those that have ended. Raises `ChildProcessError`
+    name: str,  # Name of the jobs
+) -> dict[str, QueuedJob]:  # By ID, without those that have ended. Raises `ChildProcessError`
     "List the jobs of a study that SLURM knows."
     lines = run_slurm_command('squeue', '--noheader', f'--name={name}', '--format=%i|%T|%r').splitlines()
     rows = {number: QueuedJob(state, reason) for number, state, reason in (line.split('|') for line in lines)}
@@ -215,11 +215,11 @@ def queued_jobs(
 def _check_ended_jobs(
     jobs: SlurmJobs,
     queue: dict[str, QueuedJob],
-    alive: set[str],  # Numbers of jobs with a worker
+    alive: set[str],  # IDs of jobs with a worker
     scheduler: str,  # Its address
     log: Callable,
 ) -> None:
-    "Forget jobs that ended. Raises `UserError` for one that ended before its worker came, if no other worker is there."
+    "Forget jobs that ended. Raises `UserError` for one that ended before its worker connected, if there is no other worker."
     for number in sorted(jobs.expected - set(queue)):
         jobs.expected.discard(number)
         if number in jobs.started:
@@ -232,7 +232,7 @@ def _check_ended_jobs(
 
 # %% ../../nbs/620_studies.workers.ipynb #c35
 def _cancel_surplus(jobs: SlurmJobs, queue: dict[str, QueuedJob], busy: set[str], needed: int) -> None:
-    "Cancel jobs beyond the number needed, pending ones first, none that executes a run."
+    "Cancel surplus jobs, pending ones first, but none that is executing a run."
     idle = sorted(set(queue) - busy, key=lambda number: queue[number].state != 'PENDING')
     for number in idle[:max(0, len(queue) - needed)]:
         with suppress(ChildProcessError):
@@ -260,10 +260,10 @@ def _submit_missing(
 def adjust_jobs(
     jobs: SlurmJobs,
     client,  # A `distributed.Client` whose scheduler runs in this process
-    left: int,  # Runs that are not done
-    log: Callable = print,  # Gets a line when something has changed
+    left: int,  # Runs that are not finished
+    log: Callable = print,  # Receives a line when something has changed
 ) -> None:
-    "Submit or cancel jobs. Raises `UserError` if SLURM refuses every job, or jobs end before their worker comes."
+    "Submit or cancel jobs. Raises `UserError` if SLURM refuses every job, or jobs end before their worker connects."
     try:
         queue = queued_jobs(jobs.name)
     except ChildProcessError:  # SLURM is busy; the next call tries again
@@ -313,10 +313,10 @@ def _start_slurm_cluster(
 # %% ../../nbs/620_studies.workers.ipynb #c49
 @contextmanager
 def open_client(
-    workers: int | None = None,  # At most; left out: one for each GPU, or each core; four SLURM jobs
-    scheduler: str | None = None,  # `tcp://HOST:PORT` of a Dask scheduler that is running
+    workers: int | None = None,  # Maximum number; default: one for each GPU or each core, or four SLURM jobs
+    scheduler: str | None = None,  # `tcp://HOST:PORT` of a running Dask scheduler
     cluster: str = 'local',  # `local`, or `slurm` (needs the extra `cluster`)
-    n_gpu: list[int | None] = (None,),  # GPUs of the runs, for SLURM; None: whatever there is
+    n_gpu: list[int | None] = (None,),  # GPUs of the runs, for SLURM; None: use what is available
     logs: str | Path = 'jobs',  # Folder for the output of SLURM jobs
 ) -> Iterator[tuple]:  # (a `distributed.Client`, its `SlurmJobs` or None)
     "Start workers or connect to them. Raises `UserError` if there are none."
