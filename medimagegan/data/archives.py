@@ -50,7 +50,7 @@ def _read_tables(folder: Path, listing: Listing, index: FileIndex, answers: Answ
         except UserError as error:
             if name in MAIN_TABLES:
                 raise
-            listing.ignored += [(name, str(error).split(': ', 2)[-1])] if name.endswith('.csv') else []  # else a text that is no table
+            listing.ignored += [(name, str(error).split(': ', 2)[-1])] if name.endswith('.csv') else []  # otherwise a text that is not a table
             continue
         if set(table.rows) >= _OWN_COLUMNS:
             listing.ignored.append((name, OWN_SPLIT))
@@ -61,11 +61,11 @@ def _read_tables(folder: Path, listing: Listing, index: FileIndex, answers: Answ
 # %% ../../nbs/245_data.archives.ipynb #c08
 def open_tables(
     folder: Path,
-    listing: Listing,  # Of the folder
-    index: FileIndex,  # Of its images
+    listing: Listing,  # Files of the folder
+    index: FileIndex,  # Index of its images
     answers: Answers,
 ) -> list[Table]:  # With the roles of their columns; the first are those that the user named
-    "Read the tables of a data set. Raises `UserError` for one that the user named and that is none."
+    "Read the tables of a data set. Raises `UserError` if a file that the user named is not a table."
     tables = _read_tables(folder, listing, index, answers)
     if answers.image_column and all(table.column(answers.image_column) is None for table in tables):
         shown = f', only {list_columns(tables[0])} in {tables[0].name}' if tables else ', since there is no table'

@@ -25,14 +25,14 @@ def _clean_path(name: str) -> str:
 
 
 def path_key(
-    name: str,  # Of an image, in a table or a folder
+    name: str,  # Name of an image, in a table or a folder
 ) -> str:  # Lower case, no suffix of an image
     "Reduce the name of an image to what its spellings have in common."
     return _SUFFIX.sub('', _clean_path(name)).lower()
 
 # %% ../../nbs/242_data.matching.ipynb #c09
 class FileIndex:
-    "The images of a folder, to be found under other spellings of their names."
+    "An index to find the images of a folder under other spellings of their names."
 
     def __init__(self, files: list[str]):
         self.files, self.ends = set(files), {}
@@ -96,7 +96,7 @@ def _list_lost(rows: pd.DataFrame) -> list[tuple[str, str]]:
 def match_labels(
     files: list[str],  # Relative paths of the images in the folder
     table: pd.DataFrame,  # Columns `file`, `class` and others
-    index: FileIndex | None = None,  # Of the same files
+    index: FileIndex | None = None,  # Index of the same files
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Matched rows with their `path`, sorted; (file, reason) of the rest
     "Match the names in a table with the files in a folder."
     rows = pd.concat([table, _find_paths(table, index or FileIndex(files))], axis=1)

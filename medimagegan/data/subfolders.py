@@ -87,12 +87,12 @@ def _find_level(levels: pd.DataFrame, name: str, setting: str, folder: str | Pat
     return found
 
 # %% ../../nbs/244_data.subfolders.ipynb #c14
-FILE_NAME = 'file name'  # Stands for a column where the name of a file names the patient
+FILE_NAME = 'file name'  # Used in place of a column if file names contain the patient
 
 
 def find_name_layout(
     files: list[str],
-) -> str:  # '' if the names do not have the patient
+) -> str:  # '' if the names do not contain the patient
     "Return the layout whose names of files have the patient, if nearly all files have such a name."
     found = [patient_from_name(f)[0] for f in files]
     return max(set(found), key=found.count, default='') if sum(map(bool, found)) > .9 * len(files) else ''
@@ -109,7 +109,7 @@ def group_from_paths(
         reading.layout = reading.layout or layout
         reading.columns['patient'] = FILE_NAME
         return [f'patient {name}' if name else '' for name in (patient_from_name(f)[1] for f in files)]
-    ids = [c for c, kind in kinds.items() if kind == 'id' and levels[c].duplicated().any()][:1]  # else it groups nothing
+    ids = [c for c, kind in kinds.items() if kind == 'id' and levels[c].duplicated().any()][:1]  # otherwise it groups nothing
     if ids:
         reading.columns['patient'] = ids[0]
         return [f'folder {name}' if name else '' for name in levels[ids[0]]]

@@ -25,14 +25,14 @@ from .layouts import (
 # %% ../../nbs/236_data.tables.ipynb #c06
 @dataclass(frozen=True)
 class Answers:
-    "What the user says about tables and columns; empty fields are found from the files."
+    "What the user specifies about tables and columns; empty fields are determined from the files."
 
     tables: tuple[str, ...] = ()  # Files; the first has the classes, the others are joined to it
     image_column: str | None = None
     class_column: tuple[str, ...] = ()  # One column, or several columns of 0 and 1
     group_columns: tuple[str, ...] = ()  # Images that agree in one of them belong together
     class_map: tuple[str, ...] = ()  # `old=new`; an empty new name leaves the class out
-    complete: bool = False  # Did the user say all of it, so that nothing need be reported?
+    complete: bool = False  # Did the user specify everything, so that nothing needs to be reported?
     without_classes: bool = False  # Take all images as one class?
 
 
@@ -40,7 +40,7 @@ FIND_ALL = Answers()
 
 
 def ambiguous(text: str) -> UserError:
-    "Make an error for what can be read in two ways, so that a reader that needs no classes can do without."
+    "Make an error for what can be read in two ways; a reader that needs no classes can recognise it and continue."
     error = UserError(text)
     error.is_ambiguous = True
     return error
@@ -83,11 +83,11 @@ class Table:
 
     name: str  # For messages
     rows: pd.DataFrame  # Cells as text, '' where empty
-    headed: bool  # Has it a header? Without one, columns are called `column 1`, `column 2`, ...
+    headed: bool  # Does it have a header? Without one, columns are called `column 1`, `column 2`, ...
     roles: dict[str, str] = field(default_factory=dict)  # {role: column}
     layout: Layout | None = None  # If it is a published one
     called: str = ''  # Name of the layout
-    files: list[str] = field(default_factory=list)  # The tables that it was put together from
+    files: list[str] = field(default_factory=list)  # The tables that it was assembled from
 
     def column(self, name: str) -> str | None:
         "Find a column by its name, or by another spelling of it."
@@ -145,12 +145,12 @@ def read_any_table(
 
 
 def _unique(names: list[str]) -> list[str]:
-    "Number the names of columns that are empty or not the only ones of their name."
+    "Number the columns whose names are empty or not unique."
     return [name if name and names.count(name) == 1 else f'{name} {i + 1}'.strip() for i, name in enumerate(names)]
 
 # %% ../../nbs/236_data.tables.ipynb #c16
 def _columns_of(table: Table, role: str) -> list[str]:
-    "List the columns that are spelled like a role, the most telling first."
+    "List the columns that are spelled like a role, the most informative first."
     plain = {plain_name(column): column for column in reversed(list(table.rows))}
     return [plain[name] for name in SPELLINGS[role] if name in plain]
 
@@ -238,7 +238,7 @@ def list_class_columns(
 ) -> list[str]:
     """List the columns that may be the class, by their spelling: nested ones of the archives first.
 
-    Without a header, it is the one beside the image. Raises `UserError` if there are several."""
+    Without a header, it is the one next to the image. Raises `UserError` if there are several."""
     if 'class' in table.roles:
         return [table.roles['class']]
     if table.layout and 'class' in table.layout.roles:

@@ -40,8 +40,8 @@ def open_images(
 def follow_parts(
     data: ImageSet,  # With a published split
     cfg: TrainConfig,  # `holdout` and `seed`
-) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; the others are for the test
-    "Follow a published split: train on its training images, and hold out those for validation, or some of the former."
+) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; the others are test images
+    "Follow a published split: train on its training images, and hold out its validation images, or some of the training images."
     parts = mend_parts(data.parts, merge_equal_groups(data.groups, data))
     train, held = ([i for i, part in enumerate(parts) if part == name] for name in ('train', 'validation'))
     if not held:
@@ -54,7 +54,7 @@ def split_images(
     data: ImageSet,  # All images
     cfg: TrainConfig,  # `split` and `path`, or `holdout` and `seed`
 ) -> tuple[pd.DataFrame, list[int], list[int]]:  # Rows of `split.csv`; indices to train on, and held out
-    "Decide which images are trained on. Raises `UserError` if an image is not what the split says."
+    "Decide which images are trained on. Raises `UserError` if an image does not match the split."
     classes = [data.classes[i] for i in data.labels]
     table = pd.DataFrame({'file': data.files, 'class': classes, 'group': data.groups, 'split': 'train'})
     if cfg.split is None and has_parts(data):
