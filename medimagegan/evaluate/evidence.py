@@ -55,7 +55,7 @@ class Evidence:
     "The numbers that the rules read."
 
     numbers: dict  # From `headline_metrics`; optional: `copies` (from `find_copies`) and `classes` (`class_shares`)
-    history: pd.DataFrame | None = None  # The losses, `d_real`, `d_fake` and, since they are logged, the mean signs
+    history: pd.DataFrame | None = None  # The losses, `d_real`, `d_fake` and, if they were logged, the mean signs
     curve: pd.DataFrame | None = None  # `epoch, gap_closed, diversity`; the last row is the final generator
 
     @property
@@ -69,7 +69,7 @@ class Evidence:
 
     @property
     def last_quarter(self) -> pd.DataFrame:
-        "Return the last quarter of the history; empty where there is none."
+        "Return the last quarter of the history; empty if there is none."
         known = self.history is not None and len(self.history) > 0
         return self.history.tail(max(1, len(self.history) // 4)) if known else pd.DataFrame()
 
@@ -111,7 +111,7 @@ class Evidence:
 def describe_quality(
     evidence: Evidence,
 ) -> str:
-    "State gap closed and coverage, each with what real images get."
+    "State gap closed and coverage, each with the value for real images."
     n = evidence.numbers
     return (f"gap closed is {n['gap_closed']:.2f} (noise: 0, real images: 1); "
             f"coverage is {n['coverage']:.2f} (real images: {n['floor']['coverage']:.2f})")
@@ -145,7 +145,7 @@ _SENTENCES = {
 def list_faults(
     evidence: Evidence,
 ) -> tuple[str, ...]:  # Empty: close to real
-    "State each limit of `REAL` that the images do not keep."
+    "State each limit of `REAL` that the images do not meet."
     n, floor, faults = evidence.numbers, evidence.numbers['floor'], []
     if evidence.gap_closed < REAL['gap_closed'] or evidence.relative('coverage') < REAL['coverage']:
         faults.append(describe_quality(evidence))
