@@ -51,5 +51,5 @@ def images_of_part(
     budget_images: int,  # The setting of this name; 0: the budget limits the time
     most: int = 1000,
 ) -> int:
-    "Return how many images an epoch shows, at most, where a budget limits the run."
+    "Return the maximum number of images in an epoch if a budget limits the run."
     return min(most, math.ceil(budget_images / 10) or most)

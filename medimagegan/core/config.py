@@ -89,7 +89,7 @@ LENGTH_SETTINGS = ('num_epochs', 'budget_minutes', 'budget_images')  # The first
 def resolve_open_settings(
     cfg,  # A `TrainConfig` under construction; changed in place
 ) -> None:
-    "Give each open setting its value. Raises `UserError` for `auto` beside other augmentations."
+    "Give each open setting its value. Raises `UserError` for `auto` together with other augmentations."
     if 'auto' in cfg.augment and len(cfg.augment) > 1:
         raise UserError(f"augment: expected auto alone or a list without it, got {', '.join(cfg.augment)}")
     opened = [name for name in ('arch', 'epoch_images', *BY_ARCHITECTURE) if getattr(cfg, name) in (None, 'auto', ('auto',))]

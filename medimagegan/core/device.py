@@ -64,7 +64,7 @@ def pick_dtype(
     precision: str,  # `auto`, or a key of `DTYPES`
     device: torch.device,  # Where training runs
 ) -> torch.dtype:
-    "Choose the format that the layers compute in; `auto` is bf16 where it is native, else fp32."
+    "Choose the format that the layers compute in; `auto` is bf16 if it is native, else fp32."
     if precision != 'auto':
         return DTYPES[precision]
     return torch.bfloat16 if _has_native_bf16(device) else torch.float32

@@ -93,7 +93,7 @@ def _put_on_black(
     image: Image.Image,  # Mode L or RGB
     opacity: Image.Image,  # Mode L, of the same size
     notes: list[str],  # What was done is appended
-) -> Image.Image:  # Of the same mode
+) -> Image.Image:  # Image of the same mode
     "Mix an image with a black background."
     if not opacity.getextrema()[1]:
         notes.append('transparent everywhere: transparency ignored')

@@ -54,7 +54,7 @@ def _check_group_columns(tables: list[Table], answers: Answers) -> None:
 
 
 def _check_folders_suffice(tables: list[Table], answers: Answers, has_class: bool) -> None:
-    "Raise `UserError` where a table was named that has no images or classes, or a column that no table has."
+    "Raise `UserError` if the user named a table without images or classes, or a column that no table has."
     needed = next((t for t in tables if set(t.files) & {*MAIN_TABLES, *answers.tables}), None)
     tried = needed or next((t for t in tables if 'image' in t.roles), None)
     if tried and answers.class_column and not has_class:

@@ -62,7 +62,7 @@ def describe_levels(
 
 # %% ../../nbs/244_data.subfolders.ipynb #c11
 def _choose_level(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Path, reading: Reading) -> str | None:
-    "Choose the level that is the class; None if there is none. Raises `UserError` for two, and for images beside folders."
+    "Choose the level that is the class; None if there is none. Raises `UserError` for two, and for images next to folders."
     classes = [c for c, kind in kinds.items() if kind == 'class'] or [c for c, kind in kinds.items() if kind == 'constant'][:1]
     if reading.layout == 'BreaKHis' and len(classes) > 1:
         known = next((c for c in classes if set(levels[c].str.lower()) <= {'benign', 'malignant'}), None)
@@ -134,7 +134,7 @@ def add_from_paths(
     answers: Answers,
     reading: Reading,  # Gets the columns
 ) -> pd.DataFrame:
-    "Fill in groups and parts from the names of folders and files, where no table has any. Raises `UserError`."
+    "Fill in groups and parts from the names of folders and files, if no table has any. Raises `UserError`."
     levels = split_levels(list(rows['path'])).set_index(rows.index)
     kinds, said = describe_levels(levels), [name for name in answers.group_columns if is_level(name)]
     if (rows['group'] == '').all() and said:

@@ -82,7 +82,7 @@ class Table:
     "A table as text, with the roles of its columns."
 
     name: str  # For messages
-    rows: pd.DataFrame  # Cells as text, '' where empty
+    rows: pd.DataFrame  # Cells as text, '' if empty
     headed: bool  # Does it have a header? Without one, columns are called `column 1`, `column 2`, ...
     roles: dict[str, str] = field(default_factory=dict)  # {role: column}
     layout: Layout | None = None  # If it is a published one

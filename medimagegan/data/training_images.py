@@ -83,5 +83,5 @@ def hash_pixels(images: ImageSet) -> str:  # 32 hexadecimal digits
 def describe_images(train_set: ImageSet, held: ImageSet) -> str:
     "Describe a data set in one line: `1600 images to train on, 400 held out; melanoma 324, nevus 1276`."
     counts = ', '.join(f'{name} {int((train_set.labels == i).sum())}' for i, name in enumerate(train_set.classes))
-    classes = '' if train_set.classes == ('images',) else f'; {counts}'  # the name of all where there are no classes
+    classes = '' if train_set.classes == ('images',) else f'; {counts}'  # the name of all images if there are no classes
     return f'{counted(len(train_set), "image")} to train on, {len(held)} held out{classes}'

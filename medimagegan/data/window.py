@@ -223,7 +223,7 @@ def read_dicom(
     channels: int,  # 3 for RGB, 1 for grey
     window: str = 'auto',  # One of `WINDOWS`; all but auto are for CT
     frames: str = 'middle',  # Which frame of several: one of `FRAMES`
-    ranges: SeriesRanges | None = None,  # Of the data set; None: only this file
+    ranges: SeriesRanges | None = None,  # Ranges of the data set; None: only this file
     notes: list[str] | None = None,  # What was done beyond decoding is appended
 ) -> Image.Image:  # Mode RGB or L
     """Read the image of a DICOM file as a viewer shows it.

@@ -178,7 +178,7 @@ SMALLEST = {'ruler': 200}  # Images with fewer pixels per side do not show it
 def measure_artefacts(
     images: Tensor,  # (N, 3, size, size), uint8: images of skin
     progress: Callable = iter,  # Wraps the loop over parts of the images
-) -> pd.DataFrame:  # A column for each of `THRESHOLDS`, and `skin angle`; `nan` where the images are too small
+) -> pd.DataFrame:  # A column for each of `THRESHOLDS`, and `skin angle`; `nan` if the images are too small
     "Measure every artefact in each image."
     parts = []
     for few in progress(images.split(32)):

@@ -75,13 +75,13 @@ class Evidence:
 
     @property
     def signs(self) -> tuple[float, float] | None:
-        "Return the mean signs of D on real and generated images in the last quarter; None where they are not known."
+        "Return the mean signs of D on real and generated images in the last quarter; None if they are not known."
         rows = self.last_quarter.reindex(columns=['sign_real', 'sign_fake'])
         return tuple(rows.mean()) if len(rows) and rows.notna().all(axis=None) else None
 
     @property
     def separation(self) -> float | None:
-        "Return how well D separated real from generated images in the last quarter; None where it is not known."
+        "Return how well D separated real from generated images in the last quarter; None if it is not known."
         rows = self.last_quarter.reindex(columns=['separation'])['separation']
         return float(rows.mean()) if len(rows) and rows.notna().all() else None
 
@@ -91,7 +91,7 @@ class Evidence:
         return 1 - closed[:-last].max(), 1 - closed[-last:].mean()
 
     def excess(self, name: str) -> float:
-        "Return by how much `color`, `spectrum` or `pattern` exceeds that of the baseline; 0 where it is not known."
+        "Return by how much `color`, `spectrum` or `pattern` exceeds that of the baseline; 0 if it is not known."
         return self.numbers.get(name, 0.) - self.numbers['floor'].get(name, 0.)
 
     @property

@@ -104,9 +104,9 @@ AS_SHIPPED = {**PAIRWISE, **MEASURES}  # the rows of this version: results of ot
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c13
 def gap_closed(
-    value: float,  # Of the fakes
-    floor: float,  # Of other real images, at the same N
-    noise: float,  # Of noise
+    value: float,  # Value of the fakes
+    floor: float,  # Value of other real images, at the same N
+    noise: float,  # Value of noise
     higher_is_better: bool = False,
     squared: bool = False,  # Is the value a squared distance?
 ) -> float:  # 1 at the floor, above if better, 0 at noise; `nan` if noise is no worse than the floor

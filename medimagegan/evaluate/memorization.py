@@ -82,7 +82,7 @@ def find_nearest(
 class Calibration(NamedTuple):
     "How close real images lie to the training set."
 
-    nearest: Nearest  # Of the real images
+    nearest: Nearest  # Nearest training images of the real images
     thumbnails: Tensor  # (M, F): thumbnails of the real images
     source: str  # What the real images are
     duplicates: int  # Real images left out because they are near-duplicates of training images

@@ -52,7 +52,7 @@ def compare_details(
 
 def compare_fine_details(
     images: Tensor,  # (N, C, H, W), uint8
-) -> DetailProducts:  # Of at most 500 images
+) -> DetailProducts:  # Inner products of at most 500 images
     "Compute the inner products of the fine detail of images."
     return compare_details(fine_detail(images))
 

@@ -77,7 +77,7 @@ def find_diverged_loss(
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c16
 def is_young(evidence: Evidence) -> bool:
-    "Return whether the generator had too few updates to name a cause; False where their number is not known."
+    "Return whether the generator had too few updates to name a cause; False if their number is not known."
     steps = evidence.last_quarter.reindex(columns=['step'])['step']
     return bool(len(steps)) and steps.iloc[-1] < LIMITS['young']
 
@@ -332,7 +332,7 @@ def describe_verdict(
 # %% ../../nbs/470_evaluate.verdict.ipynb #c58
 def early_stop_reason(
     stop_on: tuple[str, ...],  # Verdicts that end a run
-    verdicts: list[str],  # Of each score so far
+    verdicts: list[str],  # Verdict on each score so far
     done: float,  # Share of the run that is done, 0 to 1
 ) -> str:  # The verdict, or '' to continue
     "Return the verdict of the last three scores, if they are equal and it ends the run."

@@ -82,7 +82,7 @@ AUGMENTATIONS = {'flip': _flip, 'turn': _turn, 'shift': _shift, 'color': _color,
 
 # %% ../../nbs/340_gan.augment.ipynb #c22
 def make_augment(
-    names: tuple[str, ...] = (),  # Of `AUGMENTATIONS`, applied in this order; empty: leave images as they are
+    names: tuple[str, ...] = (),  # Keys of `AUGMENTATIONS`, applied in this order; empty: leave images unchanged
 ) -> Callable[[list[Tensor], torch.Generator], list[Tensor]]:  # (pyramid, random numbers) -> pyramid
     "Make a differentiable augmentation (Zhao et al. 2020), with new random numbers for each image and the same change at each of its sizes."
     def augment(scales: list[Tensor], generator: torch.Generator | None = None) -> list[Tensor]:

@@ -57,7 +57,7 @@ def is_installed(
 
 # %% ../../nbs/305_gan.backbones.ipynb #c17
 def fold_batch_norms(
-    model: nn.Module,  # Of timm, in eval mode; changed in place
+    model: nn.Module,  # A model of timm, in eval mode; changed in place
 ) -> nn.Module:  # The same network
     "Fold each batch norm into the convolution before it, and keep its activation."
     for part in model.children():
@@ -71,7 +71,7 @@ def fold_batch_norms(
 
 # %% ../../nbs/305_gan.backbones.ipynb #c21
 def fold_padding(
-    model: nn.Module,  # Of timm; changed in place
+    model: nn.Module,  # A model of timm; changed in place
 ) -> nn.Module:  # The same network, for images whose side is a multiple of 32
     "Replace convolutions of stride 2 that pad unequally by ordinary ones."
     from timm.layers import Conv2dSame

@@ -128,7 +128,7 @@ def _list_differences(
     gan: GAN,
     cfg: TrainConfig,  # The current settings
     state: dict,  # From `_read_checkpoint`
-) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:  # Of environment, of settings: (name, then, now)
+) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:  # Differences of environment and of settings: (name, then, now)
     "List what differs between a checkpoint and the current run."
     now, then = describe_environment(gan), state['config']
     environment = [(name, old, now.get(name, 'unknown')) for name, old in state['surroundings'].items()
@@ -187,7 +187,7 @@ def _optimizer_groups(gan: GAN) -> list[dict]:
 
 
 def _keep_rate(
-    own: float | Tensor,  # Rate of the optimizer that is restored: a tensor where a CUDA graph will read it
+    own: float | Tensor,  # Rate of the optimizer that is restored: a tensor if a CUDA graph will read it
     saved: float | Tensor,
 ) -> float | Tensor:  # The saved rate, of the same type as `own`
     "Write a saved learning rate where the optimizer reads it."

@@ -186,7 +186,7 @@ class FastGenerator(nn.Module):
         super().__init__()
         maps = fastgan_channels(image_size, width, max_width)
         self.image_size, self.latent_dim, self.n_classes, self.classes = image_size, latent_dim, n_classes, ()
-        self.symmetries: tuple[str, ...] = ()  # Of `flip` and `turn`: what `sample` does to each image
+        self.symmetries: tuple[str, ...] = ()  # Which of `flip` and `turn` `sample` applies to each image
         self.can_grow = True  # Blocks are named by their resolution: a smaller generator fills a part of a larger one
         self.stem = spectral_norm(nn.ConvTranspose2d(latent_dim, 2 * maps[4], 4, bias=False))
         self.stem_norm = GatedNorm(2 * maps[4], n_classes)

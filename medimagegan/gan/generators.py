@@ -23,7 +23,7 @@ from .sampling import draw_latents, read_generator, render
 # %% ../../nbs/375_gan.generators.ipynb #c06
 def find_generator(
     source: str | Path,  # A run folder, or a generator's file
-    best: bool = False,  # Of a run: the generator with the best score in training, instead of the last one?
+    best: bool = False,  # For a run: the generator with the best score in training, instead of the last one?
 ) -> Path:
     "Find the file of a generator. Raises `UserError` if there is none."
     source, name = Path(source), 'best.safetensors' if best else 'generator.safetensors'
@@ -82,7 +82,7 @@ class TrainedGenerator:
     def render(
         self,
         z: Tensor,  # (N, latent_dim)
-        labels: Tensor | Sequence[int] | None = None,  # From `labels`, or (N, n_classes) shares; None: each class in turn, where there are several
+        labels: Tensor | Sequence[int] | None = None,  # From `labels`, or (N, n_classes) shares; None: each class in turn, if there are several
         truncation: float = 1.,  # Below 1: more typical and less varied
         noise_from: Tensor | None = None,  # (N, latent_dim): vectors that give noise and orientation; None: `z`
     ) -> Tensor:  # (N, C, size, size), in [-1, 1], on the CPU
@@ -104,7 +104,7 @@ class TrainedGenerator:
 def load_generator(
     source: str | Path,  # A run folder, or a generator's file
     device: torch.device | str = 'cpu',  # Where it computes; `cuda` for a GPU
-    best: bool = False,  # Of a run: the generator with the best score in training, instead of the last one?
+    best: bool = False,  # For a run: the generator with the best score in training, instead of the last one?
 ) -> TrainedGenerator:
     "Load a generator from a run or a released file. Raises `UserError` if there is none."
     file = find_generator(source, best)

@@ -24,7 +24,7 @@ class Loss(NamedTuple):
     discriminator: Callable[[Tensor, Tensor], Tensor]  # (real_logits, fake_logits)
     generator: Callable[[Tensor, Tensor], Tensor]  # (fake_logits, real_logits)
     uses_reals: bool = False  # Does the generator's loss use the real logits?
-    penalties: tuple[str, ...] = ('r1',)  # Of `r1`, `r2` (both weighted by `r1_gamma`) and `gp` (by `gp_weight`)
+    penalties: tuple[str, ...] = ('r1',)  # Some of `r1`, `r2` (both weighted by `r1_gamma`) and `gp` (by `gp_weight`)
 
 # %% ../../nbs/330_gan.losses.ipynb #c08
 def _bce_discriminator(real: Tensor, fake: Tensor, smoothing: float = 0.) -> Tensor:

@@ -29,7 +29,7 @@ from .step import make_generator
 def orient(
     images: Tensor,  # (N, C, size, size)
     z: Tensor,  # (N, latent_dim): the same latent vector gives the same orientation
-    symmetries: tuple[str, ...],  # Of `flip` and `turn`
+    symmetries: tuple[str, ...],  # Some of `flip` and `turn`
 ) -> Tensor:  # (N, C, size, size)
     "Flip and turn each image according to bits of its latent vector."
     draws = iter((hash_noise(z, 2, 0).flatten(1) > 0).float().t())

@@ -150,7 +150,7 @@ def _active_penalties(
     loss: Loss,
     r1_gamma: float,
     gp_weight: float,
-) -> set[str]:  # Of `r1`, `r2` and `gp`
+) -> set[str]:  # Some of `r1`, `r2` and `gp`
     "List the penalties of the loss whose weight is above 0."
     weights = {'r1': r1_gamma, 'r2': r1_gamma, 'gp': gp_weight}
     return {name for name in loss.penalties if weights[name] > 0}
@@ -276,7 +276,7 @@ def train_step(
     real: Tensor,  # (dis_steps · N, C, size, size), in [-1, 1]
     loss: Loss,  # From `make_loss`
     augment: Callable = make_augment(),  # noqa: B008  From `make_augment`
-    r1_gamma: float = 0.,  # Weight of R1, and of R2 where the loss has it; 0: off
+    r1_gamma: float = 0.,  # Weight of R1, and of R2 if the loss has it; 0: off
     gp_weight: float = 10.,  # Weight of the gradient penalty, if the loss has it
     ema_decay: float = 0.999,  # Memory of the averaged generator
     labels: Tensor | None = None,  # One int64 for each real, for class-conditional networks; a fake has that of its real

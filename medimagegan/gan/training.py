@@ -33,7 +33,7 @@ SMALLEST_SCALE = 2.**-24  # Smallest scale of fp16's loss scaler; below it, trai
 # %% ../../nbs/390_gan.training.ipynb #c09
 def _check_finite(
     gan: GAN,
-    numbers: dict[str, float],  # Of the last step, or means since the last record
+    numbers: dict[str, float],  # Numbers of the last step, or means since the last record
     weights: bool,  # Check the weights too?
 ) -> None:
     "Raise `FloatingPointError` if a number or a weight is NaN or Inf, or if fp16 skips every step."
@@ -81,7 +81,7 @@ def _fill_numbers(
 # %% ../../nbs/390_gan.training.ipynb #c17
 def _make_record(
     gan: GAN,  # After a step
-    numbers: dict[str, Tensor],  # Of this step
+    numbers: dict[str, Tensor],  # Numbers of this step
     due: bool,  # Is a record due whatever the number of steps?
     cfg: TrainConfig,  # `log_every`
 ) -> dict[str, float] | None:

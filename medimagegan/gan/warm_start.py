@@ -72,7 +72,7 @@ def _name_block(key: str) -> str:
 # %% ../../nbs/385_gan.warm_start.ipynb #c12
 def _take_weights(
     network: nn.Module,  # Changed in place
-    state: dict[str, Tensor],  # Of another run's network
+    state: dict[str, Tensor],  # State dict of another run's network
 ) -> str:  # '' if the weights were taken, else the first key that does not fit
     "Take all weights of an equal network, or the shared weights of a smaller network of a growing family."
     own = network.state_dict()
