@@ -33,14 +33,14 @@ ARCHITECTURES = {
 }
 
 # %% ../../nbs/135_core.architectures.ipynb #c07
-CONV = ('norm', 'spectral', 'layout')  # Describe the `conv` networks; no settings
+CONV = ('norm', 'spectral', 'layout')  # These describe the `conv` networks and are not settings
 BY_ARCHITECTURE = tuple(name for name in ARCHITECTURES['DCGAN'] if name not in CONV)  # Names of settings
 
 # %% ../../nbs/135_core.architectures.ipynb #c08
 def pick_architecture(
     path: str,  # The setting of this name: `phantoms` or a folder
 ) -> str:  # A key of `ARCHITECTURES`
-    "Choose the architecture where the user did not."
+    "Choose the architecture if the user did not."
     return 'DCGAN' if path == 'phantoms' else 'FastGAN'
 
 # %% ../../nbs/135_core.architectures.ipynb #c12
@@ -48,8 +48,8 @@ BY_LOSS = {'wgan-gp': {'dis_steps': 5, 'beta_adam': 0., 'beta2_adam': .9}}  # {l
 
 # %% ../../nbs/135_core.architectures.ipynb #5973791a
 def images_of_part(
-    budget_images: int,  # The setting of this name; 0: the budget is one of time
+    budget_images: int,  # The setting of this name; 0: the budget limits the time
     most: int = 1000,
 ) -> int:
-    "Return how many images an epoch shows, at most, where a budget limits the run."
+    "Return the maximum number of images in an epoch if a budget limits the run."
     return min(most, math.ceil(budget_images / 10) or most)

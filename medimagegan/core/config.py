@@ -28,7 +28,7 @@ PATH_SETTINGS = ('path', 'out', 'run', 'labels', 'split', 'warm_start')
 
 # %% ../../nbs/140_core.config.ipynb #c08
 def check_path(
-    name: str,  # Of the setting, for the message
+    name: str,  # Name of the setting, for the message
     text: str,  # Its value
 ) -> None:
     "Check the form of a path. Raises `UserError`."
@@ -53,7 +53,7 @@ NEEDED_SETTINGS = (  # (setting, the other setting, the value it must have)
     ('multi_scale', 'discriminator', 'conv'),
     ('dis_norm', 'discriminator', 'conv'),
 )
-FOLDER_SETTINGS = (  # need images in a folder; phantoms have all of it built in
+FOLDER_SETTINGS = (  # these need a folder of images; for phantoms all of this is built in
     'labels', 'image_column', 'class_column', 'group_columns', 'class_map', 'split')
 
 # %% ../../nbs/140_core.config.ipynb #c15
@@ -89,7 +89,7 @@ LENGTH_SETTINGS = ('num_epochs', 'budget_minutes', 'budget_images')  # The first
 def resolve_open_settings(
     cfg,  # A `TrainConfig` under construction; changed in place
 ) -> None:
-    "Give each open setting its value. Raises `UserError` for `auto` beside other augmentations."
+    "Give each open setting its value. Raises `UserError` for `auto` together with other augmentations."
     if 'auto' in cfg.augment and len(cfg.augment) > 1:
         raise UserError(f"augment: expected auto alone or a list without it, got {', '.join(cfg.augment)}")
     opened = [name for name in ('arch', 'epoch_images', *BY_ARCHITECTURE) if getattr(cfg, name) in (None, 'auto', ('auto',))]
@@ -102,7 +102,7 @@ def resolve_open_settings(
         values['augment'] = tuple(name for name in values['augment'] if name not in ('flip', 'turn'))
     for name in opened:
         object.__setattr__(cfg, name, values.get(name, cfg.arch))
-    object.__setattr__(cfg, 'opened', tuple(opened))  # no field: equal settings are equal however they came
+    object.__setattr__(cfg, 'opened', tuple(opened))  # not a field, so that equal settings compare equal, whichever of them were open
 
 # %% ../../nbs/140_core.config.ipynb #c21
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +275,7 @@ def save_config(
         new.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding='utf-8')
 
 # %% ../../nbs/140_core.config.ipynb #c38
-ADDED_SETTINGS = {  # Their value in runs of versions that did not have them
+ADDED_SETTINGS = {  # The values that apply to runs of versions without these settings
     'epoch_images': 0, 'dis_steps': 1, 'lr_decay': 0., 'window': 'auto', 'frames': 'middle',
     'image_column': None, 'class_column': (), 'group_columns': (), 'class_map': ()}
 
@@ -290,7 +290,7 @@ def complete_saved(
 def load_config(
     file: str | Path,  # YAML: one `name: value` per line
     base: TrainConfig | None = None,  # Provides the settings that the file leaves out
-    saved: bool = False,  # Did `save_config` write it, maybe that of an earlier version?
+    saved: bool = False,  # Was it written by `save_config`, possibly of an earlier version?
 ) -> TrainConfig:
     "Read settings from a YAML file. Raises `UserError` that names the file."
     values = read_yaml(file)
@@ -301,8 +301,8 @@ def load_config(
 # %% ../../nbs/140_core.config.ipynb #c44
 def settings_text(
     cfg: TrainConfig,
-) -> str:  # Sorted JSON without paths and what nothing trained depends on
-    "Write what was trained as text: equal for equal experiments."
+) -> str:  # Sorted JSON without paths and without settings that do not affect training
+    "Write what was trained as a text that is equal for equal experiments."
     usual = {'budget_minutes': 0, 'budget_images': 0, **ADDED_SETTINGS}
     usual |= {name: ARCHITECTURES[cfg.arch][name] for name in ('generator', 'discriminator')}
     left_out = {*PATH_SETTINGS, 'n_gpu', 'max_time', 'track', 'images_are_public',
@@ -343,7 +343,7 @@ def describe_settings() -> list[dict]:  # Keys: `name`, `type`, `default`, `rang
 
 # %% ../../nbs/140_core.config.ipynb #c56
 def default_settings(cfg: TrainConfig) -> dict:  # {setting: value}
-    "List what every setting is unless the user sets it, given the architecture, the images and the budget of a run."
+    "List the value of every setting if the user sets none, given the architecture, the images and the budget of a run."
     values = ARCHITECTURES[cfg.arch] | {'arch': pick_architecture(cfg.path), 'epoch_images': 0}
     if cfg.num_epochs == MAX_EPOCHS:
         values |= {'num_epochs': MAX_EPOCHS, 'epoch_images': images_of_part(cfg.budget_images)}

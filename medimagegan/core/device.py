@@ -64,7 +64,7 @@ def pick_dtype(
     precision: str,  # `auto`, or a key of `DTYPES`
     device: torch.device,  # Where training runs
 ) -> torch.dtype:
-    "Choose the format that the layers compute in; `auto` is bf16 where it is native, else fp32."
+    "Choose the format that the layers compute in; `auto` is bf16 if it is native, else fp32."
     if precision != 'auto':
         return DTYPES[precision]
     return torch.bfloat16 if _has_native_bf16(device) else torch.float32
@@ -91,8 +91,8 @@ def peak_memory(
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's names in `mallopt(3)`
 
 
-def keep_freed_memory() -> bool:  # Whether the allocator can be told: glibc only
-    "Tell the C allocator to reuse large freed blocks in place of returning them to the system."
+def keep_freed_memory() -> bool:  # Whether the allocator has this setting: glibc only
+    "Tell the C allocator to reuse large freed blocks instead of returning them to the system."
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # macOS, Windows, musl
@@ -107,9 +107,9 @@ def map_in_threads(
     function: Callable[[Part], Result],
     parts: Iterable[Part],
     progress: Callable = iter,  # Wraps a loop over the parts
-    at_once: int | None = None,  # At most so many threads, where each part needs much memory
+    at_once: int | None = None,  # Maximum number of threads, for parts that need much memory
 ) -> Iterator[Result]:  # In the order of the parts
-    "Apply a function to many parts on the CPU, in as many threads as torch may use, of which each has one thread of torch."
+    "Apply a function to many parts on the CPU, in as many threads as torch may use; each of them uses one thread of torch."
     parts, threads = list(parts), torch.get_num_threads()
     if threads == 1:
         yield from map(function, progress(parts))

@@ -17,7 +17,7 @@ from pathlib import Path
 # %% ../../nbs/100_core.errors.ipynb #c06
 def printable(
     text: str,  # Any text: a file name, a value, a class
-    most: int = 1000,  # Characters; a longer text loses its middle
+    most: int = 1000,  # Characters; a longer text is shortened in the middle
 ) -> str:
     "Write a text as one line without control characters."
     if len(text) > most:
@@ -27,7 +27,7 @@ def printable(
 # %% ../../nbs/100_core.errors.ipynb #7adfd5ce
 def counted(
     number: float,
-    noun: str,  # In the singular; its plural adds an s
+    noun: str,  # Singular; the plural is formed by adding an s
     form: str = '',  # How the number is written, as for `format`
 ) -> str:
     "Write a number with a noun: `1 epoch`, `5 epochs`."
@@ -99,7 +99,7 @@ def import_extra(
     extra: str,  # The extra that installs it
     purpose: str,
 ):
-    "Import an optional package. Raises `UserError` where it is missing."
+    "Import an optional package. Raises `UserError` if it is missing."
     try:
         return importlib.import_module(module)
     except ImportError:

@@ -24,7 +24,7 @@ from .errors import UserError
 
 # %% ../../nbs/110_core.files.ipynb #c07
 def _flush_folder(folder: Path) -> None:
-    "Write a folder's list of names to the disk."
+    "Flush a folder's list of names to the disk."
     with suppress(OSError):  # Windows cannot open a folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -36,7 +36,7 @@ def _flush_folder(folder: Path) -> None:
 @contextmanager
 def atomic_write(
     file: str | Path,  # The file to write
-    private: bool = False,  # Keep the permissions that the writer gives it, such as those of a key?
+    private: bool = False,  # Keep the permissions that the writer gives the file, for example if it is a key?
 ) -> Iterator[Path]:  # The temporary file to write in the meantime, `FILE.new`
     "Replace a file as a whole or not at all."
     new = Path(f'{file}.new')
@@ -57,19 +57,19 @@ def atomic_write(
 
 # %% ../../nbs/110_core.files.ipynb #c20
 def check_exists(
-    name: str,  # Of the option or setting, for the message; '' where the path says enough
-    path: str | Path | None,  # Of images; None and `phantoms`: nothing to check
+    name: str,  # Name of the option or setting, for the message; '' if the path says enough
+    path: str | Path | None,  # Folder of images; None and `phantoms` are not checked
 ) -> None:
-    "Raise `UserError` for a folder that is not there."
+    "Raise `UserError` for a folder that does not exist."
     if path is not None and path != 'phantoms' and not os.path.exists(path):
         raise UserError(f"{f'{name}: ' if name else ''}{path}: no such folder")
 
 
 def check_finished(
     run: str | Path,
-    file: str = 'scores.json',  # That a finished run has
+    file: str = 'scores.json',  # A file that every finished run has
 ) -> None:
-    "Raise `UserError` for a folder that is no finished run."
+    "Raise `UserError` for a folder that is not a finished run."
     if not os.path.exists(os.path.join(run, file)):
         raise UserError(f'{run}: expected a finished run, found no {file} in it')
 
@@ -95,7 +95,7 @@ def hash_file(
 
 # %% ../../nbs/110_core.files.ipynb #c29
 def _acquire_lock(
-    descriptor: int,  # Of an open folder
+    descriptor: int,  # File descriptor of an open folder
     patience: float,  # Seconds
 ) -> bool:
     "Try to lock an open folder for a while; return whether it is locked."

@@ -56,7 +56,7 @@ class Stop:
     def holding(
         self, busy: bool = True,  # False: a part inside that may be interrupted
     ) -> Iterator[None]:
-        "Hold signals back until `check`; with `busy=False`, let them through for a while."
+        "Hold signals back until `check`; with `busy=False`, let them through meanwhile."
         was, self.busy = self.busy, busy
         try:
             if not busy:
@@ -84,7 +84,7 @@ def handle_signals() -> Iterator[Stop]:
 
 # %% ../../nbs/150_core.interrupts.ipynb #75f1b914
 def restore_signals() -> None:
-    "Let `SIGNALS` reach this process, and do what they do in a new Python process."
+    "Unblock `SIGNALS`, and give them the handlers that a new Python process has."
     for name in SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler if name == 'SIGINT' else signal.SIG_DFL)
@@ -94,7 +94,7 @@ def restore_signals() -> None:
 
 @contextmanager
 def keep_from_children(
-    name: str = 'SIGINT',  # Of a signal
+    name: str = 'SIGINT',  # Name of a signal
 ) -> Iterator[None]:
     "Block a signal in the threads and processes that start inside the context; this thread gets it afterwards."
     if not hasattr(signal, 'pthread_sigmask'):

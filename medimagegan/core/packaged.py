@@ -14,7 +14,7 @@ import medimagegan
 from .errors import UserError, did_you_mean
 
 # %% ../../nbs/117_core.packaged.ipynb #c06
-INSTALLED = Path(medimagegan.__file__).resolve().parent / 'experiments'  # In a wheel; a checkout has none there
+INSTALLED = Path(medimagegan.__file__).resolve().parent / 'experiments'  # Exists in a wheel, not in a checkout
 
 
 def packaged_folder() -> Path:
@@ -24,8 +24,8 @@ def packaged_folder() -> Path:
 # %% ../../nbs/117_core.packaged.ipynb #c09
 def find_study(
     file: str,  # A YAML file, or the name of a packaged one
-    folder: str = '',  # In `experiments`: `suites`, or the folder itself
-) -> str:  # A file that exists, or `file` where it is a path
+    folder: str = '',  # Folder within `experiments`, such as `suites`; '' for `experiments` itself
+) -> str:  # A file that exists, or `file` if it is a path
     "Find a suite or a study. Raises `UserError` for a name that is not known."
     names = {path.stem: str(path) for path in sorted((packaged_folder() / folder).glob('*.yaml'))}
     if Path(file).exists() or Path(file).name != file or Path(file).suffix:

@@ -59,7 +59,7 @@ def data_url(picture: Image.Image | Figure | Path) -> str:
 
 # %% ../../nbs/190_core.pages.ipynb #c21
 _MARKUP_CODES = {c: f'&#{ord(c)};' for c in '&<>|`*$\\[]'}  # characters that Markdown or HTML would interpret
-_AUTOLINK = re.compile(r'//|(?<=www)\.|@', re.IGNORECASE)  # of an address, which GitHub and nbconvert link
+_AUTOLINK = re.compile(r'//|(?<=www)\.|@', re.IGNORECASE)  # parts of addresses, which GitHub and nbconvert turn into links
 _INTERVAL = re.compile(r'(\[[-+.,\d e]+\](?![\[(:]))')  # [0.1, 0.2] stays readable; nothing can define it as a link
 _BLOCK = re.compile(r'#(?=#*(\s|$))|[-+](?=\s|$)|[-_=~](?=[-_=~ ]*$)|~(?=~~)|:(?=\s)|(?<=\d)[.)](?=\s|$)')
 
@@ -100,7 +100,7 @@ def markdown_table(
 def markdown_page(
     title: str,  # The title of the window
     text: str,  # Markdown, its names escaped
-    folder: Path,  # Where its pictures lie
+    folder: Path,  # Folder of its pictures
     settings: str = '',  # The digest of the settings, for the last line
 ) -> str:  # HTML
     "Render Markdown as a page that is one file, with its pictures inside."

@@ -32,7 +32,7 @@ class _NotebookLine:
 
 # %% ../../nbs/180_core.progress.ipynb #c12
 def is_quiet() -> bool:
-    "Return whether progress and remarks are to be left out."
+    "Return whether progress and remarks should be left out."
     return bool(os.environ.get('MEDIMAGEGAN_QUIET'))
 
 

@@ -77,7 +77,7 @@ def print_error(line: str) -> None:
 def draw_for_rank(
     kind: Callable,  # `torch.rand` or `torch.randn`
     n: int,  # Images of this rank
-    *shape: int,  # Of the numbers for one image
+    *shape: int,  # Shape of the numbers for one image
     device: torch.device | str = 'cpu',
     generator: torch.Generator | None = None,
 ) -> Tensor:  # (n, *shape)

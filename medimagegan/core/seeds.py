@@ -25,7 +25,7 @@ SEED_PURPOSES = {
 
 # %% ../../nbs/105_core.seeds.ipynb #c10
 def make_rng(
-    seed: int,  # Of the run or study
+    seed: int,  # Seed of the run or study
     purpose: str,  # A key of `SEED_PURPOSES`
     *more: int,  # Further integers that the stream depends on, such as the epoch
 ) -> np.random.Generator:
@@ -34,7 +34,7 @@ def make_rng(
 
 # %% ../../nbs/105_core.seeds.ipynb #c16
 def derive_seed(
-    seed: int,  # Of the run
+    seed: int,  # Seed of the run
     purpose: str,  # A key of `SEED_PURPOSES`
 ) -> int:  # In [0, 2**32), for `torch.Generator.manual_seed`
     "Derive the one integer that PyTorch's generators are seeded with."

@@ -18,7 +18,7 @@ from .errors import UserError, describe_value, did_you_mean
 
 # %% ../../nbs/120_core.settings.ipynb #c07
 def setting(
-    default,  # The value if the user gives none
+    default,  # The value if the user does not give one
     help: str,  # One line for `--help`, the settings page and the notebook
     choices: tuple = (),  # The only values allowed, if there are few
     low: float | None = None,  # Smallest value allowed

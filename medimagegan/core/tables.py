@@ -53,6 +53,6 @@ def write_table(
 def read_table(
     file: str | Path,  # CSV
     **options,  # For `pandas.read_csv`
-) -> pd.DataFrame:  # Cells as text, '' where a cell is empty
-    "Read a CSV file, as it was before `write_table` guarded it. Raises what `pandas.read_csv` does."
+) -> pd.DataFrame:  # Cells as text, '' if a cell is empty
+    "Read a CSV file and undo what `write_table` did to its texts. Raises the same errors as `pandas.read_csv`."
     return _map_texts(pd.read_csv(file, dtype=str, keep_default_na=False, **options), restore_cell)

@@ -69,7 +69,7 @@ def _read_folder_table(folder: Path, name: str, index: FileIndex, listing: Listi
     listing.ignored += [(name, problem or OWN_SPLIT)] if name.endswith('.csv') else []  # else a text that is no table
     return None
 
-
+# %% ../../nbs/245_data.archives.ipynb #9fdd012d
 def _read_tables(folder: Path, listing: Listing, index: FileIndex, answers: Answers) -> list[Table]:
     "Read the tables that the user named, and those of the folder."
     said = [Path(name) for name in answers.tables]
@@ -90,11 +90,11 @@ def _names_from_its_folder(table: Table, index: FileIndex) -> None:
 # %% ../../nbs/245_data.archives.ipynb #c08
 def open_tables(
     folder: Path,
-    listing: Listing,  # Of the folder
-    index: FileIndex,  # Of its images
+    listing: Listing,  # Files of the folder
+    index: FileIndex,  # Index of its images
     answers: Answers,
 ) -> list[Table]:  # With the roles of their columns; the first are those that the user named
-    "Read the tables of a data set. Raises `UserError` for one that the user named and that is none."
+    "Read the tables of a data set. Raises `UserError` if a file that the user named is not a table."
     tables = _read_tables(folder, listing, index, answers)
     if answers.image_column and all(table.column(answers.image_column) is None for table in tables):
         shown = f', only {list_columns(tables[0])} in {tables[0].name}' if tables else ', since there is no table'

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import platformdirs
 
-if TYPE_CHECKING:  # torch takes longer to import than `medimagegan cache` takes
+if TYPE_CHECKING:  # importing torch takes longer than `medimagegan cache` itself
     from torch import Tensor
 
 # %% ../../nbs/200_data.cache.ipynb #c03
@@ -50,7 +50,7 @@ class Unreadable:
     "The reason why an image is missing from a set."
 
     reason: str  # One line
-    transient: bool = False  # Can the same file be readable in the next run?
+    transient: bool = False  # Could the same file be readable in the next run?
 
 # %% ../../nbs/200_data.cache.ipynb #c16
 def _write_entry(
@@ -105,7 +105,7 @@ def _move_into_place(new: Path, place: Path) -> None:
     "Rename a finished entry, and remove older entries of the same images."
     if _open_entry(place) is None:
         shutil.rmtree(place, ignore_errors=True)
-    with suppress(OSError):  # another run was first
+    with suppress(OSError):  # another run was faster
         new.rename(place)
     for old in place.parent.glob(f'{place.name.split("-")[0]}-*'):
         if old != place and old.suffix != '.new':
@@ -127,7 +127,7 @@ def _make_entry(
     unchanged: Callable[[], bool],  # Are the files still those that were read?
 ) -> 'tuple[Tensor, dict, str]':  # Images, `about.json`, and why the entry is not kept; '' if it is
     "Write an entry and open it. Raises `OSError` if that is not possible."
-    new = Path(tempfile.mkdtemp(prefix=f'{place.name}.', suffix='.new', dir=place.parent))  # for its owner alone
+    new = Path(tempfile.mkdtemp(prefix=f'{place.name}.', suffix='.new', dir=place.parent))  # only its owner can read it
     try:
         transient = _write_entry(new, about, images)
         obstacle = ''
@@ -150,7 +150,7 @@ def map_images(
     stamp: Callable[[], str],  # Digest of all that the pixels depend on; called again after reading
     shape: tuple[int, int, int],  # (C, size, size) of each image
     make: Callable[[], Iterable],  # Gives each image in turn: uint8, or `Unreadable`
-    notes: Counter | None = None,  # Filled: how many images each remark is about; `make` counts them while it reads
+    notes: Counter | None = None,  # Filled with the number of images for each remark; `make` counts them while it reads
 ) -> 'tuple[Tensor, dict[int, str], str]':  # (N, C, size, size) uint8; {position: reason} of bad ones; where, in words
     "Map images from the cache; make them, and keep them there, if they are missing."
     before, notes = stamp(), Counter() if notes is None else notes
@@ -188,7 +188,7 @@ def _abbreviate_home(path: Path) -> str:
 
 # %% ../../nbs/200_data.cache.ipynb #c42
 def list_cache() -> list[dict]:  # `what`, `images` (None for features), `bytes` and `used` (seconds since 1970)
-    "List the entries of the cache, the last used first."
+    "List the entries of the cache, the most recently used first."
     rows = []
     for folder in (cache_folder() / 'images').glob('*'):
         about = _read_about(folder)

@@ -62,7 +62,7 @@ def _choose_classes(
 
 # %% ../../nbs/260_data.datasets.ipynb #c19
 def _choose_rows(rows: pd.DataFrame, n: int | None, seed: int) -> pd.DataFrame:
-    "Return `n` random rows in their old order, or all of them."
+    "Return `n` random rows in their original order, or all of them."
     if not n or n >= len(rows):
         return rows
     return rows.iloc[np.sort(make_rng(seed, 'choice of images').permutation(len(rows))[:n])]
@@ -93,7 +93,7 @@ def _choose_images(path: str | Path, answers: Answers, classes: tuple[str, ...],
 
 # %% ../../nbs/260_data.datasets.ipynb #c29
 def _describe_source(folder, image_size, labels, classes, n_images, seed) -> str:
-    "Name a choice of images in words, for the cache."
+    "Describe a choice of images in words, for the cache."
     chosen = [str(Path(labels).absolute())] if labels else []
     chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
     return ', '.join([str(folder), f'{image_size} px', *chosen])
@@ -106,11 +106,11 @@ def read_folder(
     classes: tuple[str, ...] = (),  # Only these; empty: all
     labels: str | None = None,  # The table, if it is not found in the folder, or a file of answers
     workers: int = 2,  # Threads that read
-    n_images: int | None = None,  # At most so many, chosen at random
-    seed: int = 0,  # Of that choice
+    n_images: int | None = None,  # Maximum number of images, chosen at random
+    seed: int = 0,  # Seed of that choice
     progress: Callable = iter,  # Wraps the loop over images, as `tqdm` does
-    answers: Answers | None = None,  # What the user says about tables and columns; takes the place of `labels`
-    window: str = 'auto',  # Of CT, one of `WINDOWS`
+    answers: Answers | None = None,  # What the user specifies about tables and columns; replaces `labels`
+    window: str = 'auto',  # For CT, one of `WINDOWS`
     frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
 ) -> ImageSet:
     "Read the images of a folder; list bad files in `rejected`. Raises `UserError` if no image is left."

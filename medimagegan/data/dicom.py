@@ -60,7 +60,7 @@ def open_dicom(
     file: str | Path,
     tags: list[str],  # Keywords of the elements to read; pixels only if `PixelData` is among them
 ):  # `pydicom.Dataset`
-    "Read some elements of a file. Raises `UnreadableImage` for a deflated file; pydicom has errors of its own."
+    "Read some elements of a file. Raises `UnreadableImage` for a deflated file; pydicom raises its own errors."
     pydicom = import_pydicom()
     syntax = pydicom.filereader.read_file_meta_info(file).get('TransferSyntaxUID')
     if syntax == pydicom.uid.DeflatedExplicitVRLittleEndian:
@@ -80,7 +80,7 @@ def name_object(ds) -> str:  # '' if its class is not in the standard
 
 
 def _check_object(ds) -> None:
-    "Raise `UnreadableImage` for an object that is no picture, and for one that is too large."
+    "Raise `UnreadableImage` for an object that is not a picture, and for one that is too large."
     name = name_object(ds)
     if name in _NO_PICTURES:
         raise UnreadableImage(f'DICOM {name}: {_NO_PICTURES[name]}, not a picture')
@@ -215,7 +215,7 @@ def read_header(
     frames: str = 'middle',  # One of `FRAMES`
     notes: list[str] | None = None,  # Remarks are appended
 ):  # `pydicom.Dataset` without pixels, and the index of the frame to read
-    "Read the header of a picture. Raises `UnreadableImage` for what is none; pydicom has errors of its own."
+    "Read the header of a picture. Raises `UnreadableImage` for a file that is not a picture; pydicom raises its own errors."
     ds = open_dicom(file, HEADER_TAGS)
     _check_object(ds)
     frame = pick_frame(int(ds.get('NumberOfFrames') or 1), frames, [] if notes is None else notes)
@@ -224,7 +224,7 @@ def read_header(
 
 
 def read_values(file: str | Path, frame: int) -> np.ndarray:  # (H, W) or (H, W, 3), as stored
-    "Decode one frame of a file. Raises `UnreadableImage`; pydicom has errors of its own."
+    "Decode one frame of a file. Raises `UnreadableImage`; pydicom raises its own errors."
     ds = open_dicom(file, [*HEADER_TAGS, 'PixelData'])
     if not ds.get('PixelData'):
         raise UnreadableImage('DICOM without an image')
@@ -232,7 +232,7 @@ def read_values(file: str | Path, frame: int) -> np.ndarray:  # (H, W) or (H, W,
 
 # %% ../../nbs/220_data.dicom.ipynb #c39
 def read_patient(file: str | Path) -> tuple[str, str]:  # Patient ID and study UID, never to be written; '' if missing
-    "Read whose image a file is."
+    "Read which patient and study a file belongs to."
     tags = ('PatientID', 'StudyInstanceUID')
     if not is_dicom(file):
         return '', ''

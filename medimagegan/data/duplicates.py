@@ -24,7 +24,7 @@ HASH_BITS = 256
 
 # %% ../../nbs/270_data.duplicates.ipynb #c08
 def _orientations(image: np.ndarray) -> list[np.ndarray]:
-    "Return an image (H, W, C) in its eight orientations, as it is first."
+    "Return an image (H, W, C) in its eight orientations, the original one first."
     return [np.rot90(side, k) for side in (image, image[:, ::-1]) for k in range(4)]
 
 # %% ../../nbs/270_data.duplicates.ipynb #c09
@@ -76,7 +76,7 @@ def hamming_distances(
     return result.round().astype(np.int64)
 
 # %% ../../nbs/270_data.duplicates.ipynb #c19
-DUPLICATE_BITS = 40  # more than a changed copy differs, fewer than two lesions do
+DUPLICATE_BITS = 40  # more than a changed copy differs by, fewer than two lesions differ by
 
 # %% ../../nbs/270_data.duplicates.ipynb #46442a95
 def _merge_groups(groups: tuple[str, ...], pairs: np.ndarray) -> tuple[str, ...]:  # (P, 2): images that belong together
@@ -92,9 +92,9 @@ def _merge_groups(groups: tuple[str, ...], pairs: np.ndarray) -> tuple[str, ...]
 
 # %% ../../nbs/270_data.duplicates.ipynb #c25
 def merge_duplicate_groups(
-    groups: tuple[str, ...],  # Of each image
+    groups: tuple[str, ...],  # Group of each image
     hashes: np.ndarray,  # (N, 8, 256): from `perceptual_hashes`, turned
-) -> tuple[str, ...]:  # Of each image: the first name among the groups that are merged
+) -> tuple[str, ...]:  # For each image: the first name among the groups that are merged
     "Merge the groups of near-duplicate images."
     pairs = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(groups), 512):  # 512 images against all, so that the distances fit into memory
@@ -106,7 +106,7 @@ def merge_duplicate_groups(
 def find_equal_images(
     images: Tensor | ImageSet,  # (N, C, H, W), uint8
 ) -> list[tuple[int, int]]:  # (i, j), i < j: image j has the pixels of image i, the first of its kind
-    "Find images with the same pixels, unless these are all of one colour: black frames may be of many patients."
+    "Find images with the same pixels, unless these are all of one colour: black frames may come from many patients."
     first, pairs = {}, []
     for j, image in enumerate(image for part in images.split(256) for image in part.cpu().contiguous()):
         i = first.setdefault(hashlib.blake2b(image.numpy(), digest_size=16).digest(), j)
@@ -116,9 +116,9 @@ def find_equal_images(
 
 
 def merge_equal_groups(
-    groups: tuple[str, ...],  # Of each image
+    groups: tuple[str, ...],  # Group of each image
     images: Tensor | ImageSet,  # (N, C, H, W), uint8
-) -> tuple[str, ...]:  # Of each image: the first name among the groups that are merged
+) -> tuple[str, ...]:  # For each image: the first name among the groups that are merged
     "Merge the groups of images with the same pixels."
     pairs = find_equal_images(images)
     return _merge_groups(groups, np.array(pairs)) if pairs else groups

@@ -57,7 +57,7 @@ def _open_tiff(file: str | Path, read, notes: list[str]):  # What `read` returns
 
 
 def _read_picture(file: str | Path, image_size: int, channels: int, notes: list[str]) -> Image.Image:  # Mode RGB or L, upright
-    "Read a picture; its shorter side has at least twice `image_size` pixels, or all it has."
+    "Read a picture; its shorter side has at least twice `image_size` pixels, or its full size."
     found = _open_tiff(file, read_tiff, notes) if sniff_format(file) == 'TIFF' else None
     if found:
         return to_8bit(found, channels, notes)
@@ -90,7 +90,7 @@ def _describe_error(error: Exception, file: str | Path) -> str:
 
 # %% ../../nbs/230_data.images.ipynb #c13
 def _is_nifti(file: str | Path) -> bool:
-    "Return whether a file has the name of NIfTI. Compressed files have no mark of their own."
+    "Return whether a file has the name of NIfTI. Compressed files have no signature of their own."
     return str(file).lower().endswith(NIFTI_SUFFIXES)
 
 
@@ -116,9 +116,9 @@ def read_image(
     file: str | Path,  # A picture, DICOM or NIfTI
     image_size: int,  # Side of the square, in pixels
     channels: int = 3,  # 3 for RGB, 1 for grey
-    window: str = 'auto',  # Of CT, one of `WINDOWS`
+    window: str = 'auto',  # For CT, one of `WINDOWS`
     frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
-    ranges: SeriesRanges | None = None,  # Of the DICOM series in the data set; None: this file alone
+    ranges: SeriesRanges | None = None,  # Ranges of the DICOM series in the data set; None: this file alone
     notes: list[str] | None = None,  # What was done beyond decoding is appended, in short sentences
 ) -> np.ndarray:  # (channels, image_size, image_size), uint8
     "Read the middle square of an image, upright and resized. Raises `ValueError` with a short reason."
@@ -184,7 +184,7 @@ def list_images(
     "List every image file below a folder, except hidden ones and DICOM's own index."
     found = []
     for folder, folders, names in os.walk(path):
-        folders[:] = [f for f in folders if not f.startswith(('.', '__'))]  # `os.walk` goes only into these
+        folders[:] = [f for f in folders if not f.startswith(('.', '__'))]  # `os.walk` only enters these
         inside = os.path.relpath(folder, path).replace(os.sep, '/')
         for name in names:
             if name.startswith('.') or name.upper() == 'DICOMDIR':

@@ -96,8 +96,8 @@ def to_bytes(
 def n_steps(
     n: int,  # Images
     batch_size: int,
-    per_step: int = 1,  # Batches of a step
-    epoch_images: int = 0,  # Images in an epoch, at most; 0: all
+    per_step: int = 1,  # Batches per step
+    epoch_images: int = 0,  # Maximum number of images in an epoch; 0: all
 ) -> int:
     "Count the steps in an epoch: those whose batches are complete, and at least one."
     return max(1, min(n, epoch_images or n) // (batch_size * per_step))
@@ -121,13 +121,13 @@ def _fetch_ahead(
 def image_batches(
     data: ImageSet,
     batch_size: int,
-    seed: int,  # Of the run
+    seed: int,  # Seed of the run
     epoch: int,  # From 0
     device: torch.device | str = 'cpu',  # Where the batches are used
     part: tuple[int, int] = (0, 1),  # (i, n): part i of n equal parts of each batch, for training with n processes
     start: int = 0,  # Steps to skip, for a run that resumes within an epoch
-    per_step: int = 1,  # Batches of a step, one after the other in the same tensor
-    epoch_images: int = 0,  # Images in an epoch, at most; 0: all
+    per_step: int = 1,  # Batches per step, one after the other in the same tensor
+    epoch_images: int = 0,  # Maximum number of images in an epoch; 0: all
 ) -> Iterator[tuple[Tensor, Tensor]]:  # ((N, C, size, size) uint8, (N,) labels)
     "Iterate over the shuffled batches of one epoch, `per_step` at a time."
     size, is_elsewhere = min(batch_size, len(data)) * per_step, torch.device(device).type != data.store.device.type

@@ -40,7 +40,7 @@ class FileFacts:
     formats: Counter = field(default_factory=Counter)
     sizes: Counter = field(default_factory=Counter)  # (width, height)
     channels: Counter = field(default_factory=Counter)
-    bits: Counter = field(default_factory=Counter)  # Of each channel
+    bits: Counter = field(default_factory=Counter)  # Bits of each channel
     notes: Counter = field(default_factory=Counter)
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # (file, reason)
 
@@ -48,7 +48,7 @@ class FileFacts:
 def describe_files(
     folder: str | Path,
     files: list[str],  # Relative to it
-    most: int = MOST_DESCRIBED,  # At most so many are opened
+    most: int = MOST_DESCRIBED,  # Maximum number of files that are opened
     progress: Callable[[Iterable], Iterable] = iter,  # Wraps the loop
 ) -> FileFacts:
     "Read the headers of images."
@@ -74,7 +74,7 @@ class Inspection:
 
     path: str
     rows: pd.DataFrame  # Columns `path`, `class`, `group`, `split`, `licence`
-    lost: list[tuple[str, str]]  # (file or name, reason) of rows and files without a partner
+    lost: list[tuple[str, str]]  # (file or name, reason) of rows and files without a match
     reading: Reading
     listing: Listing
     facts: FileFacts
@@ -175,7 +175,7 @@ def contact_sheet(
 def answers_of(
     found: Inspection,
 ) -> Answers:
-    "Turn what was understood into answers that leave nothing to find."
+    "Turn what was understood into answers that leave nothing to detect."
     reading, said = found.reading, found.reading.said
     tables = tuple(name if name in said.tables else str(locate_images(found.path) / name) for name in reading.files)
     groups = [column for role, column in reading.sources.items() if role in ('lesion', 'patient') or role.startswith('key ')]

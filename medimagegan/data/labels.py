@@ -37,10 +37,10 @@ class Reading:
     ungrouped: int = 0  # Images whose group is not known
     parts: dict[str, int] = field(default_factory=dict)  # Images of each part of a published split
     licences: dict[str, int] = field(default_factory=dict)
-    said: Answers = Answers()  # What the user said
-    headline: str = ''  # What was understood, in one line; '' if the user said it
-    warnings: list[str] = field(default_factory=list)  # What a user should know besides
-    sources: dict[str, str] = field(default_factory=dict)  # {role: column without the name of its table}, to be said again
+    said: Answers = Answers()  # What the user specified
+    headline: str = ''  # What was understood, in one line; '' if the user specified it
+    warnings: list[str] = field(default_factory=list)  # What else a user should know
+    sources: dict[str, str] = field(default_factory=dict)  # {role: column without the name of its table}, for a file of answers
 
     @property
     def known(self) -> bool:
@@ -221,13 +221,13 @@ _NO_ID = {'na', 'n/a', '#n/a', '<na>', 'nan', 'nat', 'null', 'none', 'nil', 'unk
 def clean_ids(
     cells: pd.Series,  # Lesions or patients, as they are written
 ) -> pd.Series:  # '' where the cell says that nothing is known
-    "Write equal numbers equally, `12.0` as `12`, and drop the words for a missing value, such as `NA`."
+    "Write equal numbers in the same way, `12.0` as `12`, and drop the words for a missing value, such as `NA`."
     cells = cells.str.strip().str.replace(r'^(\d+)\.0+$', r'\1', regex=True)
     return cells.where(~cells.str.lower().isin(_NO_ID), '')
 
 
 def _number_within(lesion: pd.Series, patient: pd.Series) -> pd.Series:
-    "Add the patient to numbers of lesions that begin anew with each patient, so that they join nobody."
+    "Add the patient to numbers of lesions that restart for each patient, so that they do not join different patients."
     both = pd.DataFrame({'lesion': lesion, 'patient': patient})[(lesion != '') & (patient != '')]
     shared = both.groupby('lesion')['patient'].nunique() > 1
     counted_from_1 = both['lesion'].str.fullmatch(r'\d{1,2}').all() and both['lesion'].map(shared).mean() > .5  # of rows: high numbers are rare
@@ -283,7 +283,7 @@ def part_of_list(
 
 
 def _parts_from_names(tables: list[Table]) -> list[Table]:
-    "Add the part that its name gives to each table of images, where there are such tables for several parts."
+    "Add to each table of images the part that its name gives, if there are such tables for several parts."
     parts = {table.name: part_of_list(table.name) for table in tables if table.headed and 'image' in table.roles}
     if len(set(parts.values()) - {''}) < 2:
         return tables
@@ -295,7 +295,7 @@ def _parts_from_names(tables: list[Table]) -> list[Table]:
 
 # %% ../../nbs/240_data.labels.ipynb #c33
 def stack_tables(tables: list[Table]) -> list[Table]:
-    "Put tables with the same columns below each other. Tables called `train`, `val` and `test` name the parts of a split."
+    "Concatenate tables with the same columns. Tables called `train`, `val` and `test` name the parts of a split."
     stacked: dict[tuple, Table] = {}
     for table in _parts_from_names(tables):
         key = tuple(table.rows) if table.headed else ('', table.called, table.rows.shape[1])
@@ -310,7 +310,7 @@ def stack_tables(tables: list[Table]) -> list[Table]:
 
 # %% ../../nbs/240_data.labels.ipynb #c34
 def image_key(name: str) -> str:
-    "Reduce the name of an image to what tables that are joined have in common: no folder, no suffix of images, no case."
+    "Reduce the name of an image to a key for joining tables: without folder and image suffix, in lower case."
     last = name.replace('\\', '/').rsplit('/', 1)[-1].lower()
     return next((last.removesuffix(suffix) for suffix in IMAGE_SUFFIXES if last.endswith(suffix)), last) or last
 
@@ -329,7 +329,7 @@ def _one_value(known: pd.Series, table: Table, column: str) -> pd.Series:
         known = pd.Series(list(values.groupby(first).transform('first')), index=known.index)
     return known[~known.index.duplicated()]
 
-
+# %% ../../nbs/240_data.labels.ipynb #18868163
 def join_column(
     table: Table,
     other: Table,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 # %% ../../nbs/232_data.layouts.ipynb #c05
 def plain_name(
-    name: str,  # Of a column
+    name: str,  # Name of a column
 ) -> str:  # Lower case, letters and digits alone, without a plural s
     "Reduce a column's name to what its spellings have in common."
     text = re.sub(r'[\W_]+', '', unicodedata.normalize('NFKC', str(name)).casefold())
@@ -144,7 +144,7 @@ def is_image_name(text: str) -> bool:
 
 def find_bare_layout(
     rows: Iterable[list[str]],  # Some rows
-) -> dict[str, int] | None:  # {role: column, from 0}, and under `name` that of the layout
+) -> dict[str, int] | None:  # {role: column, from 0}, and under `name` the name of the layout
     "Recognise a published table without a header by its first rows."
     rows = [row for row in rows if any(row)]
     if rows and all(len(row) == 2 and _IS_ISIC.fullmatch(row[0]) for row in rows) and (
@@ -167,7 +167,7 @@ NAME_PATTERNS = {  # Layout: a regular expression of a path, with the group `pat
 
 
 def patient_from_name(
-    path: str,  # Of an image, relative to the folder
+    path: str,  # Path of an image, relative to the folder
 ) -> tuple[str, str]:  # Layout and patient; '' and '' if the name says nothing
     "Find the patient in the name of a file."
     for layout, pattern in NAME_PATTERNS.items():
@@ -184,7 +184,7 @@ _BESIDE_PARTS = {'set', 'label', 'external', 'internal', 'out'}  # They say noth
 
 
 def _words(name: str) -> list[str]:
-    "Split the name of a folder to words in lower case, without numbers and the plural."
+    "Split the name of a folder into words in lower case, without numbers and plural endings."
     text = re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', name)
     return [word.removesuffix('s') if len(word) > 2 else word for word in re.split(r'[\W_\d]+', text.lower()) if word]
 
@@ -204,7 +204,7 @@ def part_of_folder(name: str) -> str:  # 'train', 'validation', 'test' or ''
 
 # %% ../../nbs/232_data.layouts.ipynb #c6b468bf
 def part_of_cell(
-    text: str,  # In a column of parts
+    text: str,  # Cell of a column of parts
 ) -> str:  # 'train', 'validation', 'test' or ''
     "Return the part of a split that a cell names: `train`, `internal_val`, `external test`, `holdout`."
     parts = {PART_WORDS[word] for word in _words(text) if word in PART_WORDS}

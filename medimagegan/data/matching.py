@@ -26,14 +26,14 @@ def _clean_path(name: str) -> str:
 
 
 def path_key(
-    name: str,  # Of an image, in a table or a folder
+    name: str,  # Name of an image, in a table or a folder
 ) -> str:  # Lower case, no suffix of an image
     "Reduce the name of an image to what its spellings have in common."
     return _SUFFIX.sub('', _clean_path(name)).lower()
 
 # %% ../../nbs/242_data.matching.ipynb #c09
 class FileIndex:
-    "The images of a folder, to be found under other spellings of their names."
+    "An index to find the images of a folder under other spellings of their names."
 
     def __init__(self, files: list[str]):
         self.files, self.ends = set(files), {}
@@ -79,7 +79,7 @@ class FileIndex:
     def __contains__(self, name: str) -> bool:
         return bool(name) and bool(self.find(name)[0])
 
-
+# %% ../../nbs/242_data.matching.ipynb #802a1d65
 def _moved_from(name: str, paths: list[str], depth: int) -> str:  # '' if the file may be meant
     "Return the folders of a name if its only file lies in others that say something else."
     parts, own = path_key(name).split('/'), path_key(paths[0]).split('/') if len(paths) == 1 else ['']
@@ -122,7 +122,7 @@ def _list_lost(rows: pd.DataFrame) -> list[tuple[str, str]]:
 def match_labels(
     files: list[str],  # Relative paths of the images in the folder
     table: pd.DataFrame,  # Columns `file`, `class` and others
-    index: FileIndex | None = None,  # Of the same files
+    index: FileIndex | None = None,  # Index of the same files
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:  # Matched rows with their `path`, sorted; (file, reason) of the rest
     "Match the names in a table with the files in a folder."
     rows = pd.concat([table, _find_paths(table, index or FileIndex(files))], axis=1)

@@ -44,9 +44,9 @@ HASH_FINDS = ('The perceptual hash keeps near-duplicates together: the same imag
 
 
 def warn_of_groups(
-    groups: tuple[str, ...],  # Of the images of a split
+    groups: tuple[str, ...],  # Groups of the images of a split
 ) -> str:  # '' if all are known
-    "Return the sentence that stands where a split is used that does not know all lesions or patients."
+    "Return the warning that is shown wherever a split is used in which some lesions or patients are not known."
     unknown = group_kinds(groups).count('unknown')
     some = f'The lesion or patient is unknown for {unknown} of {len(groups)} images: these may be on both sides of the split.'
     return '' if not unknown else UNKNOWN_GROUPS if unknown == len(groups) else some

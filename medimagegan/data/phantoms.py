@@ -32,7 +32,7 @@ MELANOMA_SHARE = 0.2  # as in the training images of ISIC 2017, 374 of 2,000
 # %% ../../nbs/265_data.phantoms.ipynb #c09
 def sample_factors(
     n: int,  # Phantoms
-    seed: int = 0,  # Of the set
+    seed: int = 0,  # Seed of the set
     artefacts: float = 0.15,  # Probability of each of hair, a ruler and gel bubbles, in an image
 ) -> pd.DataFrame:  # One row for each phantom
     """Sample the factors of each phantom.
@@ -65,7 +65,7 @@ def _interpolation_matrix(cells: int, size: int) -> Tensor:  # (size, cells)
 
 # %% ../../nbs/265_data.phantoms.ipynb #c13
 def _make_texture(
-    rng: np.random.Generator,  # Seeds a generator for the texture alone: left-out grids shift no later random numbers
+    rng: np.random.Generator,  # Seeds a separate generator for the texture, so that omitted grids do not shift later random numbers
     size: int,  # Side, in pixels
     coarsest: int,  # Cells of the first grid
     finest: int,  # Cells of the last
@@ -206,7 +206,7 @@ def _add_hair(rng, image: Tensor, n: int, x: Tensor, y: Tensor) -> Tensor:
 # %% ../../nbs/265_data.phantoms.ipynb #c39
 def render_phantom(
     row: dict,  # One row of `sample_factors`
-    seed: int,  # Of the set
+    seed: int,  # Seed of the set
     i: int,  # Number of the phantom in it
     size: int,  # Side, in pixels
 ) -> Tensor:  # (3, size, size), uint8
@@ -230,7 +230,7 @@ _GREY_WEIGHTS = torch.tensor([.299, .587, .114])  # of red, green and blue (ITU-
 def make_phantoms(
     n: int = 2000,  # Phantoms
     image_size: int = 64,  # Side, in pixels, 32 to 512
-    seed: int = 0,  # Of the set
+    seed: int = 0,  # Seed of the set
     channels: int = 3,  # 3 for colour, 1 for grey
     classes: tuple[str, ...] = (),  # Only `melanoma` or only `nevus`; empty: both, about 1 to 4
     artefacts: float = 0.15,  # Probability of each of hair, a ruler and gel bubbles
@@ -256,7 +256,7 @@ def write_phantoms(
     folder: str | Path,  # New or empty
     n: int = 2000,  # Phantoms
     image_size: int = 64,  # Side, in pixels
-    seed: int = 0,  # Of the set
+    seed: int = 0,  # Seed of the set
     artefacts: float = 0.15,  # Probability of each of hair, a ruler and gel bubbles
     progress: Callable = iter,  # Wraps the loop, as `tqdm` does
 ) -> Path:  # The folder

@@ -22,7 +22,7 @@ from .color import apply_profile
 SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.tif', '.tiff', '.bmp', '.webp', '.gif', '.jp2', '.pgm', '.ppm')
 
 # %% ../../nbs/210_data.pixels.ipynb #c08
-FORMATS = ('BMP', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', 'WEBP')  # by content; the suffix is not asked
+FORMATS = ('BMP', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', 'WEBP')  # recognised by content, not by suffix
 
 # %% ../../nbs/210_data.pixels.ipynb #c09
 DICOM_SUFFIXES = ('.dcm', '.dicom', '.ima')
@@ -34,16 +34,16 @@ INSTALL_DICOM = 'pip install "medimagegan[dicom]"'
 INSTALL_NIFTI = 'pip install "medimagegan[nifti]"'
 
 # %% ../../nbs/210_data.pixels.ipynb #c12
-MAX_PIXELS = 80_000_000  # above common cameras, below a scan of a whole slide
+MAX_PIXELS = 80_000_000  # more than common cameras have, fewer than a whole-slide scan
 
 # %% ../../nbs/210_data.pixels.ipynb #c13
 class UnreadableImage(ValueError):
-    "The reason why a file is not read, in one line that quotes nothing of the file."
+    "The reason why a file is not read, in one line that quotes nothing from the file."
 
 # %% ../../nbs/210_data.pixels.ipynb #c14
 def shorten_error(
-    error: Exception,  # Of a decoder
-    format_name: str,  # For the message
+    error: Exception,  # Raised by a decoder
+    format_name: str,  # Name of the format, for the message
 ) -> Exception:  # To be raised
     "Keep errors of the file system, and replace others, whose text may quote the file, by one line."
     is_ours = isinstance(error, (UnreadableImage, MemoryError)) or isinstance(error, OSError) and error.errno
@@ -64,7 +64,7 @@ warnings.filterwarnings('ignore', module='pydicom')
 # %% ../../nbs/210_data.pixels.ipynb #c20
 def scale_to_8bit(
     values: np.ndarray,  # Integers from 0 to 2^bits - 1
-    bits: int,  # Of each value
+    bits: int,  # Bits of each value
     notes: list[str] | None = None,  # Gets a remark on an image that uses 12 of 16 bits, or fewer
 ) -> np.ndarray:  # uint8
     "Scale integers by the fixed range of their format."
@@ -93,7 +93,7 @@ def _put_on_black(
     image: Image.Image,  # Mode L or RGB
     opacity: Image.Image,  # Mode L, of the same size
     notes: list[str],  # What was done is appended
-) -> Image.Image:  # Of the same mode
+) -> Image.Image:  # Image of the same mode
     "Mix an image with a black background."
     if not opacity.getextrema()[1]:
         notes.append('transparent everywhere: transparency ignored')
@@ -106,16 +106,16 @@ _LOW_BITS = {'1': 255, 'L;2': 85, 'L;4': 17}  # Pillow's names for grey of 1, 2 
 
 def read_transparent_color(
     image: Image.Image,  # A PNG, not yet decoded
-    file: str | Path,  # Where it is from
+    file: str | Path,  # The file that it comes from
 ) -> Image.Image:  # Decoded, and with an opacity if 16-bit colours have a transparent one
-    "Scale the transparent colour of a PNG as the pixels are scaled."
+    "Scale the transparent colour of a PNG in the same way as its pixels."
     key, kind = image.info.get('transparency'), image.tile[0].args if image.tile else None
     if isinstance(key, int) and kind in _LOW_BITS:
-        image.info['transparency'] = min(255, key * _LOW_BITS[kind])  # of 1-bit grey, Pillow reports 255 for 1
+        image.info['transparency'] = min(255, key * _LOW_BITS[kind])  # for 1-bit grey, Pillow reports 255 instead of 1
         image = image if image.mode == 'L' else image.convert('L')
     elif isinstance(key, tuple) and kind == 'RGB;16B':
         with Image.open(file, formats=['PNG']) as second:
-            second.tile = [tile._replace(args='RGB;16L') for tile in second.tile]  # takes the lower bits for the upper
+            second.tile = [tile._replace(args='RGB;16L') for tile in second.tile]  # reads the lower bits as the upper ones
             deep = np.asarray(image).astype(int) * 256 + np.asarray(second)
         del image.info['transparency']
         image.putalpha(Image.fromarray(np.where((deep == key).all(2), 0, 255).astype(np.uint8)))

@@ -23,7 +23,7 @@ from .archives import MAIN_TABLES, OWN_SPLIT, label_rows, open_tables, read_part
 
 # %% ../../nbs/246_data.reading.ipynb #c07
 def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileIndex, reading: Reading) -> pd.DataFrame:
-    "Add the groups, parts and licences that tables without classes know to rows from folders."
+    "Add the groups, parts and licences of tables without classes to rows from folders."
     for table in tables:
         if 'image' not in table.roles or not ({'lesion', 'patient', 'split', 'licence'} & set(table.roles) or
                                               any(role.startswith('key ') for role in table.roles)):
@@ -54,7 +54,7 @@ def _check_group_columns(tables: list[Table], answers: Answers) -> None:
 
 
 def _check_folders_suffice(tables: list[Table], answers: Answers, has_class: bool) -> None:
-    "Raise `UserError` where a table was named that has no images or classes, or a column that no table has."
+    "Raise `UserError` if the user named a table without images or classes, or a column that no table has."
     needed = next((t for t in tables if set(t.files) & {*MAIN_TABLES, *answers.tables}), None)
     tried = needed or next((t for t in tables if 'image' in t.roles), None)
     if tried and answers.class_column and not has_class:
@@ -94,7 +94,7 @@ def _names_folder(answers: Answers) -> bool:
 # %% ../../nbs/246_data.reading.ipynb #c11
 def count_groups(
     reading: Reading,  # Gets the numbers
-    groups: pd.Series,  # Of each image: `patient P1`, `lesion L1`, `DICOM patient 3`, ...; '' where unknown
+    groups: pd.Series,  # Group of each image: `patient P1`, `lesion L1`, `DICOM patient 3`, ...; '' where unknown
 ) -> None:
     "Count the groups of the images by their kind."
     kinds = {'lesion': 'lesions', 'patient': 'patients', 'DICOM patient': 'DICOM patients', 'DICOM study': 'DICOM studies'}
@@ -113,7 +113,7 @@ def count_images(
     reading.classes = rows['class'].value_counts().sort_index().to_dict()
     count_groups(reading, rows['group'])
     parts = rows['split'][rows['split'] != ''].value_counts().to_dict()
-    reading.parts = parts if len(parts) > 1 else {}  # one part is no split
+    reading.parts = parts if len(parts) > 1 else {}  # a single part is not a split
     reading.licences = rows['licence'][rows['licence'] != ''].value_counts().to_dict()
 
 # %% ../../nbs/246_data.reading.ipynb #c12
@@ -179,7 +179,7 @@ def describe_reading(
 
 # %% ../../nbs/246_data.reading.ipynb #34b29a36
 def _find_spellings(classes: dict[str, int]) -> list[str]:
-    "Warn of classes whose names differ in case or blanks alone."
+    "Warn about classes whose names differ in case or blanks alone."
     by_name = {}
     for name in classes:
         by_name.setdefault(' '.join(name.casefold().replace('_', ' ').split()), []).append(name)
@@ -191,7 +191,7 @@ def report_reading(
     reading: Reading,  # Gets a headline and warnings
     listing: Listing,
 ) -> Reading:
-    "Say what a user should know about how a data set was understood; links alone if all was said in a file of answers."
+    "Say what a user should know about how a data set was understood; only links if everything was specified in a file of answers."
     reading.warnings = [f'{link} is {why}' for link, why in listing.links]
     reading.warnings += [f'{name} is {why}' for name, why in listing.ignored if why == OWN_SPLIT]
     if not reading.said.complete:

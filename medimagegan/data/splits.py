@@ -28,7 +28,7 @@ from medimagegan.data.duplicates import (
 # %% ../../nbs/280_data.splits.ipynb #c07
 def _hold_out_groups(
     groups: list[list[int]],  # Indices of the images in each group
-    share: float,  # Of the images
+    share: float,  # Share of the images
     rng: np.random.Generator,
 ) -> set[int]:  # Indices
     "Choose random groups whose images add up to about a share of all."
@@ -42,7 +42,7 @@ def _hold_out_groups(
 # %% ../../nbs/280_data.splits.ipynb #c08
 def split_holdout(
     data: ImageSet,  # All images
-    share: float,  # To hold out, 0 to 0.9
+    share: float,  # Share to hold out, 0 to 0.9
     seed: int = 0,  # Chooses which
 ) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; both sorted
     "Hold out a share of each class without dividing a group, or equal images. Each side gets at least one group if there are two."
@@ -65,8 +65,8 @@ GROUP_COLUMN = 'group_is'  # What the group of each image is: lesion, patient, .
 # %% ../../nbs/280_data.splits.ipynb #c17
 def assign_groups(
     labels: np.ndarray,  # (N,), int: class of each image
-    groups: tuple[str, ...],  # Of each image
-    shares: tuple[float, ...],  # Of each class, for each part; their sum is 1
+    groups: tuple[str, ...],  # Group of each image
+    shares: tuple[float, ...],  # Share of each class for each part; their sum is 1
     seed: int = 0,  # Orders groups of the same size
 ) -> np.ndarray:  # (N,), int: the part of each image
     "Assign each group to a part, so that each part gets about its share of each class."
@@ -95,7 +95,7 @@ def _require_all_parts(table: pd.DataFrame, folder: str | Path) -> None:
 
 # %% ../../nbs/280_data.splits.ipynb #c22
 def _fill_parts(parts: list[str], labels: np.ndarray, groups: tuple[str, ...], shares: tuple[float, float], seed: int) -> list[str]:
-    "Take the parts that are missing from the training images, whole groups at a time."
+    "Fill the missing parts from the training images, whole groups at a time."
     train = [i for i, part in enumerate(parts) if part == 'train']
     missing = {part: share for part, share in zip(PARTS[1:3], shares, strict=True) if part not in parts}
     names, wanted = ['train', *missing], [1 - sum(missing.values()), *missing.values()]
@@ -107,7 +107,7 @@ def _fill_parts(parts: list[str], labels: np.ndarray, groups: tuple[str, ...], s
 def make_split(
     data: ImageSet,  # From `read_folder`
     folder: str | Path,  # The same folder
-    shares: tuple[float, float] | None = None,  # Of the images, for validation and for test; None: the published split, or .2 each
+    shares: tuple[float, float] | None = None,  # Shares of the images for validation and for test; None: the published split, or .2 each
     seed: int = 0,  # Orders groups of the same size
 ) -> pd.DataFrame:  # A row for each image: `COLUMNS` and `GROUP_COLUMN`
     "Split a folder into train, validation and test. Raises `UserError` if a class has too few groups."
@@ -158,7 +158,7 @@ def _unpack_hashes(table: pd.DataFrame) -> np.ndarray:  # (N, 256), bool
 def _check_shared(
     table: pd.DataFrame,
     column: str,  # `sha256` or `group`
-    meaning: str,  # What rows share that have the same value
+    meaning: str,  # What rows with the same value share
     where: str,  # For the error
 ) -> None:
     "Raise `UserError` if rows with the same value in a column are in two parts."
@@ -183,7 +183,7 @@ def _check_near_duplicates(table: pd.DataFrame, where: str) -> None:
 # %% ../../nbs/280_data.splits.ipynb #c36
 def check_split(
     table: pd.DataFrame,  # A row for each image: `COLUMNS`
-    where: str = 'split',  # What it is called, for the error
+    where: str = 'split',  # Name of the split, for the error
 ) -> None:
     "Raise `UserError`, with the names of two files, if a file, lesion, patient or image is in two parts."
     twice = table['file'][table['file'].duplicated()]
@@ -239,7 +239,7 @@ def read_split(
 # %% ../../nbs/280_data.splits.ipynb #c48
 def _find_row(
     file: str,  # Relative path
-    sha256: str,  # Of its bytes
+    sha256: str,  # Hash of its bytes
     by_file: dict,  # {file: row of the split}
     by_bytes: dict,  # {sha256: row of the split}
     folder: str | Path,  # For the error
@@ -268,7 +268,7 @@ def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
 def _look_up_images(
     data: ImageSet, folder: str | Path, split: pd.DataFrame
 ) -> pd.DataFrame:  # Columns `split`, `sha256`; a row for each image
-    "Find the part of each image in a split. Raises `UserError` if an image is not what the split says."
+    "Find the part of each image in a split. Raises `UserError` if an image does not match the split."
     by_file = {row.file: row for row in split.rename(columns={'class': 'kind'}).itertuples()}
     by_bytes = {row.sha256: row for row in by_file.values()}
     found = []
@@ -299,7 +299,7 @@ def apply_split(
     folder: str | Path,  # The same folder
     split: pd.DataFrame,  # From `read_split`
 ) -> tuple[list[int], list[int], pd.DataFrame]:  # Indices to train on, and for validation; `split`, `sha256` of all
-    "Select the images that a run may use. Raises `UserError`, with a file's name, if one is not what the split says."
+    "Select the images that a run may use. Raises `UserError`, with a file's name, if one does not match the split."
     known = _look_up_images(data, folder, split)
     _check_groups(data, known['split'], folder)
     train, validation = ([i for i, part in enumerate(known['split']) if part == name] for name in PARTS[:2])

@@ -49,7 +49,7 @@ def _is_id_level(names: pd.Series, above: pd.Series | None) -> bool:
     many = known.nunique() > 12 or per_name < 4 and known.nunique() > 3
     return bool(looks and (are_named_ids(known) or one_parent and many))
 
-
+# %% ../../nbs/244_data.subfolders.ipynb #59039e3a
 def describe_levels(
     levels: pd.DataFrame,  # From `split_levels`
 ) -> dict[str, str]:  # {column: 'part', 'container', 'id', 'constant' or 'class'}
@@ -70,7 +70,7 @@ def describe_levels(
 
 # %% ../../nbs/244_data.subfolders.ipynb #c11
 def _choose_level(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Path, reading: Reading) -> str | None:
-    "Choose the level that is the class; None if there is none. Raises `UserError` for two, and for images beside folders."
+    "Choose the level that is the class; None if there is none. Raises `UserError` for two, and for images next to folders."
     classes = [c for c, kind in kinds.items() if kind == 'class'] or [c for c, kind in kinds.items() if kind == 'constant'][:1]
     if reading.layout == 'BreaKHis' and len(classes) > 1:
         known = next((c for c in classes if set(levels[c].str.lower()) <= {'benign', 'malignant'}), None)
@@ -114,12 +114,12 @@ def _find_level(levels: pd.DataFrame, name: str, setting: str, folder: str | Pat
     return found
 
 # %% ../../nbs/244_data.subfolders.ipynb #c14
-FILE_NAME = 'file name'  # Stands for a column where the name of a file names the patient
+FILE_NAME = 'file name'  # Used in place of a column if file names contain the patient
 
 
 def find_name_layout(
     files: list[str],
-) -> str:  # '' if the names do not have the patient
+) -> str:  # '' if the names do not contain the patient
     "Return the layout whose names of files have the patient, if nearly all files have such a name."
     found = [patient_from_name(f)[0] for f in files]
     return max(set(found), key=found.count, default='') if sum(map(bool, found)) > .9 * len(files) else ''
@@ -136,7 +136,7 @@ def group_from_paths(
         reading.layout = reading.layout or layout
         reading.columns['patient'] = FILE_NAME
         return [f'patient {name}' if name else '' for name in (patient_from_name(f)[1] for f in files)]
-    ids = [c for c, kind in kinds.items() if kind == 'id' and levels[c].duplicated().any()][:1]  # else it groups nothing
+    ids = [c for c, kind in kinds.items() if kind == 'id' and levels[c].duplicated().any()][:1]  # otherwise it groups nothing
     if ids:
         reading.columns['patient'] = ids[0]
         return [f'folder {name}' if name else '' for name in levels[ids[0]]]
@@ -161,7 +161,7 @@ def add_from_paths(
     answers: Answers,
     reading: Reading,  # Gets the columns
 ) -> pd.DataFrame:
-    "Fill in groups and parts from the names of folders and files, where no table has any. Raises `UserError`."
+    "Fill in groups and parts from the names of folders and files, if no table has any. Raises `UserError`."
     levels = split_levels(list(rows['path'])).set_index(rows.index)
     kinds, said = describe_levels(levels), [name for name in answers.group_columns if is_level(name)]
     if (rows['group'] == '').all() and said:

@@ -27,14 +27,14 @@ from .listing import OTHER_TABLES
 # %% ../../nbs/236_data.tables.ipynb #c06
 @dataclass(frozen=True)
 class Answers:
-    "What the user says about tables and columns; empty fields are found from the files."
+    "What the user specifies about tables and columns; empty fields are determined from the files."
 
     tables: tuple[str, ...] = ()  # Files; the first has the classes, the others are joined to it
     image_column: str | None = None
     class_column: tuple[str, ...] = ()  # One column, or several columns of 0 and 1
     group_columns: tuple[str, ...] = ()  # Images that agree in one of them belong together
     class_map: tuple[str, ...] = ()  # `old=new`; an empty new name leaves the class out
-    complete: bool = False  # Did the user say all of it, so that nothing need be reported?
+    complete: bool = False  # Did the user specify everything, so that nothing needs to be reported?
     without_classes: bool = False  # Take all images as one class?
 
 
@@ -42,7 +42,7 @@ FIND_ALL = Answers()
 
 
 def ambiguous(text: str) -> UserError:
-    "Make an error for what can be read in two ways, so that a reader that needs no classes can do without."
+    "Make an error for what can be read in two ways; a reader that needs no classes can recognise it and continue."
     error = UserError(text)
     error.is_ambiguous = True
     return error
@@ -66,7 +66,7 @@ def _split_line(line: str, separator: str) -> list[str]:
         return [cell.strip() for cell in line.strip().strip('|').split(separator)]
     return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
 
-
+# %% ../../nbs/236_data.tables.ipynb #54d3d6fe
 def _first_rows(lines: list[str], separator: str) -> list[list[str]]:
     "Divide the first lines into rows; a cell in quotes may have several lines."
     if len(separator) > 1:
@@ -92,12 +92,12 @@ class Table:
     "A table as text, with the roles of its columns."
 
     name: str  # For messages
-    rows: pd.DataFrame  # Cells as text, '' where empty
-    headed: bool  # Has it a header? Without one, columns are called `column 1`, `column 2`, ...
+    rows: pd.DataFrame  # Cells as text, '' if empty
+    headed: bool  # Does it have a header? Without one, columns are called `column 1`, `column 2`, ...
     roles: dict[str, str] = field(default_factory=dict)  # {role: column}
     layout: Layout | None = None  # If it is a published one
     called: str = ''  # Name of the layout
-    files: list[str] = field(default_factory=list)  # The tables that it was put together from
+    files: list[str] = field(default_factory=list)  # The tables that it was assembled from
 
     def column(self, name: str) -> str | None:
         "Find a column by its name, or by another spelling of it."
@@ -120,7 +120,7 @@ def _parse_lines(text: str) -> tuple[list[list[str]], str]:  # Rows of cells, an
     _check_quotes(text, rows, separator)
     return rows, separator
 
-
+# %% ../../nbs/236_data.tables.ipynb #f4f41e28
 def _check_quotes(text: str, rows: list[list[str]], separator: str) -> None:
     "Raise `ValueError` for a cell that holds whole rows, because a quotation mark before it is not closed."
     with suppress(csv.Error):
@@ -165,19 +165,19 @@ def read_any_table(
         table.layout, table.called = layout, layout.name
     return table
 
-
+# %% ../../nbs/236_data.tables.ipynb #f5d5c5bd
 def _is_heading(cell: str) -> bool:
     "Return whether a cell is the usual name of a column; a file may be called `image.png`."
     return any(plain_name(cell) in names for names in SPELLINGS.values())
 
 
 def _unique(names: list[str]) -> list[str]:
-    "Number the names of columns that are empty or not the only ones of their name."
+    "Number the columns whose names are empty or not unique."
     return [name if name and names.count(name) == 1 else f'{name} {i + 1}'.strip() for i, name in enumerate(names)]
 
 # %% ../../nbs/236_data.tables.ipynb #c16
 def _columns_of(table: Table, role: str) -> list[str]:
-    "List the columns that are spelled like a role, the most telling first."
+    "List the columns that are spelled like a role, the most informative first."
     plain = {plain_name(column): column for column in reversed(list(table.rows))}
     return [plain[name] for name in SPELLINGS[role] if name in plain]
 
@@ -202,7 +202,7 @@ def _share_of_files(cells: pd.Series, is_file: Callable[[str], bool]) -> float:
     some = [cell for cell in cells.iloc[::max(1, len(cells) // 200)] if cell]
     return sum(map(is_file, some)) / max(1, len(some))
 
-
+# %% ../../nbs/236_data.tables.ipynb #afb037f2
 def find_image_column(
     table: Table,
     is_file: Callable[[str], bool],  # Does a name belong to an image of the data set?
@@ -267,7 +267,7 @@ def list_class_columns(
 ) -> list[str]:
     """List the columns that may be the class, by their spelling: nested ones of the archives first.
 
-    Without a header, it is the one beside the image. Raises `UserError` if there are several."""
+    Without a header, it is the one next to the image. Raises `UserError` if there are several."""
     if 'class' in table.roles:
         return [table.roles['class']]
     if table.layout and 'class' in table.layout.roles:

@@ -20,7 +20,7 @@ from .pixels import UnreadableImage, check_size, scale_to_8bit
 # %% ../../nbs/218_data.tiff.ipynb #c07
 def silence_libtiff() -> None:
     "Switch off the messages that libtiff prints."
-    with suppress(OSError, AttributeError):  # some builds of Pillow do not show libtiff's functions
+    with suppress(OSError, AttributeError):  # some builds of Pillow do not export libtiff's functions
         library = ctypes.CDLL(PIL._imaging.__file__)
         library.TIFFSetWarningHandler(None)
         library.TIFFSetErrorHandler(None)
@@ -113,7 +113,7 @@ def read_tiff(
     file: str | Path,
     notes: list[str],  # What was done beyond decoding is appended
 ) -> Image.Image | None:  # Upright; None: Pillow reads it
-    "Read a TIFF with tifffile. Raises `UnreadableImage` for what has no certain meaning; tifffile has errors of its own."
+    "Read a TIFF with tifffile. Raises `UnreadableImage` for a file whose meaning is uncertain; tifffile raises its own errors."
     import tifffile
     with tifffile.TiffFile(file) as tif:
         page = _choose_page(tif, notes)

@@ -40,8 +40,8 @@ def open_images(
 def follow_parts(
     data: ImageSet,  # With a published split
     cfg: TrainConfig,  # `holdout` and `seed`
-) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; the others are for the test
-    "Follow a published split: train on its training images, and hold out those for validation, or some of the former."
+) -> tuple[list[int], list[int]]:  # Indices to train on, and held out; the others are test images
+    "Follow a published split: train on its training images, and hold out its validation images, or some of the training images."
     parts = mend_parts(data.parts, merge_equal_groups(data.groups, data))
     train, held = ([i for i, part in enumerate(parts) if part == name] for name in ('train', 'validation'))
     if not held:
@@ -54,7 +54,7 @@ def split_images(
     data: ImageSet,  # All images
     cfg: TrainConfig,  # `split` and `path`, or `holdout` and `seed`
 ) -> tuple[pd.DataFrame, list[int], list[int]]:  # Rows of `split.csv`; indices to train on, and held out
-    "Decide which images are trained on. Raises `UserError` if an image is not what the split says."
+    "Decide which images are trained on. Raises `UserError` if an image does not match the split."
     classes = [data.classes[i] for i in data.labels]
     table = pd.DataFrame({'file': data.files, 'class': classes, 'group': data.groups, 'split': 'train'})
     if cfg.split is None and has_parts(data):
@@ -83,5 +83,5 @@ def hash_pixels(images: ImageSet) -> str:  # 32 hexadecimal digits
 def describe_images(train_set: ImageSet, held: ImageSet) -> str:
     "Describe a data set in one line: `1600 images to train on, 400 held out; melanoma 324, nevus 1276`."
     counts = ', '.join(f'{name} {int((train_set.labels == i).sum())}' for i, name in enumerate(train_set.classes))
-    classes = '' if train_set.classes == ('images',) else f'; {counts}'  # the name of all where there are no classes
+    classes = '' if train_set.classes == ('images',) else f'; {counts}'  # the name of all images if there are no classes
     return f'{counted(len(train_set), "image")} to train on, {len(held)} held out{classes}'

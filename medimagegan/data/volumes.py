@@ -21,7 +21,7 @@ _MOST_VOXELS = 2**29
 
 
 def _open_volume(file: str | Path):  # nibabel image, its axes in the order right, front, up
-    "Open a NIfTI file and check its size. Raises `UnreadableImage`; nibabel has errors of its own."
+    "Open a NIfTI file and check its size. Raises `UnreadableImage`; nibabel raises its own errors."
     try:
         import nibabel
     except ImportError:
@@ -73,7 +73,7 @@ def describe_nifti(
     file: str | Path,
     notes: list[str],  # Remarks are appended
 ) -> tuple[tuple[int, int], int, int]:  # (Width, height) of a slice, channels, bits of each
-    "Describe a volume by its header. Raises as `read_nifti` does."
+    "Describe a volume by its header. Raises the same errors as `read_nifti`."
     try:
         image = _open_volume(file)
         pick_frame(image.shape[2] if len(image.shape) > 2 else 1, 'middle', notes)

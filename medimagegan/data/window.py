@@ -39,7 +39,7 @@ def _read_table(
 
 
 def _look_up(values: np.ndarray, first: int, table: np.ndarray) -> np.ndarray:
-    "Replace integers by the entries of a table; the first and last entry continue outside."
+    "Replace integers by the entries of a table; values outside it get the first or last entry."
     return table[(np.rint(values).astype(np.int64) - first).clip(0, len(table) - 1)]
 
 # %% ../../nbs/222_data.window.ipynb #c10
@@ -95,8 +95,8 @@ def _apply_voi_table(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness
 
 # %% ../../nbs/222_data.window.ipynb #c17
 def _series_of(file: str | Path) -> tuple:
-    "Return what is equal for all images of a series; the file itself if it cannot be read."
-    if not is_dicom(file):  # a pipe would keep us waiting
+    "Return a key that all images of a series share; the file itself if it cannot be read."
+    if not is_dicom(file):  # reading a pipe might never end
         return (str(file),)
     try:
         ds, _ = read_header(file)
@@ -115,7 +115,7 @@ def _is_padding(values: np.ndarray, ds) -> np.ndarray:  # bool
 
 # %% ../../nbs/222_data.window.ipynb #c18
 def _sample_values(file: str | Path, most: int) -> list[np.ndarray]:  # Rescaled values, without padding
-    "Read the values of at most so many frames of a file; none of one that is damaged or in colour."
+    "Read the values of at most `most` frames of a file; none if it is damaged or in colour."
     try:
         ds, _ = read_header(file)
         n, found = int(ds.get('NumberOfFrames') or 1), []
@@ -132,7 +132,7 @@ def _sample_values(file: str | Path, most: int) -> list[np.ndarray]:  # Rescaled
 
 
 def robust_range(values: np.ndarray) -> tuple[float, float]:
-    "Return the 0.5th and 99.5th percentile, or least and greatest value if these are equal."
+    "Return the 0.5th and 99.5th percentile, or the minimum and maximum if these are equal."
     low, high = np.percentile(values, [0.5, 99.5]) if values.size else (0, 0)
     return (low, high) if high > low or not values.size else (values.min(), values.max())
 
@@ -165,7 +165,7 @@ def _has_hounsfield_units(ds) -> bool:
     return ds.get('RescaleType') == 'HU' or ds.get('Modality') == 'CT' and ds.get('RescaleIntercept') not in (None, '')
 
 
-def _window_of_file(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness; None: no window of use
+def _window_of_file(values: np.ndarray, ds) -> np.ndarray | None:  # Brightness; None: no usable window
     "Apply the table or window of a file, or show 8 bits as they are."
     table, window = _apply_voi_table(values, ds), _find_window(ds)
     shown = table if table is not None else apply_window(values, *window) if window else None
@@ -223,7 +223,7 @@ def read_dicom(
     channels: int,  # 3 for RGB, 1 for grey
     window: str = 'auto',  # One of `WINDOWS`; all but auto are for CT
     frames: str = 'middle',  # Which frame of several: one of `FRAMES`
-    ranges: SeriesRanges | None = None,  # Of the data set; None: only this file
+    ranges: SeriesRanges | None = None,  # Ranges of the data set; None: only this file
     notes: list[str] | None = None,  # What was done beyond decoding is appended
 ) -> Image.Image:  # Mode RGB or L
     """Read the image of a DICOM file as a viewer shows it.
@@ -247,7 +247,7 @@ def describe_dicom(
     file: str | Path,
     notes: list[str],  # Remarks are appended
 ) -> tuple[tuple[int, int], int, int]:  # (Width, height), channels, bits of each
-    "Describe a picture by its header. Raises as `read_dicom` does."
+    "Describe a picture by its header. Raises the same errors as `read_dicom`."
     try:
         ds, _ = read_header(file, notes=notes)
         is_grey = str(ds.PhotometricInterpretation).startswith('MONOCHROME')

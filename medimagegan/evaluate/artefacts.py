@@ -35,7 +35,7 @@ def to_cielab(
 
 # %% ../../nbs/448_evaluate.artefacts.ipynb #c08
 def _odd(pixels: float, size: int, least: int = 3) -> int:
-    "Scale a length of an image of 256 pixels, to an odd number of pixels."
+    "Scale a length given for an image of 256 pixels to an odd number of pixels."
     return max(least, 2 * round(pixels * size / 512) + 1)
 
 
@@ -70,7 +70,7 @@ def measure_hair(
 # %% ../../nbs/448_evaluate.artefacts.ipynb #c14
 def comb_strength(
     points: np.ndarray,  # (n, 2): dark pixels of a part, in pixels of an image of 256
-) -> float:  # 0: none, 1: perfectly periodic; 0 too for a part that is not straight and long
+) -> float:  # 0: none, 1: perfectly periodic; also 0 for a part that is not straight and long
     "Measure how periodic a straight part is along its axis."
     points = points - points.mean(0)
     (narrow, _), axes = np.linalg.eigh(points.T @ points / len(points))
@@ -124,7 +124,7 @@ def measure_ink(
 def measure_sticker(
     lab: Tensor,  # (N, 3, H, W): from `to_cielab`
 ) -> Tensor:  # (N,): per cent of the pixels
-    "Measure the largest part of another colour that reaches the edge."
+    "Measure the largest region of another colour that reaches the edge."
     size, side = lab.shape[-1], _odd(5, lab.shape[-1])
     smooth = F.avg_pool2d(F.pad(lab, [side // 2] * 4, mode='replicate'), side, 1)
     skin = lab[:, 1:].flatten(2).median(2).values[:, :, None, None]
@@ -170,15 +170,15 @@ def skin_angle(
     return torch.rad2deg(torch.atan2(light - 50, b))
 
 # %% ../../nbs/448_evaluate.artefacts.ipynb #c30
-THRESHOLDS = {'dark corners': .3, 'hair': .7, 'ruler': 1., 'ink': .03, 'sticker': 3.4, 'border line': 6.}  # An image at it or above has the artefact
+THRESHOLDS = {'dark corners': .3, 'hair': .7, 'ruler': 1., 'ink': .03, 'sticker': 3.4, 'border line': 6.}  # An image at or above it has the artefact
 
-SMALLEST = {'ruler': 200}  # Smaller images, in pixels, do not show it
+SMALLEST = {'ruler': 200}  # Images with fewer pixels per side do not show it
 
 
 def measure_artefacts(
     images: Tensor,  # (N, 3, size, size), uint8: images of skin
     progress: Callable = iter,  # Wraps the loop over parts of the images
-) -> pd.DataFrame:  # A column for each of `THRESHOLDS`, and `skin angle`; `nan` where the images are too small
+) -> pd.DataFrame:  # A column for each of `THRESHOLDS`, and `skin angle`; `nan` if the images are too small
     "Measure every artefact in each image."
     parts = []
     for few in progress(images.split(32)):

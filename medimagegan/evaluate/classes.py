@@ -17,7 +17,7 @@ from ..data.imagesets import ImageSet
 from .features import Features, extract
 
 # %% ../../nbs/455_evaluate.classes.ipynb #c07
-MAX_LABELED = 1000  # Other real images from which classes are learned, at most
+MAX_LABELED = 1000  # Maximum number of other real images from which classes are learned
 
 
 def label_features(
@@ -25,10 +25,10 @@ def label_features(
     others: ImageSet,  # Real images that are not in the reference
     seen: dict[str, Tensor],  # Features of `reference`, and of `real vs. real` as `make_baselines` chooses them
     features: Features,  # From `load_features`
-    seed: int = 0,  # Of that choice
+    seed: int = 0,  # Seed of that choice
     progress: Callable = iter,  # Wraps the loop over images
-) -> tuple[Tensor, Tensor] | None:  # Features (M, F) and classes (M,), M at most 5n; None where there is one class
-    "Collect features and classes of real images: of the reference, of the baseline, and of more like them."
+) -> tuple[Tensor, Tensor] | None:  # Features (M, F) and classes (M,), M at most 5n; None if there is only one class
+    "Collect features and classes of real images: of the reference, of the baseline, and of further real images."
     if len(reference.classes) < 2:
         return None
     n = len(reference)
@@ -73,7 +73,7 @@ def predict_classes(
     labels: Tensor,  # (M,), int64: their classes, each of K at least twice as often as there are folds
     folds: int = 5,
 ) -> tuple[Tensor, Tensor]:  # (N, K) and (M, K): probability of each class for fakes and, out of fold, for reals
-    "Classify generated and real images by classifiers that are fitted to other real images."
+    "Classify generated and real images with classifiers that are fitted to other real images."
     fold = torch.empty_like(labels)
     fold[labels.argsort(stable=True)] = torch.arange(len(labels)) % folds
     p_real, p_fake = torch.zeros(len(real), int(labels.max()) + 1, dtype=torch.double), 0.
@@ -85,7 +85,7 @@ def predict_classes(
 
 # %% ../../nbs/455_evaluate.classes.ipynb #c17
 def class_shares(
-    p_fake: Tensor,  # (N, K), from `predict_classes`, as the next
+    p_fake: Tensor,  # (N, K), from `predict_classes`, like the next two
     p_real: Tensor,  # (M, K)
     labels: Tensor,  # (M,), int64: the classes of the real images
 ) -> tuple[dict[str, float], ...]:  # For each class: `share` of the fakes, its standard `error`, `real` share, `z`

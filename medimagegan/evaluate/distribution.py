@@ -70,7 +70,7 @@ def covariance_factor(
 
 # %% ../../nbs/430_evaluate.distribution.ipynb #c12
 def frechet_distance(
-    pair: FeaturePair,  # Of any sizes
+    pair: FeaturePair,  # Sets of any size
 ) -> float:  # 0 and up
     "Compute the squared Fréchet distance between the Gaussians of two sets of features (Heusel et al. 2017, eq. 6)."
     a, b = covariance_factor(pair.fake), covariance_factor(pair.real)
@@ -79,7 +79,7 @@ def frechet_distance(
 
 # %% ../../nbs/430_evaluate.distribution.ipynb #c18
 def kernel_distance(
-    pair: FeaturePair,  # Of any sizes from 2
+    pair: FeaturePair,  # Sets of any size from 2
 ) -> float:  # About 0 for equal distributions; may be negative
     "Compute the unbiased squared maximum mean discrepancy, kernel (x·y/F + 1)³ (Bińkowski et al. 2018, sec. 4)."
     ff, rr, fr = ((g / pair.fake.shape[1] + 1) ** 3 for g in pair.products)
@@ -88,28 +88,28 @@ def kernel_distance(
 
 # %% ../../nbs/430_evaluate.distribution.ipynb #c21
 def precision(
-    pair: FeaturePair,  # Of any sizes from 2
+    pair: FeaturePair,  # Sets of any size from 2
 ) -> float:  # 0 to 1
     "Compute the share of fakes in the ball of at least one real (Kynkäänniemi et al. 2019, eq. 1 and 2)."
     return (pair.distances[2] < pair.radii[1]).any(1).double().mean().item()
 
 # %% ../../nbs/430_evaluate.distribution.ipynb #c22
 def recall(
-    pair: FeaturePair,  # Of any sizes from 2
+    pair: FeaturePair,  # Sets of any size from 2
 ) -> float:  # 0 to 1
     "Compute the share of reals in the ball of at least one fake (Kynkäänniemi et al. 2019, eq. 1 and 2)."
     return (pair.distances[2] < pair.radii[0][:, None]).any(0).double().mean().item()
 
 # %% ../../nbs/430_evaluate.distribution.ipynb #c23
 def density(
-    pair: FeaturePair,  # Of any sizes from 2
+    pair: FeaturePair,  # Sets of any size from 2
 ) -> float:  # 0 and up, about 1 for equal distributions
     "Compute the mean number of reals whose ball a fake lies in, divided by k (Naeem et al. 2020, eq. 3)."
     return (pair.distances[2] < pair.radii[1]).sum(1).double().mean().item() / pair.k
 
 # %% ../../nbs/430_evaluate.distribution.ipynb #c24
 def coverage(
-    pair: FeaturePair,  # Of any sizes from 2
+    pair: FeaturePair,  # Sets of any size from 2
 ) -> float:  # 0 to 1
     "Compute the share of reals with at least one fake in their ball (Naeem et al. 2020, eq. 5)."
     return (pair.distances[2].amin(0) < pair.radii[1]).double().mean().item()

@@ -45,8 +45,8 @@ def measure_fakes(
     stats: ReferenceStats,  # From `make_reference_stats`
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
     intervals: bool = True,  # Also compute the intervals?
-    seed: int = 0,  # Of the intervals
-    seen: Tensor | None = None,  # (n, F): their features, where they are known
+    seed: int = 0,  # Seed of the intervals
+    seen: Tensor | None = None,  # (n, F): their features, if they are known
     measures: dict[str, Measure] | None = None,  # Rows to compute; left out: all of `MEASURES`
 ) -> dict:  # `values` {measure: (value, low, high)}, `gap_closed` {measure: share}, `diversity`, `near_duplicates`
     "Compare the first n fakes with the reference."
@@ -80,7 +80,7 @@ def headline_metrics(
 def measure_classes(
     stats: ReferenceStats,  # From `make_reference_stats`
     seen: Tensor,  # (n, F): features of fakes
-) -> dict[str, dict[str, float]]:  # {class: `share`, `error`, `real`, `z`}; empty where a class has fewer than ten reals
+) -> dict[str, dict[str, float]]:  # {class: `share`, `error`, `real`, `z`}; empty if a class has fewer than ten reals
     "Estimate the share of each class among the fakes."
     real, labels = stats.labeled or (seen, torch.zeros(0, dtype=torch.int64))
     classes = stats.reference.classes
@@ -162,7 +162,7 @@ def calibrates(
 def copy_pairs(
     nearest: Nearest,  # From `find_copies`
     train: ImageSet,  # The training images
-    names: tuple[str, ...] = (),  # What the fakes are called; left out: their numbers
+    names: tuple[str, ...] = (),  # Names of the fakes; left out: their numbers
 ) -> dict[str, list[dict]]:  # `closest`: the ten closest pairs; `found`: those that count as copies
     "List fakes with their nearest training image, closest first."
     def pair(i):
@@ -180,8 +180,8 @@ def evaluate(
     held: ImageSet | None = None,  # Held-out images, which calibrate that search; left out: the training images
     history: pd.DataFrame | None = None,  # Losses, for the verdict
     curve: pd.DataFrame | None = None,  # Scores against epochs, for the verdict
-    seed: int = 0,  # Of noise and intervals
-    names: tuple[str, ...] = (),  # What the fakes are called; left out: their numbers
+    seed: int = 0,  # Seed of noise and intervals
+    names: tuple[str, ...] = (),  # Names of the fakes; left out: their numbers
     progress: Callable = iter,  # Wraps the loop over fakes
 ) -> tuple[dict, np.ndarray]:  # What `scores.json` holds, and the sheet of the closest pairs
     "Compute all measures of a set of fakes, and judge them."

@@ -55,7 +55,7 @@ class Evidence:
     "The numbers that the rules read."
 
     numbers: dict  # From `headline_metrics`; optional: `copies` (from `find_copies`) and `classes` (`class_shares`)
-    history: pd.DataFrame | None = None  # The losses, `d_real`, `d_fake` and, since they are logged, the mean signs
+    history: pd.DataFrame | None = None  # The losses, `d_real`, `d_fake` and, if they were logged, the mean signs
     curve: pd.DataFrame | None = None  # `epoch, gap_closed, diversity`; the last row is the final generator
 
     @property
@@ -69,19 +69,19 @@ class Evidence:
 
     @property
     def last_quarter(self) -> pd.DataFrame:
-        "Return the last quarter of the history; empty where there is none."
+        "Return the last quarter of the history; empty if there is none."
         known = self.history is not None and len(self.history) > 0
         return self.history.tail(max(1, len(self.history) // 4)) if known else pd.DataFrame()
 
     @property
     def signs(self) -> tuple[float, float] | None:
-        "Return the mean signs of D on real and generated images in the last quarter; None where they are not known."
+        "Return the mean signs of D on real and generated images in the last quarter; None if they are not known."
         rows = self.last_quarter.reindex(columns=['sign_real', 'sign_fake'])
         return tuple(rows.mean()) if len(rows) and rows.notna().all(axis=None) else None
 
     @property
     def separation(self) -> float | None:
-        "Return how well D separated real from generated images in the last quarter; None where it is not known."
+        "Return how well D separated real from generated images in the last quarter; None if it is not known."
         rows = self.last_quarter.reindex(columns=['separation'])['separation']
         return float(rows.mean()) if len(rows) and rows.notna().all() else None
 
@@ -91,7 +91,7 @@ class Evidence:
         return 1 - closed[:-last].max(), 1 - closed[-last:].mean()
 
     def excess(self, name: str) -> float:
-        "Return by how much `color`, `spectrum` or `pattern` exceeds that of the baseline; 0 where it is not known."
+        "Return by how much `color`, `spectrum` or `pattern` exceeds that of the baseline; 0 if it is not known."
         return self.numbers.get(name, 0.) - self.numbers['floor'].get(name, 0.)
 
     @property
@@ -111,7 +111,7 @@ class Evidence:
 def describe_quality(
     evidence: Evidence,
 ) -> str:
-    "State gap closed and coverage, each with what real images get."
+    "State gap closed and coverage, each with the value for real images."
     n = evidence.numbers
     return (f"gap closed is {n['gap_closed']:.2f} (noise: 0, real images: 1); "
             f"coverage is {n['coverage']:.2f} (real images: {n['floor']['coverage']:.2f})")
@@ -145,7 +145,7 @@ _SENTENCES = {
 def list_faults(
     evidence: Evidence,
 ) -> tuple[str, ...]:  # Empty: close to real
-    "State each limit of `REAL` that the images do not keep."
+    "State each limit of `REAL` that the images do not meet."
     n, floor, faults = evidence.numbers, evidence.numbers['floor'], []
     if evidence.gap_closed < REAL['gap_closed'] or evidence.relative('coverage') < REAL['coverage']:
         faults.append(describe_quality(evidence))

@@ -103,7 +103,7 @@ def load_network(
 
 # %% ../../nbs/410_evaluate.features.ipynb #c19
 class _Inception(nn.Module):
-    "The network of FID, with the weights of the original in TensorFlow."
+    "The network of FID, with the weights of the original TensorFlow model."
 
     def __init__(self, inner: nn.Module):
         super().__init__()
@@ -241,7 +241,7 @@ def extract(
     if file and (known := _read_cached(file)) is not None:
         return known
     on_cpu, compute = features.device.type == 'cpu', lambda chunk: features(to_unit(chunk)).cpu()
-    chunks = images.split(4 if on_cpu else 64)  # four fit the cache of a CPU
+    chunks = images.split(4 if on_cpu else 64)  # four fit into the cache of a CPU
     found = torch.cat(list(map_in_threads(compute, chunks, progress) if on_cpu else map(compute, progress(chunks)))).clone()
     if file:
         _write_cached(file, found, features)
@@ -249,21 +249,21 @@ def extract(
 
 # %% ../../nbs/410_evaluate.features.ipynb #c45
 def _describe_computer(device: torch.device) -> str:
-    "Describe all that can change the last digits of features beside images and weights."
+    "Describe everything besides images and weights that can change the last digits of features."
     if device.type == 'cuda':
         return f'torch {torch.__version__} {torch.cuda.get_device_name(device)}'
     return f'torch {torch.__version__} {device.type} {torch.backends.cpu.get_cpu_capability()}'
 
 
 def _features_digest(features: Features, images: Tensor) -> str:
-    "Digest images, network and computer."
+    "Compute a digest of images, network and computer."
     about = f'{features.weights} {features.resize} {tuple(images.shape)} {images.dtype} '
     digest = hashlib.sha256(f'{about}{_describe_computer(features.device)} '.encode())
     digest.update(images.contiguous().numpy())
     return digest.hexdigest()[:32]
 
 # %% ../../nbs/410_evaluate.features.ipynb #c46
-def _read_cached(file: Path) -> Tensor | None:  # None: not there, or damaged
+def _read_cached(file: Path) -> Tensor | None:  # None: missing or damaged
     if not file.exists():
         return None
     try:

@@ -58,7 +58,7 @@ def describe_resizing(
     path: str | Path,  # A folder of images
     size: int,  # Side at which they are read, in pixels
 ) -> tuple[str, ...]:  # Sentences
-    "Say where resizing changes images so that their detail cannot be compared."
+    "Describe where resizing changes images so that their detail cannot be compared."
     sides = sample_sides(path)
     least, usual = min(sides), int(np.median(sides))
     if least < size and max(sides) > 1.1 * least:
@@ -71,11 +71,11 @@ def describe_resizing(
 def read_shuffled(
     path: str | Path,  # A folder of images
     size: int,  # Side of the images, in pixels
-    most: int | None = None,  # At most so many images; left out: all
-    seed: int = 0,  # Of the choice and the order
+    most: int | None = None,  # Maximum number of images; left out: all
+    seed: int = 0,  # Seed of the choice and the order
     workers: int = 2,  # Threads that read
     progress: Callable = iter,  # Wraps the loop over images
-    window: str = 'auto',  # Of CT, one of `WINDOWS`
+    window: str = 'auto',  # For CT, one of `WINDOWS`
     frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
 ) -> ImageSet:  # In RGB; `rejected` lists the files that could not be read, `notes` what was understood
     "Read a folder of images in random order."
@@ -84,7 +84,7 @@ def read_shuffled(
         data = read()
     except UserError as error:
         if not getattr(error, 'is_ambiguous', False):
-            raise UserError(str(error).removeprefix('path: ')) from None  # of folders, none is the setting `path`
+            raise UserError(str(error).removeprefix('path: ')) from None  # here, none of the folders is the setting `path`
         data = read(answers=Answers(without_classes=True))
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
     return replace(data.subset(order), rejected=data.rejected, notes=tuple(data.reading.report))
@@ -109,7 +109,7 @@ def refuse_known(
     held: ImageSet,  # Real images that they are compared with
     where: str,  # The folder of the generated images, for the error message
 ) -> None:
-    "Raise `UserError` where a generated image equals one of the reference, pixel by pixel."
+    "Raise `UserError` if a generated image equals one of the reference, pixel by pixel."
     real = {image.numpy().tobytes() for image in held.images}
     same = [name for name, image in zip(generated.files, generated.images, strict=True) if image.numpy().tobytes() in real]
     if same:
@@ -130,7 +130,7 @@ def choose_real_sets(
     held: ImageSet | None,  # From the folder `reference`, if there is one
     reals: str | Path,
     reference: str | Path | None,
-    seed: int,  # Of the choice
+    seed: int,  # Seed of the choice
 ) -> RealSets:
     "Choose the reference set and the baseline, and describe the reference."
     against, others, _ = choose_reference(train, held if held else train.subset([]), seed)
@@ -158,12 +158,12 @@ def score_folders(
     reference: str | Path | None = None,  # Folder of real images they were not trained on
     features: str = 'efficientnet_lite0',  # As for `load_features`
     image_size: int | None = None,  # Side at which all images are read, in pixels; left out: that of the fakes
-    n: int = 5000,  # At most so many fakes and reference images
-    seed: int = 0,  # Of every choice
+    n: int = 5000,  # Maximum number of fakes and of reference images
+    seed: int = 0,  # Seed of every choice
     workers: int = 2,  # Threads that read
     device: torch.device | str = 'cpu',  # Where features are computed
     progress: Callable = lambda what, items: items,  # Wraps a loop: its name, what it loops over
-    window: str = 'auto',  # Of CT, one of `WINDOWS`
+    window: str = 'auto',  # For CT, one of `WINDOWS`
     frames: str = 'middle',  # Which of several frames or slices, one of `FRAMES`
 ) -> tuple[dict, dict[str, np.ndarray]]:  # What `scores.json` holds, and pictures: `real`, `fake`, `closest`
     "Evaluate two or three folders. Raises `UserError` for a folder that is missing or too small."

@@ -36,12 +36,12 @@ def difference_interval(
 # %% ../../nbs/400_evaluate.intervals.ipynb #c13
 def bootstrap_interval(
     values: Tensor,  # (N,)
-    draws: int = 1000,  # Resamplings
-    seed: int = 0,  # Of the resampling
+    draws: int = 1000,  # Number of resamples
+    seed: int = 0,  # Seed of the resampling
 ) -> tuple[float, float, float]:  # The mean and the ends of its 95 % interval; `nan` ends for a single value
     """Compute a mean with its bootstrap percentile interval (Efron 1979).
 
-    Values count as independent. Pairs of the `nearest` pairing may share a real image, which makes it too narrow."""
+    Values are treated as independent. Pairs of the `nearest` pairing may share a real image, which makes the interval too narrow."""
     values = values.double().numpy()
     if len(values) < 2:
         return float(values.mean()), float('nan'), float('nan')
@@ -53,8 +53,8 @@ N_HALVES = 32  # The standard deviation of their values is then known to about a
 
 # %% ../../nbs/400_evaluate.intervals.ipynb #c18
 def halves_interval(
-    value: float,  # Of both whole sets
-    halves: list[float],  # The same measure of random halves; fewer than two: no interval
+    value: float,  # Value for both whole sets
+    halves: list[float],  # The same measure for random halves; fewer than two: no interval
     bounds: tuple[float | None, float | None] = (None, None),  # The lowest and highest possible value
 ) -> tuple[float, float, float]:  # The value and the ends of its 95 % interval; `nan` ends without one
     "Compute the interval of a measure from its values on random halves of the data."
@@ -66,7 +66,7 @@ def halves_interval(
 
 # %% ../../nbs/400_evaluate.intervals.ipynb #c22
 def share_interval(
-    value: float,  # Of both whole sets: a share of n images, in [0, 1]
+    value: float,  # Value for both whole sets: a share of n images, in [0, 1]
     halves: list[float],  # The same share in random halves; fewer than two: no interval
     n: int,  # Images of the set that is counted
 ) -> tuple[float, float, float]:  # The value and the ends of its 95 % interval; `nan` ends without one

@@ -41,7 +41,7 @@ class Measure:
     "One measure: how to compute it, how to read it and where to show it."
 
     name: str  # Its key in the table that holds it, in `score_history.csv` and in `scores.json`
-    fn: Callable  # What computes it; what it is given depends on `kind`
+    fn: Callable  # What computes it; its arguments depend on `kind`
     kind: str  # features: fn(FeaturePair) -> float; images: fn(fakes, reals) -> float; pairs: fn(a, b) -> (N,); derived
     higher_is_better: bool | None  # None: neither
     best: float  # Its value for equal images, or for two sets of one distribution
@@ -100,13 +100,13 @@ PAIRWISE = {row.name: row for row in (
     Measure('HaarPSI', haarpsi, 'pairs', True, best=1., bounds=(0., 1.), on_curve=True, in_comparison=False,
             range='0 to 1'),
 )}
-AS_SHIPPED = {**PAIRWISE, **MEASURES}  # the rows of this version: results of others are not kept from run to run
+AS_SHIPPED = {**PAIRWISE, **MEASURES}  # the rows of this version: results of other rows are not kept from run to run
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c13
 def gap_closed(
-    value: float,  # Of the fakes
-    floor: float,  # Of other real images, at the same N
-    noise: float,  # Of noise
+    value: float,  # Value of the fakes
+    floor: float,  # Value of other real images, at the same N
+    noise: float,  # Value of noise
     higher_is_better: bool = False,
     squared: bool = False,  # Is the value a squared distance?
 ) -> float:  # 1 at the floor, above if better, 0 at noise; `nan` if noise is no worse than the floor
@@ -153,7 +153,7 @@ DERIVED = {row.name: row for row in (
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c23
 def all_measures() -> dict[str, Measure]:  # In the order in which tables and plots show them
-    "List all rows: set measures, each with what is derived from it, then pairwise metrics."
+    "List all rows: set measures, each with the numbers derived from it, then pairwise metrics."
     rows = []
     for row in MEASURES.values():
         rows += [row, *(other for other in DERIVED.values() if other.follows == row.name)]
@@ -201,10 +201,10 @@ def _interval(row: Measure, value: float, halves: list[float], n: int) -> tuple[
 # %% ../../nbs/450_evaluate.measures.ipynb #c36
 def compare_features(
     fake: Tensor,  # (N, F)
-    real: Tensor,  # (N, F): as many, or FD and the counts of neighbours cannot be compared between tables
+    real: Tensor,  # (N, F): as many as fakes, otherwise FD and the counts of neighbours cannot be compared between tables
     intervals: bool = True,  # Also compute the intervals?
     k: int = 5,  # Neighbours
-    seed: int = 0,  # Of the halves
+    seed: int = 0,  # Seed of the halves
     measures: dict[str, Measure] | None = None,  # Rows to compute; left out: all of `MEASURES`
 ) -> dict[str, tuple[float, float, float]]:  # {measure: (value, low, high)}, `nan` ends without intervals
     "Compute every measure of features, with 95 % intervals. Raises `ValueError` for unequal sets or fewer than four."
@@ -212,7 +212,7 @@ def compare_features(
     if len(fake) != n or n < 4:
         raise ValueError(f'expected as many fakes as reals, at least 4 of each, got {len(fake)} fakes and {n} reals')
     pair, rows, rng = FeaturePair(fake, real, k), _rows_of('features', measures), torch.Generator().manual_seed(seed)
-    values = {name: row.fn(pair) for name, row in rows.items()}  # before the halves, which look up what this has computed
+    values = {name: row.fn(pair) for name, row in rows.items()}  # before the halves, which look up what is computed here
     draws = [[torch.randperm(n, generator=rng)[:n // 2] for _ in range(2)] for _ in range(N_HALVES if intervals else 0)]
 
     def measure(draw):
@@ -226,7 +226,7 @@ def compare_images(
     fake: Tensor,  # (N, C, H, W), uint8
     real: Tensor,  # (M, C, H, W), uint8
     intervals: bool = True,  # Also compute the intervals?
-    seed: int = 0,  # Of the halves
+    seed: int = 0,  # Seed of the halves
     measures: dict[str, Measure] | None = None,  # Rows to compute; left out: all of `MEASURES`
 ) -> dict[str, tuple[float, float, float]]:  # {measure: (value, low, high)}, `nan` ends without intervals
     "Compute every measure of images with its 95 % interval."
@@ -242,8 +242,8 @@ def compare_images(
 # %% ../../nbs/450_evaluate.measures.ipynb #c43
 def score_pairs(
     images: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]; at least 32 pixels
-    others: Tensor,  # The same shape: the i-th belongs to the i-th
-    chunk: int | None = None,  # Pairs at a time; left out: 64, or fewer of more than 64 pixels, so that they fit the cache of a CPU
+    others: Tensor,  # The same shape: the i-th images of both form a pair
+    chunk: int | None = None,  # Pairs at a time; left out: 64, or fewer above 64 pixels, so that they fit into the cache of a CPU
 ) -> dict[str, Tensor]:  # {metric: (N,)}
     "Compute every pairwise metric of every pair. Raises `ValueError` for unequal shapes."
     if images.shape != others.shape:
@@ -260,9 +260,9 @@ def score_pairs(
 def score_pairings(
     candidates: dict[str, Tensor],  # {name: (N, C, H, W)}: uint8, or floats in [-1, 1]
     reals: Tensor,  # (M, C, H, W), uint8: the reference, held-out images
-    seed: int = 0,  # Of the intervals
+    seed: int = 0,  # Seed of the intervals
 ) -> pd.DataFrame:  # Rows: pairing, candidate, metric, value, low, high (empty for a single pair), n
-    "Compute the pairwise metrics of each candidate in both pairings, on as many pairs as there are of both."
+    "Compute the pairwise metrics of each candidate in both pairings, on as many pairs as both sets allow."
     rows = []
     for pairing in PAIRINGS:
         for candidate, images in candidates.items():

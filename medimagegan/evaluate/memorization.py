@@ -24,7 +24,7 @@ from .intervals import proportion_interval
 from .once import compute_once
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c06
-THUMBNAIL_SIZE = 16  # pixels a side
+THUMBNAIL_SIZE = 16  # side, in pixels
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c07
 def make_thumbnails(
@@ -82,14 +82,14 @@ def find_nearest(
 class Calibration(NamedTuple):
     "How close real images lie to the training set."
 
-    nearest: Nearest  # Of the real images
-    thumbnails: Tensor  # (M, F): theirs
+    nearest: Nearest  # Nearest training images of the real images
+    thumbnails: Tensor  # (M, F): thumbnails of the real images
     source: str  # What the real images are
     duplicates: int  # Real images left out because they are near-duplicates of training images
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #24945c8f
 def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | None = None) -> Nearest:
-    "As `find_nearest`; read from the cache where it was found before."
+    "Do the same as `find_nearest`; read the result from the cache if it was found before."
     def compute():
         found = find_nearest(images, targets, own)
         return {'index': found.index.tolist(), 'distance': found.distance.tolist(), 'ratio': found.ratio.tolist()}
@@ -97,13 +97,13 @@ def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | Non
     return Nearest(torch.tensor(found['index']), torch.tensor(found['distance']), torch.tensor(found['ratio']))
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c21
-LEAST_HELD = 20  # Fewer cannot tell how close real images lie to the training set
+LEAST_HELD = 20  # Fewer cannot show how close real images are to the training set
 
 
 def calibrate(
     train: Tensor | ImageSet,  # (M, C, H, W): the training images
     held: Tensor | ImageSet | None = None,  # (K, C, H, W): real images that were not trained on; fewer than `LEAST_HELD` are not used
-    seed: int = 0,  # Of the choice of at most 1000 training images
+    seed: int = 0,  # Seed of the choice of at most 1000 training images
     targets: Targets | None = None,  # `train`, prepared
 ) -> Calibration:
     "Measure how close real images lie to the training set, without near-duplicates."
@@ -122,7 +122,7 @@ def calibrate(
 # %% ../../nbs/460_evaluate.memorization.ipynb #c25
 def compare_distances(
     fake: Tensor,  # (N,): distances of generated images to the training set
-    held: Tensor,  # (M,): of held-out images
+    held: Tensor,  # (M,): distances of held-out images
 ) -> float:  # Standard deviations; negative if generated images are closer
     "Compute the z-score of Mann and Whitney's test."
     a, b = fake, held
@@ -133,7 +133,7 @@ def compare_distances(
 # %% ../../nbs/460_evaluate.memorization.ipynb #c26
 def copy_test(
     fake: Tensor,  # (N,): distances of generated images to the training set
-    held: Tensor,  # (M,): of held-out images
+    held: Tensor,  # (M,): distances of held-out images
     fake_region: Tensor | None = None,  # (N,), int64: the region of each; left out: one region
     held_region: Tensor | None = None,  # (M,)
 ) -> float:  # Standard deviations; below -3: generated images are closer than chance allows; NaN: too few images
@@ -151,7 +151,7 @@ def copy_test(
 def find_regions(
     points: Tensor,  # (N, F): thumbnails
     n_regions: int,
-    seed: int = 0,  # Of the first centres
+    seed: int = 0,  # Seed of the initial centres
 ) -> Tensor:  # (n_regions, F): their centres
     "Divide image space into regions by ten rounds of k-means."
     centers = points[torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))[:n_regions]]
@@ -166,7 +166,7 @@ def neighbour_distances(
     chosen: Tensor,  # (N,), int64: training images; one may appear several times
     train: Tensor | ImageSet,  # (M, C, H, W)
     targets: Targets | None = None,  # `train`, prepared
-) -> Tensor:  # (N,): distance of each to its nearest neighbour that is no near-duplicate; infinite if there is none
+) -> Tensor:  # (N,): distance of each to its nearest neighbour that is not a near-duplicate; infinite if there is none
     "Measure how far training images lie from each other."
     each, back = chosen.unique(return_inverse=True)
     found = find_matches(train[each], targets or prepare_targets(train), each).distance
@@ -177,8 +177,8 @@ def neighbour_distances(
 # %% ../../nbs/460_evaluate.memorization.ipynb #c35
 def find_different(
     fakes: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
-    matches: Matches,  # Theirs
-    nearest: Nearest,  # Theirs
+    matches: Matches,  # Matches of the fakes
+    nearest: Nearest,  # Nearest training images of the fakes
     suspects: Tensor,  # (N,), bool: fakes that may be copies
     apart: float,  # Distance of two fakes that are different
 ) -> Tensor:  # (N,), bool
@@ -199,7 +199,7 @@ LEAST_IN_COMMON = .7  # Correlation with the training image. Measured once on IS
 def find_copies(
     fakes: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
     train: Tensor | ImageSet,  # (M, C, H, W): the training images
-    held: Tensor | ImageSet | None = None,  # As for `calibrate`, as the next
+    held: Tensor | ImageSet | None = None,  # As for `calibrate`, like the next argument
     seed: int = 0,
     real: Calibration | None = None,  # From `calibrate(train, held, seed)`, if several sets of fakes are measured
 ) -> tuple[dict, Nearest]:
@@ -225,10 +225,10 @@ def find_copies(
 # %% ../../nbs/460_evaluate.memorization.ipynb #c39
 def structure_in_common(
     fakes: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
-    matches: Matches,  # Theirs
+    matches: Matches,  # Matches of the fakes
     targets: Targets,  # In which they were found
 ) -> Tensor:  # (N,), -1 to 1
-    "Correlate each fake with its closest candidate where it lies, without the mean colour of either."
+    "Correlate each fake with its closest candidate at the matched position, without the mean colour of either."
     best = matches.index.gather(1, matches.distance.argmin(1, keepdim=True))[:, 0]
     parts, known = (x.unflatten(1, (fakes.shape[1], -1)) for x in place_parts(fakes, matches))
     theirs, n = targets.small[best].flatten(2) * known, known.sum(2, keepdim=True)
@@ -236,7 +236,7 @@ def structure_in_common(
 
 
 def _regional_copy_test(fakes: Tensor, found: Nearest, train: Tensor, real: Calibration) -> float:
-    "Compute C_T over one to ten regions of the training set, about one region for 50 real images."
+    "Compute C_T over one to ten regions of the training set, about one region per 50 real images."
     centers = find_regions(make_thumbnails(train), max(1, min(10, len(real.thumbnails) // 50)))
     regions = [(points @ centers.T).argmax(1) for points in (make_thumbnails(fakes), real.thumbnails)]
     return copy_test(found.distance, real.nearest.distance, *regions)

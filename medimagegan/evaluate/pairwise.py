@@ -89,7 +89,7 @@ CANDIDATES = ('fakes', 'real vs. real', 'mean image', 'noise')
 def make_baselines(
     others: Tensor | ImageSet,  # (K, C, H, W), uint8: real images that are not in the reference
     n: int,  # Images in each baseline
-    seed: int = 0,  # Of the noise, and of the choice among `others`
+    seed: int = 0,  # Seed of the noise, and of the choice among `others`
 ) -> dict[str, Tensor]:  # {candidate: (n, C, H, W), uint8}; fewer real images if there are fewer than n
     "Make the sets that fakes are compared with: other real images, the average image n times, and noise."
     rng = torch.Generator().manual_seed(seed)

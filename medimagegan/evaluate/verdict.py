@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
     "The result of `judge`."
 
     value: str  # One of `VERDICTS`
-    reasons: tuple[str, ...]  # The numbers that led to it, a sentence each
+    reasons: tuple[str, ...]  # The numbers that led to it, one sentence each
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c08
 VERDICTS = {
@@ -77,7 +77,7 @@ def find_diverged_loss(
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c16
 def is_young(evidence: Evidence) -> bool:
-    "Return whether the generator had too few updates to name a cause; False where their number is not known."
+    "Return whether the generator had too few updates to name a cause; False if their number is not known."
     steps = evidence.last_quarter.reindex(columns=['step'])['step']
     return bool(len(steps)) and steps.iloc[-1] < LIMITS['young']
 
@@ -85,7 +85,7 @@ def is_young(evidence: Evidence) -> bool:
 def describe_separation(
     evidence: Evidence,  # With a history
 ) -> str:
-    "State the outputs of a discriminator that separates all images; '' where it does not."
+    "State the outputs of a discriminator that separates all images; '' if it does not."
     if evidence.separation is not None:
         return '' if evidence.separation <= LIMITS['pairs'] else (
             f'in the last quarter of training, the discriminator gave the real image the higher output in '
@@ -120,7 +120,7 @@ def find_early_discriminator_win(
 def describe_copied(
     evidence: Evidence,
 ) -> tuple[str, ...]:
-    "State the share of copies, where it is above its limits."
+    "State the share of copies, if it is above its limits."
     copies = evidence.numbers.get('copies')
     if not copies or not copies['copies'][1] > max(LIMITS['copies'], LIMITS['copies, chance'] * copies['by_chance']):
         return ()
@@ -325,14 +325,14 @@ def judge(
 def describe_verdict(
     scores: dict,  # From `evaluate`
 ) -> str:  # Several lines
-    "Format the verdict, its reasons and what to try, one a line."
+    "Format the verdict, its reasons and what to try, one per line."
     verdict = scores['verdict']
     return '\n'.join([f"verdict: {verdict['value']}", *(f'  {line}' for line in (*verdict['reasons'], VERDICTS[verdict['value']]))])
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c58
 def early_stop_reason(
     stop_on: tuple[str, ...],  # Verdicts that end a run
-    verdicts: list[str],  # Of each score so far
+    verdicts: list[str],  # Verdict on each score so far
     done: float,  # Share of the run that is done, 0 to 1
 ) -> str:  # The verdict, or '' to continue
     "Return the verdict of the last three scores, if they are equal and it ends the run."

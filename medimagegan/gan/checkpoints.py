@@ -30,7 +30,7 @@ from .step import GAN, write_rate
 # %% ../../nbs/380_gan.checkpoints.ipynb #c06
 def _list_tensors(
     gan: GAN,
-    gradients: bool,  # Those too?
+    gradients: bool,  # Include the gradients?
 ) -> Iterator[tuple[str, torch.Tensor]]:  # (`the weight of discriminator.head.weight`, tensor)
     "List the floating-point tensors of a run with their names: the networks, then the optimizers."
     for network in ('discriminator', 'generator', 'ema'):
@@ -48,7 +48,7 @@ def _list_tensors(
 # %% ../../nbs/380_gan.checkpoints.ipynb #c07
 def find_nonfinite(
     gan: GAN,  # After a step
-    gradients: bool = False,  # Look at the gradients of that step too?
+    gradients: bool = False,  # Check the gradients of that step too?
 ) -> str:  # `the weight of discriminator.head.weight`, or '' if all numbers are finite
     "Name the first tensor that contains NaN or Inf."
     return next((name for name, tensor in _list_tensors(gan, gradients)
@@ -64,7 +64,7 @@ _COUNTERS = ('epoch', 'batch', 'seconds', 'rolled_back')
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c13
 def describe_environment(gan: GAN) -> dict[str, str]:
-    "Describe what a run's bits depend on besides its settings."
+    "Describe what the exact numbers of a run depend on besides its settings."
     return {'device': gan.rng.device.type, 'medimagegan': __version__, 'torch': str(torch.__version__),
             'python': platform.python_version(), 'threads': str(torch.get_num_threads()), 'processes': str(n_ranks())}
 
@@ -128,7 +128,7 @@ def _list_differences(
     gan: GAN,
     cfg: TrainConfig,  # The current settings
     state: dict,  # From `_read_checkpoint`
-) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:  # Of environment, of settings: (name, then, now)
+) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:  # Differences of environment and of settings: (name, then, now)
     "List what differs between a checkpoint and the current run."
     now, then = describe_environment(gan), state['config']
     environment = [(name, old, now.get(name, 'unknown')) for name, old in state['surroundings'].items()
@@ -145,7 +145,7 @@ def _refuse_to_mix(
     settings: list[tuple[str, str, str]],  # From `_list_differences`
     deterministic: bool,  # Does the run promise equal bits?
 ) -> None:
-    "Raise `UserError` at the first difference that matters; a run may be made longer."
+    "Raise `UserError` at the first difference that matters; a run may be extended."
     mixed = [row for row in settings if row[0] not in LENGTH_SETTINGS]
     for name, then, now in [row for row in environment if row[0] == 'device' or deterministic] + mixed:
         raise UserError(f'{file}: cannot resume from this checkpoint: it was written with {name} {then}, '
@@ -172,7 +172,7 @@ def _apply_changed_rates(gan: GAN, cfg: TrainConfig, changed: set[str]) -> None:
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c39
 def _load_part(name: str, part, state: dict) -> None:
-    "Restore one part of a run. Raises `ValueError` where a network has other layers now."
+    "Restore one part of a run. Raises `ValueError` if a network now has other layers."
     try:
         part.load_state_dict(state[name])
     except RuntimeError as error:
@@ -187,9 +187,9 @@ def _optimizer_groups(gan: GAN) -> list[dict]:
 
 
 def _keep_rate(
-    own: float | Tensor,  # Rate of the optimizer that is restored: a tensor where a CUDA graph will read it
+    own: float | Tensor,  # Rate of the optimizer that is restored: a tensor if a CUDA graph will read it
     saved: float | Tensor,
-) -> float | Tensor:  # The saved rate, as what `own` is
+) -> float | Tensor:  # The saved rate, of the same type as `own`
     "Write a saved learning rate where the optimizer reads it."
     return own.fill_(float(saved)) if isinstance(own, Tensor) else float(saved)
 
@@ -222,7 +222,7 @@ def load_checkpoint(
     force: bool = False,  # Resume with other settings or on another device?
     log: Callable = print,  # Gets one line for each difference
 ) -> dict:  # What was saved as `about`, and `differs`: [(name, then, now)]
-    "Restore a run to the state of a checkpoint. Raises `UserError` if none can be resumed from."
+    "Restore a run to the state of a checkpoint. Raises `UserError` if it is not possible to resume from any."
     found, state = _read_newest_checkpoint(file, log)
     environment, settings = _list_differences(gan, cfg, state)
     if not force:

@@ -47,7 +47,7 @@ class ExportedGenerator(nn.Module):
 def describe_export(
     generator: TrainedGenerator,
 ) -> dict[str, str]:
-    "State what goes into an exported generator and what comes out."
+    "Describe the input and the output of an exported generator."
     cfg = generator.config
     if cfg.features.startswith('classifier:'):  # contains a path
         cfg = replace(cfg, features='efficientnet_lite0')
@@ -62,7 +62,7 @@ def describe_export(
     return facts
 
 # %% ../../nbs/378_gan.export.ipynb #c12
-LARGEST_DIFFERENCE = 1e-4  # Between the images of both, which are in [-1, 1]
+LARGEST_DIFFERENCE = 1e-4  # Largest allowed difference between their images, which are in [-1, 1]
 
 
 def largest_difference(
@@ -83,7 +83,7 @@ def largest_difference(
 def write_onnx(
     generator: TrainedGenerator,
     file: str | Path,  # Ends in .onnx
-) -> float:  # The largest difference to PyTorch's images
+) -> float:  # The largest difference from PyTorch's images
     "Export a generator as ONNX. Raises `UserError` for another name or a missing package, `ArithmeticError` if images differ."
     if Path(file).suffix != '.onnx':
         raise UserError(f'{file}: expected a file name that ends in .onnx')
@@ -91,7 +91,7 @@ def write_onnx(
     z, labels = draw_latents(2, generator.latent_dim), generator.labels(2)
     inputs = {'z': z} | ({} if labels is None else {'labels': labels})
     with atomic_write(file) as new, warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of the older exporter, and of constants in the trace
+        warnings.simplefilter('ignore')  # warnings of the older exporter, and about constants in the trace
         torch.onnx.export(network, tuple(inputs.values()), str(new), dynamo=False, opset_version=18, input_names=list(inputs),
                           output_names=['images'], dynamic_axes={name: {0: 'N'} for name in (*inputs, 'images')})
         model = onnx.load(str(new))

@@ -52,7 +52,7 @@ def exclusive_or(
 def hash_noise(
     z: Tensor,  # (N, latent_dim), float32; the bits of its first number are the key
     size: int,  # Side of the map, in pixels
-    layer: int,  # Number of the layer: each has a pattern of its own
+    layer: int,  # Number of the layer: each has its own pattern
 ) -> Tensor:  # (N, 1, size, size), float32: uniform, mean 0, variance 1
     "Compute noise maps from the bits of the latent vectors (xxHash's multipliers; no random state)."
     key = float_bits(z[:, 0].float()) * 2654435761 + layer * 668265263
@@ -76,7 +76,7 @@ def gate(
 
 # %% ../../nbs/320_gan.fastgan.ipynb #c22
 class GatedNorm(nn.Module):
-    "Batch norm, class-conditional where there are classes, and a gate that halves the channels."
+    "Batch norm, class-conditional if there are classes, and a gate that halves the channels."
 
     def __init__(self, channels: int, n_classes: int = 0):
         super().__init__()
@@ -104,7 +104,7 @@ def mirror_border(
 def convolve(
     conv: nn.Conv2d,  # 3×3
     x: Tensor,  # (N, C, H, W)
-    mirrored: bool = False,  # Is the map mirrored beyond its border, in place of zeros?
+    mirrored: bool = False,  # Is the map mirrored beyond its border, instead of padded with zeros?
 ) -> Tensor:  # (N, C', H, W)
     "Apply a convolution."
     return F.conv2d(mirror_border(x), conv.weight, conv.bias) if mirrored else conv(x)
@@ -156,7 +156,7 @@ class SkipExcitation(nn.Module):
         self,
         small: int,  # Channels of the small map
         large: int,  # Channels of the large map
-        side: int,  # Of the small map, in pixels: 4 or more
+        side: int,  # Side of the small map, in pixels: 4 or more
     ):
         super().__init__()
         self.layers = nn.Sequential(nn.AvgPool2d(side // 4), make_conv(small, large, 4, 0), nn.SiLU(),
@@ -172,7 +172,7 @@ class SkipExcitation(nn.Module):
 
 # %% ../../nbs/320_gan.fastgan.ipynb #c34
 class FastGenerator(nn.Module):
-    "Latent vectors to images in [-1, 1]; FastGAN's generator (Liu et al. 2021)."
+    "Turn latent vectors into images in [-1, 1]; FastGAN's generator (Liu et al. 2021)."
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class FastGenerator(nn.Module):
         super().__init__()
         maps = fastgan_channels(image_size, width, max_width)
         self.image_size, self.latent_dim, self.n_classes, self.classes = image_size, latent_dim, n_classes, ()
-        self.symmetries: tuple[str, ...] = ()  # Of `flip` and `turn`: what `sample` does to each image
+        self.symmetries: tuple[str, ...] = ()  # Which of `flip` and `turn` `sample` applies to each image
         self.can_grow = True  # Blocks are named by their resolution: a smaller generator fills a part of a larger one
         self.stem = spectral_norm(nn.ConvTranspose2d(latent_dim, 2 * maps[4], 4, bias=False))
         self.stem_norm = GatedNorm(2 * maps[4], n_classes)

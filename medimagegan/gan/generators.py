@@ -23,9 +23,9 @@ from .sampling import draw_latents, read_generator, render
 # %% ../../nbs/375_gan.generators.ipynb #c06
 def find_generator(
     source: str | Path,  # A run folder, or a generator's file
-    best: bool = False,  # Of a run: the generator with the best score in training, in place of the last one?
+    best: bool = False,  # For a run: the generator with the best score in training, instead of the last one?
 ) -> Path:
-    "Find the file of a generator. Raises `UserError` where there is none."
+    "Find the file of a generator. Raises `UserError` if there is none."
     source, name = Path(source), 'best.safetensors' if best else 'generator.safetensors'
     file = source / name if source.is_dir() else source
     if file.exists():
@@ -65,7 +65,7 @@ class TrainedGenerator:
         self,
         n: int,  # Images
         classes: str | Sequence[str] | None = None,  # One class, or several that take turns; None: all of them
-    ) -> Tensor | None:  # (n,) int64; None where the generator takes no labels
+    ) -> Tensor | None:  # (n,) int64; None if the generator takes no labels
         "Turn names of classes into labels. Raises `UserError` for a class that it does not generate."
         names = [classes] if isinstance(classes, str) else list(classes or self.classes)
         for name in names if classes else ():
@@ -82,11 +82,11 @@ class TrainedGenerator:
     def render(
         self,
         z: Tensor,  # (N, latent_dim)
-        labels: Tensor | Sequence[int] | None = None,  # From `labels`, or (N, n_classes) shares; None: each class in turn, where there are several
+        labels: Tensor | Sequence[int] | None = None,  # From `labels`, or (N, n_classes) shares; None: each class in turn, if there are several
         truncation: float = 1.,  # Below 1: more typical and less varied
         noise_from: Tensor | None = None,  # (N, latent_dim): vectors that give noise and orientation; None: `z`
     ) -> Tensor:  # (N, C, size, size), in [-1, 1], on the CPU
-        "Generate the images of latent vectors. Raises `UserError` for what this generator does not take."
+        "Generate the images of latent vectors. Raises `UserError` for arguments that this generator does not accept."
         if not (z.ndim == 2 and z.shape[1] == self.latent_dim and 0 <= truncation <= 2):
             raise UserError(f'expected latent vectors of the shape (N, {self.latent_dim}) and a truncation from 0 to 2, '
                             f'got {tuple(z.shape)} and {truncation:g}')
@@ -104,8 +104,8 @@ class TrainedGenerator:
 def load_generator(
     source: str | Path,  # A run folder, or a generator's file
     device: torch.device | str = 'cpu',  # Where it computes; `cuda` for a GPU
-    best: bool = False,  # Of a run: the generator with the best score in training, in place of the last one?
+    best: bool = False,  # For a run: the generator with the best score in training, instead of the last one?
 ) -> TrainedGenerator:
-    "Load a generator from a run or a released file. Raises `UserError` where there is none."
+    "Load a generator from a run or a released file. Raises `UserError` if there is none."
     file = find_generator(source, best)
     return TrainedGenerator(*read_generator(file, device), str(file))

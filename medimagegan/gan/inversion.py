@@ -32,7 +32,7 @@ def orientation_vectors(
 
 # %% ../../nbs/379_gan.inversion.ipynb #c10
 class Starts(NamedTuple):
-    "Where the search begins, or where it is."
+    "The starting points of the search, or its current points."
 
     z: Tensor  # (N, latent_dim)
     noise_from: Tensor  # (N, latent_dim)
@@ -48,7 +48,7 @@ def make_pool(
     n: int = 256,  # Latent vectors
     seed: int = 0,
 ) -> tuple[Starts, Tensor]:  # Every combination of vector, class and orientation; their images at 16 pixels, (M, C·256)
-    "Sample the images among which the starts are chosen."
+    "Sample the images from which the starting points are chosen."
     z, views, parts, small = draw_latents(n, generator.latent_dim, seed), orientation_vectors(generator, seed), [], []
     symmetries, upright = generator.network.symmetries, copy.copy(generator.network)
     upright.symmetries = ()
@@ -69,7 +69,7 @@ def shrink(
     return F.adaptive_avg_pool2d(images, 16).flatten(1)
 
 # %% ../../nbs/379_gan.inversion.ipynb #c13
-LENGTHS = (.8, 1.2)  # Of z, as a share of the length of a typical normal vector
+LENGTHS = (.8, 1.2)  # Length of z, relative to that of a typical normal vector
 
 
 def image_loss(
@@ -92,9 +92,9 @@ def descend(
     targets: Tensor,  # (N, C, H, W), in [-1, 1]
     steps: int,
     embed: Callable[[Tensor], Tensor] | None = None,  # As for `image_loss`
-    rate: float = .1,  # Of Adam; it falls to a twentieth
+    rate: float = .1,  # Learning rate of Adam; it falls to a twentieth
 ) -> tuple[Starts, Tensor]:  # The best vectors on the way, and their losses (N,)
-    "Change latent vectors so that their images come nearer to the targets."
+    "Change latent vectors so that their images come closer to the targets."
     device = next(generator.network.parameters()).device
     targets, noise_from, z = (x.to(device) for x in (targets, at.noise_from, at.z.clone()))
     labels = None if at.labels is None else at.labels.to(device)
@@ -119,14 +119,14 @@ class Inversion(NamedTuple):
 
     at: Starts  # (N, ...): `generator.render(at.z, at.labels, noise_from=at.noise_from)` gives the images
     images: Tensor  # (N, C, H, W), in [-1, 1]
-    pixels: Tensor  # (N,): root mean square difference to the targets, in levels of 255
+    pixels: Tensor  # (N,): root mean square difference from the targets, in levels of 255
 
 
 def invert(
     generator: TrainedGenerator,
     targets: Tensor,  # (N, C, H, W), in [-1, 1]
-    starts: int = 4,  # For each target
-    steps: tuple[int, int] = (30, 120),  # With all starts; with the best
+    starts: int = 4,  # Starting points for each target
+    steps: tuple[int, int] = (30, 120),  # Steps with all starting points; with the best one
     embed: Callable[[Tensor], Tensor] | None = None,  # As for `image_loss`
     pool: tuple[Starts, Tensor] | None = None,  # From `make_pool`, if several sets of images are inverted
     chunk: int = 8,  # Targets at a time

@@ -23,8 +23,8 @@ class Loss(NamedTuple):
 
     discriminator: Callable[[Tensor, Tensor], Tensor]  # (real_logits, fake_logits)
     generator: Callable[[Tensor, Tensor], Tensor]  # (fake_logits, real_logits)
-    uses_reals: bool = False  # Does the generator's loss read the real logits?
-    penalties: tuple[str, ...] = ('r1',)  # Of `r1`, `r2` (both weighted by `r1_gamma`) and `gp` (by `gp_weight`)
+    uses_reals: bool = False  # Does the generator's loss use the real logits?
+    penalties: tuple[str, ...] = ('r1',)  # Some of `r1`, `r2` (both weighted by `r1_gamma`) and `gp` (by `gp_weight`)
 
 # %% ../../nbs/330_gan.losses.ipynb #c08
 def _bce_discriminator(real: Tensor, fake: Tensor, smoothing: float = 0.) -> Tensor:
@@ -70,7 +70,7 @@ def gradient_penalty(
     discriminator: Callable[[list[Tensor]], Tensor],  # Pyramid to logits
     reals: list[Tensor],  # Pyramid
     fakes: list[Tensor],  # Pyramid, of the same sizes
-    generator: torch.Generator | None = None,  # Draws the points between reals and fakes
+    generator: torch.Generator | None = None,  # Source of the random points between reals and fakes
 ) -> Tensor:  # (), not negative
     "Compute the squared distance of the gradient norm from 1, at random points between reals and fakes (Gulrajani et al. 2017, eq. 3)."
     t = draw_for_rank(torch.rand, len(reals[0]), 1, 1, 1, device=reals[0].device, generator=generator)

@@ -55,7 +55,7 @@ def check_labels(
     labels: Tensor | None,
     n_classes: int,  # 0: the network takes no labels
 ) -> None:
-    "Raise `ValueError` where labels are missing or not expected."
+    "Raise `ValueError` if labels are missing or not expected."
     if (labels is None) != (n_classes == 0):
         found = 'without' if labels is None else 'with'
         raise ValueError(f'a {network} with n_classes={n_classes} was called {found} labels')
@@ -132,7 +132,7 @@ def _make_layer(
     kernel: int,  # 4: halves the resolution; 3: keeps it
     norm: str,  # `batch` or `none`
     spectral: bool,
-    slope: float = .2,  # Of the leaky ReLU below 0
+    slope: float = .2,  # Slope of the leaky ReLU below 0
     bias: bool = True,
 ) -> list[nn.Module]:
     "Make a convolution, batch norm or nothing, and a leaky ReLU."
@@ -157,7 +157,7 @@ def _make_down_block(
 # %% ../../nbs/310_gan.networks.ipynb #c37
 def rename_old_keys(
     state: dict[str, Tensor],  # A discriminator's state dict; changed in place
-    prefix: str = '',  # Of the keys, where the discriminator is part of another module
+    prefix: str = '',  # Prefix of the keys, if the discriminator is part of another module
 ) -> None:
     "Rename the keys that earlier versions wrote: `mixes.*` is now `combine_convs.*`."
     for key in [key for key in state if key.startswith(f'{prefix}mixes.')]:
@@ -180,7 +180,7 @@ class Discriminator(nn.Module):
         norm: str = 'batch',  # `batch` or `none`
         spectral: bool = False,  # Spectral norm in every layer?
         multi_scale: bool = False,  # Take the image at every smaller resolution too?
-        combine: str = 'simple',  # How an image joins the features: `simple` or `cat_lin`
+        combine: str = 'simple',  # How an image is combined with the features: `simple` or `cat_lin`
         n_classes: int = 0,  # Classes of a class-conditional discriminator; 0: no labels
         layout: str = 'dcgan',  # `dcgan`, or `miyato`: 3×3 convolutions between the 4×4 ones
     ):
@@ -207,7 +207,7 @@ class Discriminator(nn.Module):
         images: Tensor | list[Tensor],  # (N, C, size, size) in [-1, 1], or its pyramid
         labels: Tensor | None = None,  # (N,) int64, with `n_classes`
     ) -> Tensor:  # (N,)
-        "Compute one logit per image; of a single tensor, the pyramid is computed first."
+        "Compute one logit per image; for a single tensor, the pyramid is computed first."
         check_labels('discriminator', labels, self.n_classes)
         scales = pyramid(images, self.levels) if isinstance(images, Tensor) else images
         x = scales[0]

@@ -55,7 +55,7 @@ class FrozenFeatures(nn.Module):
         return taps
 
     def train(self, mode: bool = True) -> 'FrozenFeatures':
-        "Stay in evaluation: frozen networks have no other mode."
+        "Stay in evaluation mode: frozen networks have no other mode."
         return super().train(False)
 
 # %% ../../nbs/325_gan.projected.ipynb #c12
@@ -68,11 +68,11 @@ def random_conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
 
 
 class RandomMixing(nn.Module):
-    "Mix features across channels and across scales by fixed random weights (Sauer et al. 2021, section 3.2)."
+    "Mix features across channels and across scales with fixed random weights (Sauer et al. 2021, section 3.2)."
 
     def __init__(
         self,
-        channels: list[int],  # Of the four maps
+        channels: list[int],  # Channels of the four maps
         width: int = 32,  # Channels of the first mixed map; they double from map to map
     ):
         super().__init__()
@@ -95,8 +95,8 @@ class Head(nn.Module):
 
     def __init__(
         self,
-        channels: int,  # Of the map
-        size: int,  # Of the map, in pixels: 4 to 64
+        channels: int,  # Channels of the map
+        size: int,  # Side of the map, in pixels: 4 to 64
         max_width: int = 256,
         n_classes: int = 0,
         norm: type[nn.Module] = BatchNorm,  # nn.Identity: no norm
@@ -140,7 +140,7 @@ VIEW = 128  # Side at which images are judged, in pixels
 
 
 class ProjectedDiscriminator(nn.Module):
-    "Images in [-1, 1] to logits through frozen features (Sauer et al. 2021); above 0 is real."
+    "Turn images in [-1, 1] into logits through frozen features (Sauer et al. 2021); above 0 is real."
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class ProjectedDiscriminator(nn.Module):
                                    for c, s in zip(self.mixing.channels, sizes, strict=True))
         self.color = ColorHead(width, n_classes)
         self.n_classes, self.levels = n_classes, 1
-        self.uses_batch_statistics = True  # Does an image's logit depend on the others of its batch?
+        self.uses_batch_statistics = True  # Does an image's logit depend on the rest of the batch?
 
     def forward(
         self,
@@ -177,8 +177,8 @@ class ProjectedDiscriminator(nn.Module):
 def random_view(
     images: Tensor,  # (N, C, size, size)
     rng: torch.Generator,
-) -> Tensor:  # (N, C, 128, 128) for images above 128 pixels; smaller ones as they are
-    "Reduce each image or crop it at native resolution, half of the time each."
+) -> Tensor:  # (N, C, 128, 128) for images above 128 pixels; smaller ones are unchanged
+    "Reduce each image or crop it at native resolution, each with probability 1/2."
     n, channels, size, _ = images.shape
     if size <= VIEW:
         return images

@@ -29,9 +29,9 @@ from .step import make_generator
 def orient(
     images: Tensor,  # (N, C, size, size)
     z: Tensor,  # (N, latent_dim): the same latent vector gives the same orientation
-    symmetries: tuple[str, ...],  # Of `flip` and `turn`
+    symmetries: tuple[str, ...],  # Some of `flip` and `turn`
 ) -> Tensor:  # (N, C, size, size)
-    "Flip and turn each image by bits of its latent vector."
+    "Flip and turn each image according to bits of its latent vector."
     draws = iter((hash_noise(z, 2, 0).flatten(1) > 0).float().t())
     for name in symmetries:
         images = AUGMENTATIONS[name]([images], lambda: next(draws))[0]
@@ -49,7 +49,7 @@ def generate(
     return orient(generator(z, labels, **more), z if noise_from is None else noise_from, generator.symmetries)
 
 # %% ../../nbs/370_gan.sampling.ipynb #c12
-CHUNK_PIXELS = 200_000  # Of the images that a processor generates at a time; with more, their maps leave its cache
+CHUNK_PIXELS = 200_000  # Pixels that a processor generates at a time; with more, the maps no longer fit into its cache
 
 
 def chunk_size(
@@ -84,7 +84,7 @@ def draw_latents(
     latent_dim: int,  # Length of each
     seed: int = 0,
 ) -> Tensor:  # (n, latent_dim), normal, on the CPU
-    "Draw latent vectors one by one. Raises `ValueError` for less than one."
+    "Draw latent vectors one by one. Raises `ValueError` for fewer than one."
     if n < 1:
         raise ValueError(f'n: expected at least 1 image, got {n}')
     rng = torch.Generator().manual_seed(seed)
@@ -94,11 +94,11 @@ def draw_latents(
 def sample(
     generator: Generator | FastGenerator,  # Usually `gan.ema`
     n: int,  # How many images
-    seed: int = 0,  # Of the latents
+    seed: int = 0,  # Seed of the latents
     chunk: int | None = None,  # Images at a time; None: by `chunk_size`
     labels: Tensor | None = None,  # (N,) int64, for a class-conditional generator; None: each class in turn
 ) -> Tensor:  # (N, C, size, size), in [-1, 1], on the CPU
-    "Sample images from a generator. Raises `ValueError` for less than one image."
+    "Sample images from a generator. Raises `ValueError` for fewer than one image."
     z = draw_latents(n, generator.latent_dim, seed)
     if generator.n_classes and labels is None:
         labels = torch.arange(n) % generator.n_classes
@@ -120,7 +120,7 @@ def save_generator(
     generator: Generator,
     cfg: TrainConfig,  # The settings of its run
     file: str | Path,  # Ends in `.safetensors`
-    dtype: torch.dtype = torch.float32,  # Of the floating-point tensors in the file; bfloat16 halves its size
+    dtype: torch.dtype = torch.float32,  # Format of the floating-point tensors in the file; bfloat16 halves its size
 ) -> None:
     "Write a generator with the settings that rebuild it. Raises `OSError` if the disk fails."
     text = json.dumps({**json.loads(settings_text(cfg)), 'trained_on': generator.classes})
@@ -149,7 +149,7 @@ def _check_tensors(
     expected: dict[str, Tensor],  # The state dict of the network that the settings describe
     found: dict[str, tuple[list[int], str]],  # {tensor: shape, format}, from `_read_description`
 ) -> None:
-    "Raise `ValueError` where the tensors of a file are not those of its network."
+    "Raise `ValueError` if the tensors of a file are not those of its network."
     if {name: list(t.shape) for name, t in expected.items()} != {name: shape for name, (shape, _) in found.items()}:
         raise ValueError('its weights do not fit its settings')
     for name, t in expected.items():
@@ -162,7 +162,7 @@ def read_generator(
     file: str | Path,  # Written by `save_generator`
     device: torch.device | str = 'cpu',  # Where it will run
 ) -> tuple[Generator, TrainConfig]:  # In eval mode, float32; the settings of its run, folders at their defaults
-    "Load a generator and the settings it was trained with. Raises `UserError` if the file holds none."
+    "Load a generator and the settings it was trained with. Raises `UserError` if the file does not hold one."
     try:
         cfg, classes, tensors = _read_description(file)
         with torch.device('meta'):  # allocates nothing

@@ -43,7 +43,7 @@ class GAN:
     opt_d: torch.optim.Adam
     rng: torch.Generator  # Latents and augmentation; on the device
     scaler: torch.amp.GradScaler  # Enabled for fp16 only
-    dtype: torch.dtype  # Of the layers' computations; weights stay fp32
+    dtype: torch.dtype  # Format in which the layers compute; weights stay fp32
     steps: Tensor  # (), int64, on the device: steps done
     epoch: int = 0  # Epochs completed
     batch: int = 0  # Steps done in the current epoch
@@ -77,7 +77,7 @@ def make_generator(
 # %% ../../nbs/350_gan.step.ipynb #c11
 def make_discriminator(
     cfg: TrainConfig,
-    n_classes: int = 0,  # Of a class-conditional discriminator; 0: no labels
+    n_classes: int = 0,  # Classes of a class-conditional discriminator; 0: no labels
 ) -> Discriminator | ProjectedDiscriminator:
     "Build the discriminator that the settings describe, from its row of `ARCHITECTURES`."
     if cfg.discriminator != 'conv':
@@ -91,9 +91,9 @@ def make_discriminator(
 
 # %% ../../nbs/350_gan.step.ipynb #c16
 def _make_adam(network: nn.Module, rate: float, cfg: TrainConfig, captured: bool) -> torch.optim.Adam:
-    "Make the optimizer of one network; `captured` where a CUDA graph may record it."
+    "Make the optimizer of one network; `captured` if a CUDA graph may record it."
     betas = (cfg.beta_adam, cfg.beta2_adam)
-    if captured and cfg.lr_decay:  # a graph keeps a number as it was recorded, and reads a tensor at each step
+    if captured and cfg.lr_decay:  # a graph keeps a number as it was when recorded, but reads a tensor at each step
         rate = torch.tensor(rate, device=next(network.parameters()).device)
     return torch.optim.Adam(network.parameters(), rate, betas, fused=True, capturable=captured)
 
@@ -102,7 +102,7 @@ def write_rate(
     optimizer: torch.optim.Adam,  # From `init_gan`
     rate: float,  # Above 0
 ) -> None:
-    "Change the learning rate of an optimizer; a recorded CUDA graph follows."
+    "Change the learning rate of an optimizer; a recorded CUDA graph uses the new rate."
     group = optimizer.param_groups[0]
     if isinstance(group['lr'], Tensor):
         group['lr'].fill_(rate)
@@ -113,9 +113,9 @@ def write_rate(
 def init_gan(
     cfg: TrainConfig,  # The settings of the run
     device: torch.device | str = 'cpu',  # Where it trains
-    classes: tuple[str, ...] = (),  # Of the images, in the order of the labels
+    classes: tuple[str, ...] = (),  # Classes of the images, in the order of the labels
 ) -> GAN:
-    "Make a run before its first step, with weights from `cfg.seed`; torch's global random state is left as it was."
+    "Make a run before its first step, with weights from `cfg.seed`; torch's global random state is not changed."
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(cfg.seed, 'weights'))
         networks = [make_generator(cfg, classes), make_discriminator(cfg, len(classes) if cfg.conditional else 0)]
@@ -150,7 +150,7 @@ def _active_penalties(
     loss: Loss,
     r1_gamma: float,
     gp_weight: float,
-) -> set[str]:  # Of `r1`, `r2` and `gp`
+) -> set[str]:  # Some of `r1`, `r2` and `gp`
     "List the penalties of the loss whose weight is above 0."
     weights = {'r1': r1_gamma, 'r2': r1_gamma, 'gp': gp_weight}
     return {name for name in loss.penalties if weights[name] > 0}
@@ -171,7 +171,7 @@ def _compute_logits(
 
 # %% ../../nbs/350_gan.step.ipynb #c27
 class DiscriminatorLoss(NamedTuple):
-    "What the discriminator's forward pass gives."
+    "The result of the discriminator's forward pass."
 
     loss: Tensor  # (), adversarial
     penalty: Tensor  # (), weighted sum of the penalties
@@ -185,8 +185,8 @@ def discriminator_loss(
     fakes: list[Tensor],  # Pyramid; no gradient reaches the generator
     loss: Loss,  # From `make_loss`
     augment: Callable,  # From `make_augment`
-    r1_gamma: float,  # Weight of R1, and of R2 where the loss has it
-    gp_weight: float,  # Weight of the gradient penalty, where the loss has it
+    r1_gamma: float,  # Weight of R1, and of R2 if the loss has it
+    gp_weight: float,  # Weight of the gradient penalty, if the loss has it
     labels: Tensor | None = None,  # (N,) int64, for class-conditional networks
 ) -> DiscriminatorLoss:
     "Compute the discriminator's loss and penalties on augmented images."
@@ -226,7 +226,7 @@ def generator_loss(
 
 # %% ../../nbs/350_gan.step.ipynb #c32
 def _update_network(gan: GAN, network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-    "Take one optimizer step and return the gradient norm, 0 where fp16 skips the step."
+    "Take one optimizer step and return the gradient norm, 0 if fp16 skips the step."
     optimizer.zero_grad(set_to_none=True)
     gan.scaler.scale(loss).backward()
     average_gradients(network)
@@ -276,8 +276,8 @@ def train_step(
     real: Tensor,  # (dis_steps · N, C, size, size), in [-1, 1]
     loss: Loss,  # From `make_loss`
     augment: Callable = make_augment(),  # noqa: B008  From `make_augment`
-    r1_gamma: float = 0.,  # Weight of R1, and of R2 where the loss has it; 0: off
-    gp_weight: float = 10.,  # Weight of the gradient penalty, where the loss has it
+    r1_gamma: float = 0.,  # Weight of R1, and of R2 if the loss has it; 0: off
+    gp_weight: float = 10.,  # Weight of the gradient penalty, if the loss has it
     ema_decay: float = 0.999,  # Memory of the averaged generator
     labels: Tensor | None = None,  # One int64 for each real, for class-conditional networks; a fake has that of its real
     dis_steps: int = 1,  # Updates of the discriminator, each with N of the reals

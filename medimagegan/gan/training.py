@@ -28,12 +28,12 @@ def _has_nonfinite_weight(gan: GAN) -> bool:
     return not torch.stack([t.isfinite().all() for t in tensors]).all()
 
 # %% ../../nbs/390_gan.training.ipynb #c08
-SMALLEST_SCALE = 2.**-24  # Of fp16's loss scaler; below it, training has diverged
+SMALLEST_SCALE = 2.**-24  # Smallest scale of fp16's loss scaler; below it, training has diverged
 
 # %% ../../nbs/390_gan.training.ipynb #c09
 def _check_finite(
     gan: GAN,
-    numbers: dict[str, float],  # Of the last step, or means since the last record
+    numbers: dict[str, float],  # Numbers of the last step, or means since the last record
     weights: bool,  # Check the weights too?
 ) -> None:
     "Raise `FloatingPointError` if a number or a weight is NaN or Inf, or if fp16 skips every step."
@@ -51,8 +51,8 @@ def _check_finite(
 # %% ../../nbs/390_gan.training.ipynb #c11
 def decay_rate(
     decay: float,  # Share of the run in which the rate falls, 0 to 1
-    done: float,  # Share of the run that is done, 0 and up
-    least: float = .05,  # Its last value
+    done: float,  # Share of the run that is done, 0 or more
+    least: float = .05,  # Final value of the factor
 ) -> float:  # Factor of the learning rate
     "Return 1 until the decay begins, then fall linearly."
     return 1. if not decay else max(least, min(1., 1 - (1 - least) * (done - (1 - decay)) / decay))
@@ -63,7 +63,7 @@ def set_rates(
     cfg: TrainConfig,  # `learning_rate, ttur, lr_decay, rollback`
     done: float,  # Share of the run that is done
 ) -> None:
-    "Set both learning rates for the next step; without a decay they are left alone."
+    "Set both learning rates for the next step; without a decay they are not changed."
     if not cfg.lr_decay:
         return
     factor = decay_rate(cfg.lr_decay, done) * (cfg.rollback if gan.rolled_back else 1.)
@@ -75,17 +75,17 @@ def _fill_numbers(
     since: list[Tensor],  # Numbers of each step since the last record
     new: Tensor,  # Those of the next step
 ) -> list[Tensor]:  # All of the same length
-    "Give the steps of an earlier version the numbers that they lack."
+    "Add the missing numbers to the steps of an earlier version."
     return [old if len(old) == len(new) else torch.cat([old, new[len(old):]]) for old in since]
 
 # %% ../../nbs/390_gan.training.ipynb #c17
 def _make_record(
     gan: GAN,  # After a step
-    numbers: dict[str, Tensor],  # Of this step
+    numbers: dict[str, Tensor],  # Numbers of this step
     due: bool,  # Is a record due whatever the number of steps?
     cfg: TrainConfig,  # `log_every`
 ) -> dict[str, float] | None:
-    "Collect the numbers of a step; average them where a record is due. A CPU checks every step."
+    "Collect the numbers of a step; average them if a record is due. On a CPU, every step is checked."
     now = torch.stack(list(numbers.values())).float()
     gan.since = [*_fill_numbers(gan.since, now), now]
     if len(gan.since) == cfg.log_every or due:
@@ -99,11 +99,11 @@ def _make_record(
 
 # %% ../../nbs/390_gan.training.ipynb #c18
 def train_steps(
-    gan: GAN,  # Changed in place; training continues from its state, in the middle of an epoch too
+    gan: GAN,  # Changed in place; training continues from its state, even in the middle of an epoch
     data: ImageSet,  # The training images
     cfg: TrainConfig,  # The settings
     log: Callable = print,  # Gets one line if a setting cannot be followed
-    share_spent: Callable[[], float] = lambda: 0.,  # Of a budget; 1 ends training, in an epoch too; equal on all ranks
+    share_spent: Callable[[], float] = lambda: 0.,  # Share of a budget; 1 ends training, even within an epoch; equal on all ranks
 ) -> Iterator[dict[str, float] | None]:  # After each step: a record if one is due, else None
     """Train for `cfg.num_epochs` or a budget, with a record every `cfg.log_every` steps and at the end of each epoch.
 

@@ -31,19 +31,19 @@ def _read_weights(file: Path) -> dict[str, dict[str, Tensor]]:  # {network: {key
 def is_released(
     source: str | Path,  # A value of `warm_start`
 ) -> bool:
-    "Return whether a warm start names the file of a released generator, not a run folder."
+    "Return whether a warm start refers to the file of a released generator, not to a run folder."
     return Path(source).suffix == '.safetensors' and not Path(source).is_dir()
 
 
 def _read_released(file: Path) -> dict[str, dict[str, Tensor]]:  # {network: {key: tensor}}, without a discriminator
-    "Read the weights of a released generator. Raises `UserError` where it holds none."
+    "Read the weights of a released generator. Raises `UserError` if the file does not hold one."
     with torch.random.fork_rng(devices=[]):  # the random weights that are replaced
         weights = read_generator(file)[0].state_dict()
     return {'generator': weights, 'ema': weights}
 
 # %% ../../nbs/385_gan.warm_start.ipynb #c08
 def _read_source(source: Path) -> dict[str, dict[str, Tensor]]:  # {network: {key: tensor}}
-    "Read the weights of a run folder or of a released generator. Raises `UserError` where there are none."
+    "Read the weights of a run folder or of a released generator. Raises `UserError` if there are none."
     file = source if is_released(source) else next(iter(list_checkpoints(source / 'checkpoint.pt')), None)
     if file is None:
         raise UserError(f'warm_start: {source} has no checkpoint.pt')
@@ -72,9 +72,9 @@ def _name_block(key: str) -> str:
 # %% ../../nbs/385_gan.warm_start.ipynb #c12
 def _take_weights(
     network: nn.Module,  # Changed in place
-    state: dict[str, Tensor],  # Of another run's network
+    state: dict[str, Tensor],  # State dict of another run's network
 ) -> str:  # '' if the weights were taken, else the first key that does not fit
-    "Take all weights of an equal network, or those that a smaller network of a growing family shares."
+    "Take all weights of an equal network, or the shared weights of a smaller network of a growing family."
     own = network.state_dict()
     mismatch = _find_mismatch(own, state)
     if mismatch and getattr(network, 'can_grow', False):
@@ -90,7 +90,7 @@ def _take_weights(
 def warm_start(
     gan: GAN,  # Freshly made; changed in place
     source: str | Path,  # The folder of another run, or a released generator
-    log: Callable = print,  # Gets a line where the discriminator begins at random
+    log: Callable = print,  # Gets a line if the discriminator starts with random weights
 ) -> None:
     "Take the weights of another run or generator. Raises `UserError` if there are none or the networks differ."
     weights = _read_source(Path(source))
