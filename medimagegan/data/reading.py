@@ -123,7 +123,7 @@ def _keep_named_masks(listing: Listing, labels: pd.DataFrame, index: FileIndex) 
     named = set(files) & set(listing.masks)
     listing.images, listing.masks = sorted({*listing.images, *named}), [path for path in listing.masks if path not in named]
 
-
+# %% ../../nbs/246_data.reading.ipynb #96e5acfb
 def understand(
     path: str | Path,  # A folder, or a file of MedMNIST
     answers: Answers = FIND_ALL,
