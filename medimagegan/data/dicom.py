@@ -41,6 +41,7 @@ HEADER_TAGS = ['SOPClassUID', 'Modality', 'StudyInstanceUID', 'SeriesInstanceUID
                'BitsAllocated', 'BitsStored', 'HighBit', 'PixelRepresentation', 'PixelPaddingValue',
                'PixelPaddingRangeLimit', 'NumberOfFrames', 'SharedFunctionalGroupsSequence',
                'PerFrameFunctionalGroupsSequence', 'RescaleSlope', 'RescaleIntercept', 'RescaleType',
+               'PixelSpacing', 'ImagerPixelSpacing', 'NominalScannedPixelSpacing', 'PixelAspectRatio',
                'ModalityLUTSequence', 'WindowCenter', 'WindowWidth', 'VOILUTFunction', 'VOILUTSequence']
 for _color in ('Red', 'Green', 'Blue'):
     HEADER_TAGS += [f'{_color}PaletteColorLookupTableDescriptor', f'{_color}PaletteColorLookupTableData',

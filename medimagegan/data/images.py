@@ -70,7 +70,7 @@ def _read_picture(file: str | Path, image_size: int, channels: int, notes: list[
         if image.format in ('JPEG', 'MPO') and min(image.size) > FULL_SIDE:
             image.draft(None, (2 * image_size, 2 * image_size))
         if image.format == 'PNG':
-            image = read_transparent_color(image, file)
+            image = read_transparent_color(image, file, notes)
         return to_8bit(ImageOps.exif_transpose(image), channels, notes)
 
 # %% ../../nbs/230_data.images.ipynb #c11

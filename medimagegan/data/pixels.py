@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SUFFIXES', 'FORMATS', 'DICOM_SUFFIXES', 'NIFTI_SUFFIXES', 'IMAGE_SUFFIXES', 'INSTALL_DICOM', 'INSTALL_NIFTI',
-           'MAX_PIXELS', 'UnreadableImage', 'shorten_error', 'check_size', 'scale_to_8bit', 'read_transparent_color',
-           'to_8bit']
+           'MAX_PIXELS', 'ALMOST_BLACK', 'UnreadableImage', 'shorten_error', 'check_size', 'scale_to_8bit',
+           'read_transparent_color', 'square_pixels', 'to_8bit']
 
 # %% ../../nbs/210_data.pixels.ipynb #c02
 import logging
@@ -62,6 +62,9 @@ for _name in ('PIL', 'tifffile', 'nibabel'):
 warnings.filterwarnings('ignore', module='pydicom')
 
 # %% ../../nbs/210_data.pixels.ipynb #c20
+ALMOST_BLACK = '16 bits, none above 1/16 of their range: it is almost black; an image of 12 bits has to be stretched to 16 first'
+
+
 def scale_to_8bit(
     values: np.ndarray,  # Integers from 0 to 2^bits - 1
     bits: int,  # Bits of each value
@@ -70,7 +73,7 @@ def scale_to_8bit(
     "Scale integers by the fixed range of their format."
     white = 2**bits - 1
     if notes is not None and bits == 16 and 0 < values.max() < 2**12:
-        notes.append('16 bits, none above 1/16 of their range: it is almost black; an image of 12 bits has to be stretched to 16 first')
+        notes.append(ALMOST_BLACK)
     return ((values.astype(np.int64) * 255 + white // 2) // white).astype(np.uint8)
 
 # %% ../../nbs/210_data.pixels.ipynb #c22
@@ -107,9 +110,12 @@ _LOW_BITS = {'1': 255, 'L;2': 85, 'L;4': 17}  # Pillow's names for grey of 1, 2 
 def read_transparent_color(
     image: Image.Image,  # A PNG, not yet decoded
     file: str | Path,  # The file that it comes from
+    notes: list[str] | None = None,  # Gets a remark on colours that use 12 of 16 bits, or fewer
 ) -> Image.Image:  # Decoded, and with an opacity if 16-bit colours have a transparent one
     "Scale the transparent colour of a PNG in the same way as its pixels."
     key, kind = image.info.get('transparency'), image.tile[0].args if image.tile else None
+    if notes is not None and kind in ('RGB;16B', 'LA;16B') and 0 < max(np.ravel(image.getextrema()[:3 if kind[0] == 'R' else 1])) < 16:
+        notes.append(ALMOST_BLACK)
     if isinstance(key, int) and kind in _LOW_BITS:
         image.info['transparency'] = min(255, key * _LOW_BITS[kind])  # for 1-bit grey, Pillow reports 255 instead of 1
         image = image if image.mode == 'L' else image.convert('L')
@@ -120,6 +126,22 @@ def read_transparent_color(
         del image.info['transparency']
         image.putalpha(Image.fromarray(np.where((deep == key).all(2), 0, 255).astype(np.uint8)))
     return image
+
+# %% ../../nbs/210_data.pixels.ipynb #6f52802b
+def square_pixels(
+    image: Image.Image,
+    across: float,  # Distance of the centres of two neighbours in a row
+    down: float,  # The same in a column, in the same unit
+    notes: list[str],  # What was done is appended
+) -> Image.Image:
+    "Resample an image to square pixels. Distances that are unknown, or differ by less than a hundredth or more than 50 times, change nothing."
+    ratio = across / down if min(across, down) > 0 else 1.
+    if not (1.01 < max(ratio, 1 / ratio) <= 50):
+        return image
+    notes.append(f'pixels of {across:g} by {down:g}, resampled to square ones')
+    width, height = max(1, ratio) * image.width, max(1, 1 / ratio) * image.height
+    check_size(round(width), round(height))
+    return image.resize((round(width), round(height)), Image.Resampling.BICUBIC)
 
 # %% ../../nbs/210_data.pixels.ipynb #c27
 _REFUSED = {'F': '32-bit floats: their range is not known; save as 8 or 16 bits', 'LAB': 'CIELab colours; save as RGB'}

@@ -123,6 +123,18 @@ def _keep_named_masks(listing: Listing, labels: pd.DataFrame, index: FileIndex) 
     named = set(files) & set(listing.masks)
     listing.images, listing.masks = sorted({*listing.images, *named}), [path for path in listing.masks if path not in named]
 
+# %% ../../nbs/246_data.reading.ipynb #33eb0bc9
+def _match_rows(folder: Path, listing: Listing, answers: Answers, reading: Reading) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    "Find the rows of all images from tables, or else from folders; and (file, reason) of the rest."
+    index = FileIndex(listing.images + listing.masks)
+    tables = stack_tables(open_tables(folder, listing, index, answers)) if listing.images or listing.masks else []
+    _check_group_columns(tables, answers)
+    labels = None if _names_folder(answers) else label_rows(tables, folder, index, answers, reading)
+    if labels is None:
+        return _rows_from_folders(folder, listing.images, tables, index, answers, reading), []
+    _keep_named_masks(listing, labels, index)
+    return match_labels(listing.images, labels, FileIndex(listing.images))
+
 # %% ../../nbs/246_data.reading.ipynb #96e5acfb
 def understand(
     path: str | Path,  # A folder, or a file of MedMNIST
@@ -138,15 +150,7 @@ def understand(
         rows = pd.DataFrame({'path': listing.images, 'class': 'images', 'group': '', 'split': '', 'licence': ''}, dtype=str)
         count_images(reading, rows)
         return rows, [], reading, listing
-    index = FileIndex(listing.images + listing.masks)
-    tables = stack_tables(open_tables(folder, listing, index, answers)) if listing.images or listing.masks else []
-    _check_group_columns(tables, answers)
-    labels = None if _names_folder(answers) else label_rows(tables, folder, index, answers, reading)
-    if labels is None:
-        rows, lost = _rows_from_folders(folder, listing.images, tables, index, answers, reading), []
-    else:
-        _keep_named_masks(listing, labels, index)
-        rows, lost = match_labels(listing.images, labels, FileIndex(listing.images))
+    rows, lost = _match_rows(folder, listing, answers, reading)
     if len(rows):
         rows = add_from_paths(rows, folder, answers, reading)
         rows = rows.assign(**{'class': rename_classes(rows['class'], answers.class_map)})

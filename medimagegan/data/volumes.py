@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 # %% ../../nbs/225_data.volumes.ipynb #c03
-from .pixels import INSTALL_NIFTI, UnreadableImage, check_size, shorten_error
+from .pixels import INSTALL_NIFTI, UnreadableImage, check_size, shorten_error, square_pixels
 from .dicom import pick_frame
 from .window import PRESETS, apply_window, robust_range
 
@@ -64,6 +64,7 @@ def read_nifti(
             shown = (shown - low) / (high - low) if high > low else np.zeros(shown.shape)
             notes.append('NIfTI: own range of the volume')
         picture = Image.fromarray((np.nan_to_num(shown).clip(0, 1) * 255 + 0.5).astype(np.uint8))
+        picture = square_pixels(picture, *map(float, image.header.get_zooms()[:2]), notes)
         return picture.convert('RGB' if channels == 3 else 'L')
     except Exception as error:  # nibabel raises all kinds of errors on damaged files
         raise shorten_error(error, 'NIfTI') from None

@@ -15,7 +15,7 @@ from PIL import Image
 
 # %% ../../nbs/222_data.window.ipynb #c03
 from .color import apply_profile
-from .pixels import UnreadableImage, shorten_error
+from .pixels import UnreadableImage, shorten_error, square_pixels
 from .dicom import copy_frame_groups, is_dicom, read_header, read_values
 
 # %% ../../nbs/222_data.window.ipynb #c07
@@ -217,6 +217,14 @@ def _to_colors(values: np.ndarray, ds, notes: list[str]) -> Image.Image:  # Mode
     image = Image.fromarray((values.clip(0, 1) * 255 + 0.5).astype(np.uint8))
     return apply_profile(image, bytes(ds.ICCProfile), notes) if ds.get('ICCProfile') else image
 
+# %% ../../nbs/222_data.window.ipynb #c50a9ca1
+def _pixel_distances(ds) -> tuple[float, float]:  # Across and down; equal if nothing is known
+    "Read the distances of neighbouring pixels (PS3.3 C.7.6.3.1.7 and 10.7.1.3); DICOM gives the one of rows first."
+    for name in ('PixelSpacing', 'ImagerPixelSpacing', 'NominalScannedPixelSpacing', 'PixelAspectRatio'):
+        if len(pair := ds.get(name) or ()) == 2:
+            return float(pair[1]), float(pair[0])
+    return 1., 1.
+
 # %% ../../nbs/222_data.window.ipynb #c26
 def read_dicom(
     file: str | Path,
@@ -238,7 +246,7 @@ def read_dicom(
             image = Image.fromarray((shown * 255 + 0.5).astype(np.uint8))
         else:
             image = _to_colors(values, ds, notes)
-        return image.convert('RGB' if channels == 3 else 'L')
+        return square_pixels(image, *_pixel_distances(ds), notes).convert('RGB' if channels == 3 else 'L')
     except Exception as error:  # pydicom raises all kinds of errors on damaged files
         raise shorten_error(error, 'DICOM') from None
 
