@@ -27,16 +27,16 @@ def label_features(
     features: Features,  # From `load_features`
     seed: int = 0,  # Seed of that choice
     progress: Callable = iter,  # Wraps the loop over images
-) -> tuple[Tensor, Tensor] | None:  # Features (M, F) and classes (M,), M at most 5n; None if there is only one class
+) -> tuple[Tensor, Tensor] | None:  # Features (M, F) and classes (M,), M at most 5n; None if there is only one class, or the sets have others
     "Collect features and classes of real images: of the reference, of the baseline, and of further real images."
-    if len(reference.classes) < 2:
+    if len(reference.classes) < 2 or set(reference.classes) != set(others.classes):
         return None
-    n = len(reference)
+    n, same = len(reference), torch.tensor([reference.classes.index(name) for name in others.classes])  # by name: folders may be sorted differently
     order = torch.randperm(len(others), generator=torch.Generator().manual_seed(seed))  # as in `make_baselines`
     more = others.subset(order[n:max(n, min(4 * n, MAX_LABELED))])
     found = [seen['reference'], seen['real vs. real']]
     found += [extract(features, more.images, progress=progress)] if len(more) else []
-    return torch.cat(found), torch.cat([reference.labels, others.labels[order[:n]], more.labels])
+    return torch.cat(found), torch.cat([reference.labels, same[others.labels[order[:n]]], same[more.labels]])
 
 # %% ../../nbs/455_evaluate.classes.ipynb #c11
 def fit_classes(

@@ -26,6 +26,7 @@ from ..data.imagesets import ImageSet
 from ..data.show import tile_images
 from ..data.datasets import read_folder
 from .features import load_features
+from .intervals import proportion_interval
 from .memorization import DUPLICATE_RATIO, find_nearest
 from .evaluation import evaluate
 from .reference import choose_reference, make_reference_stats
@@ -109,12 +110,18 @@ def refuse_known(
     held: ImageSet,  # Real images that they are compared with
     where: str,  # The folder of the generated images, for the error message
 ) -> None:
-    "Raise `UserError` if a generated image equals one of the reference, pixel by pixel."
+    "Raise `UserError` if a generated image equals one of the reference, or if many are edited copies of them."
     real = {image.numpy().tobytes() for image in held.images}
     same = [name for name, image in zip(generated.files, generated.images, strict=True) if image.numpy().tobytes() in real]
     if same:
         raise UserError(f'{where}: {len(same)} of its {len(generated)} images are in the reference too, pixel by pixel, the first: '
                         f'{same[0]}: expected images that were generated without it')
+    near = find_nearest(generated[:500], held)
+    hits = (near.ratio < DUPLICATE_RATIO).nonzero().flatten().tolist()
+    if hits and proportion_interval(len(hits), len(near.ratio))[1] > .05:
+        first = generated.files[hits[0]], held.files[near.index[hits[0]]]
+        raise UserError(f'{where}: {len(hits)} of {len(near.ratio)} images are edited copies of images of the reference, such as {first[0]} of '
+                        f'{first[1]}: expected images that were generated without it')
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c21
 class RealSets(NamedTuple):

@@ -145,7 +145,8 @@ def find_mode_collapse(
     "Find a generator that repeats a few images."
     n, copied = evidence.numbers, describe_copied(evidence)
     learned = evidence.gap_closed > LIMITS['noise'] and not is_young(evidence)
-    alike = n['near_duplicates'] > LIMITS['near-duplicates'] or (learned and n['diversity'] < LIMITS['diversity'])
+    has_frame = n.get('pattern', 0.) > LIMITS['frame'] and n['diversity'] > LIMITS['framed']  # near-duplicates for its sake
+    alike = n['near_duplicates'] > LIMITS['near-duplicates'] and not has_frame or (learned and n['diversity'] < LIMITS['diversity'])
     few_modes = (learned and evidence.relative('coverage') < LIMITS['coverage']
                  and evidence.relative('precision') > LIMITS['precision'])
     varied_copies = copied and n['copies']['copied_images'] > LIMITS['copied images'] * n['copies']['n_fake']
@@ -254,14 +255,21 @@ def find_noise(
     evidence: Evidence,
 ) -> tuple[str, ...]:
     "Find a folder of images that are noise."
-    is_noise = evidence.gap_closed < LIMITS['noise'] and evidence.curve is None
+    n = evidence.numbers
+    is_like_noise = abs(evidence.gap_closed) < LIMITS['noise'] or (
+        n.get('spectrum', math.inf) > LIMITS['noise, spectrum'] * n.get('noise', {}).get('spectrum', 0.))
+    is_noise = evidence.gap_closed < LIMITS['noise'] and evidence.curve is None and is_like_noise
     return (describe_quality(evidence), describe_variety(evidence)) if is_noise else ()
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c39
 def find_blind_features(
     evidence: Evidence,
 ) -> tuple[str, ...]:
-    "Find features in which noise is no worse than the baseline, so that gap closed has no value."
+    "Find a baseline that is itself far from the reference, or features in which noise is no worse, so that gap closed has no value."
+    floor = evidence.numbers['floor']
+    if min(floor['coverage'], floor['precision']) < LIMITS['baseline']:
+        return (f"other real images are not like the reference: their coverage is {floor['coverage']:.2f} and their precision "
+                f"{floor['precision']:.2f}, so the generated images cannot be compared with it",)
     if not math.isnan(evidence.gap_closed):
         return ()
     return ('gap closed has no value, because the KD of noise is no higher than that of other real images', f"N = {evidence.numbers['n']}")
