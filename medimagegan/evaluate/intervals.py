@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['N_HALVES', 'proportion_interval', 'difference_interval', 'bootstrap_interval', 'halves_interval', 'share_interval',
-           'student_interval', 'nested_interval', 'holm']
+           'student_interval', 'nested_interval', 'auc_interval', 'holm']
 
 # %% ../../nbs/400_evaluate.intervals.ipynb #c02
 import numpy as np
@@ -91,16 +91,30 @@ def student_interval(
 # %% ../../nbs/400_evaluate.intervals.ipynb #c30
 def nested_interval(
     drawn: np.ndarray,  # (seeds, n + 1): scores, or differences, on the test set, then on n resampled ones
+    few: int = 10**6,  # Lesions of the smaller side of the test set
 ) -> tuple[float, float, float]:  # The mean over seeds and its 95 % interval; `nan` ends for a single seed
     "Compute a mean over seeds with an interval from the variances over seeds and over lesions."
     own, seeds = drawn[:, 0], len(drawn)
     if seeds < 2:
         return float(own.mean()), float('nan'), float('nan')
     lesions, between = float(np.nanvar(drawn[:, 1:].mean(0))), float(own.var(ddof=1)) / seeds
-    # The variance over lesions has as many degrees of freedom as draws, so only that over seeds limits the sum
-    freedom = (lesions + between) ** 2 / (between ** 2 / (seeds - 1)) if between else 1e6
+    freedom = (lesions + between) ** 2 / max(1e-30, lesions ** 2 / max(1, few - 1) + between ** 2 / (seeds - 1))
     reach = float(student.ppf(.975, freedom)) * (lesions + between) ** .5
     return float(own.mean()), float(own.mean()) - reach, float(own.mean()) + reach
+
+# %% ../../nbs/400_evaluate.intervals.ipynb #32abfdde
+def auc_interval(
+    auc: float,  # Area under the ROC curve, 0 to 1
+    positive: int,  # Independent cases of each side, at least 1
+    negative: int,
+) -> tuple[float, float]:  # Ends of the 95 % interval, in [0, 1]
+    "Compute the interval of a single ROC-AUC (Hanley and McNeil 1982), with one more pair of cases, half of it in the wrong order: never [1, 1]."
+    cases = min(positive, negative)
+    a = (auc * cases + .5) / (cases + 1)
+    by_positive, by_negative = a / (2 - a) - a * a, 2 * a * a / (1 + a) - a * a
+    variance = (a * (1 - a) + (positive - 1) * by_positive + (negative - 1) * by_negative) / (positive * negative)
+    reach = 1.96 * variance ** .5
+    return max(0., min(auc, a - reach)), min(1., max(auc, a + reach))
 
 # %% ../../nbs/400_evaluate.intervals.ipynb #c44
 def holm(

@@ -76,13 +76,15 @@ MOST_AUDITED = 200  # Maximum number of synthetic images per seed
 
 def artefacts_section(prepared: PreparedStudy) -> list[str]:  # Paragraphs
     "Compare the artefacts of real and synthetic images of the scarce class."
-    real = list_traits(prepared.data.subset(prepared.find('train', True)).images)
+    training = prepared.data.subset(prepared.find('train', True))
+    real = list_traits(training.images)
     sets = [read_set(prepared, cfg) for cfg in plan_generators(prepared)]
     synthetic = pd.concat([list_traits(one.images[:MOST_AUDITED]) for one in sets], ignore_index=True)
-    table = compare_traits(real, synthetic)
+    table = compare_traits(real, synthetic, (training.groups, ()))
     return ['### Artefacts of the synthetic images', escape_markdown(describe_audit(table, len(real), len(synthetic))),
             markdown_table(audit_table(table)),
-            "Shares that simple detectors find; their errors are taken to be the same in real and synthetic images; Fisher's exact test, corrected for the "
+            "Shares that simple detectors find; images of one lesion or patient count as fewer images; "
+            " their errors are taken to be the same in real and synthetic images; Fisher's exact test, corrected for the "
             'number of traits (Holm). All seeds together, so images of one generator count as independent, which they are not.']
 
 

@@ -23,7 +23,7 @@ from ..core.pages import PLOT_STYLE, escape_markdown, markdown_table
 from ..evaluate.intervals import nested_interval
 from .recipe import SCORES
 from .balance_outcome import (
-    Outcome, choose_arms, compare_control, differences_to, signed_interval)
+    Outcome, choose_arms, compare_control, differences_to, score_interval, signed_interval)
 from .balance_tables import ADDED_STYLES, draw_points
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c07
@@ -194,7 +194,7 @@ def _draw_curves(ax: Axes, outcomes: list[Outcome]) -> None:
     "Draw the best arms without and with synthetic images, the control, and the worth of the synthetic images."
     metric, sizes = outcomes[0].study.primary_metric, np.array([count_real(one) for one in outcomes])
     for k, (added, line, shift) in enumerate((('no images added', '--', .98), ('synthetic images', '-', 1.02))):
-        points = [nested_interval(one.scores[choose_arms(one)[k]][metric]) for one in outcomes]
+        points = [score_interval(one, choose_arms(one)[k], metric) for one in outcomes]
         draw_points(ax, sizes * shift, pd.DataFrame(points, columns=['value', 'low', 'high']), added, line)
     for k, one in enumerate(outcomes):
         height, worth = one.scores[choose_arms(one)[1]][metric][:, 0].mean(), measure_worth(outcomes, k)
@@ -202,7 +202,7 @@ def _draw_curves(ax: Axes, outcomes: list[Outcome]) -> None:
             ax.plot([sizes[k], sizes[k] + worth.value], [height, height], color='grey', lw=.8, ls=':')
         control = one.first('control')
         if control:
-            point = pd.DataFrame([nested_interval(one.scores[control][metric])], columns=['value', 'low', 'high'])
+            point = pd.DataFrame([score_interval(one, control, metric)], columns=['value', 'low', 'high'])
             draw_points(ax, np.array([sizes[k] * 1.06]), point, 'more real images')
     ax.set_xscale('log')
     ax.set_xticks(sizes, [str(size) for size in sizes])

@@ -226,7 +226,8 @@ def audit_skin(
     "Compare artefacts and skin tones with those of the real images of the class. Raises `UserError` for grey images."
     real = torch.cat([source.train.images, source.held.images])
     chosen = make_rng(seed, 'choice of images').permutation(len(real))[:most]
-    return audit_images(images[:most], real[chosen]).numbers()
+    groups = (*source.train.groups, *source.held.groups)
+    return audit_images(images[:most], real[chosen], groups=tuple(groups[i] for i in chosen)).numbers()
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c23
 def synthesize(
