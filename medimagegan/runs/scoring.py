@@ -9,6 +9,7 @@ __all__ = ['LEAST_SCORES', 'open_reference_stats', 'images_between_scores', 'pla
 # %% ../../nbs/510_runs.scoring.ipynb #c02
 import json
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -113,10 +114,10 @@ def measure_epoch(
 ) -> dict:  # {column of `score_history.csv`: value}
     "Score samples of the same latent vectors each time; a class-conditional generator gets the classes of the reference."
     fakes = to_bytes(sample(gan.ema, len(stats), cfg.seed, labels=stats.reference.labels))
-    row = headline_metrics(stats, measure_fakes(stats, fakes, intervals=False, measures=curve_measures()))
-    floor = row.pop('floor')
+    numbers = headline_metrics(stats, measure_fakes(stats, fakes, intervals=False, measures=curve_measures()))
+    row = {name: value for name, value in numbers.items() if np.isscalar(value)}
     curve = pd.concat([past_scores(folder), pd.DataFrame([{'epoch': gan.epoch, **row}])], ignore_index=True)
-    verdict = judge({**row, 'floor': floor}, folder.history, curve)
+    verdict = judge(numbers, folder.history, curve)
     few = min(64, len(stats))
     pairs = score_pairs(fakes[:few], stats.reference.images[:few])
     return {**row, **{name: values.mean().item() for name, values in pairs.items()}, 'verdict': verdict.value}
