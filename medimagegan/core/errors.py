@@ -70,11 +70,11 @@ def error_line(error: Exception) -> str:
     return ''.join(c for c in ' '.join(str(error).split())[:120] if c.isprintable())
 
 # %% ../../nbs/100_core.errors.ipynb #b74e090b
-_WRONG_PATHS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
+_WRONG_PATHS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def is_wrong_path(error: BaseException) -> bool:
-    "Return whether an error says that a path does not exist, is of the wrong kind or may not be used."
+    "Return whether an error says that a path is of the wrong kind or may not be used; one that vanishes during the work is no such path."
     return isinstance(error, OSError) and error.errno in _WRONG_PATHS
 
 
