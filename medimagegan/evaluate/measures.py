@@ -50,6 +50,7 @@ class Measure:
     in_comparison: bool  # A column of the comparison table?
     range: str  # `bounds` in words
     inception_name: str = ''  # Its name on Inception's features; '': a name that does not depend on the network
+    of_reals: bool = False  # A share of the real images? Seeds with the same reference then do not make it more certain
     is_share: bool = False  # A share of N images? Its interval is then never narrower than Wilson's
     per_image: Callable | None = None  # `images` only: (N, C, H, W) -> N descriptions, which can be indexed; computed once; `fn` gets them
     follows: str = ''  # `derived` only: the measure after which it is shown
@@ -74,11 +75,11 @@ MEASURES = {row.name: row for row in (
     Measure('precision', precision, 'features', True, best=1., bounds=(0., 1.), on_curve=True, in_comparison=True,
             range='0 to 1', is_share=True),
     Measure('recall', recall, 'features', True, best=1., bounds=(0., 1.), on_curve=False, in_comparison=False,
-            range='0 to 1', is_share=True),
+            range='0 to 1', of_reals=True, is_share=True),
     Measure('density', density, 'features', True, best=1., bounds=(0., None), on_curve=True, in_comparison=False,
             range='0 and up, about 1 for equal distributions'),
     Measure('coverage', coverage, 'features', True, best=1., bounds=(0., 1.), on_curve=True, in_comparison=True,
-            range='0 to 1', is_share=True),
+            range='0 to 1', of_reals=True, is_share=True),
     Measure('color', color_distance, 'images', False, best=0., bounds=(0., None), on_curve=False, in_comparison=True,
             range='0 to 255 levels', per_image=describe_colors),
     Measure('spectrum', spectrum_distance, 'images', False, best=0., bounds=(0., None), on_curve=False,

@@ -79,6 +79,12 @@ class RunFolder:
         return read_table(self.path / 'split.csv')
 
     @property
+    def held_out(self) -> frozenset[str]:
+        "Read the names of the held-out images; none for a run without `split.csv`."
+        rows = self.split if (self.path / 'split.csv').exists() else pd.DataFrame({'file': [], 'split': []})
+        return frozenset(rows['file'][rows['split'] == 'held out'])
+
+    @property
     def sheets(self) -> dict[int, Path]:
         "Map each epoch to its picture of 64 samples, always from the same latent vectors."
         return {int(f.stem.split('_')[1]): f for f in sorted(self.path.glob('samples/epoch_*.png'))}

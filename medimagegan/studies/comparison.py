@@ -87,9 +87,17 @@ class Arm:
         return self._scores.copy()
 
     @cached_property
+    def _shares_reference(self) -> bool:
+        return len(held := {run.held_out for run in self.runs if run.finished}) == 1 and bool(held.pop())
+
+    def count_images(self, measure: Measure, n: pd.Series) -> float:
+        "Count the independent images behind a share over several seeds, of `n` images each."
+        return n.max() if measure.of_reals and self._shares_reference else n.sum()
+
+    @cached_property
     def _scores(self) -> pd.DataFrame:
         read = _final_scores if self.epoch is None else partial(_scores_at, epoch=self.epoch)
-        return pd.DataFrame([read(run) for run in self.runs] + [_no_scores(seed, 'crashed') for seed in self.crashed])
+        return pd.DataFrame([*map(read, self.runs), *(_no_scores(seed, 'crashed') for seed in self.crashed)])
 
 # %% ../../nbs/600_studies.comparison.ipynb #c21
 def _format_setting(value) -> str:
@@ -111,9 +119,8 @@ def _name_by_differences(
 def _check_features(runs: list[RunFolder]) -> None:
     "Raise `UserError` for runs whose scores use features of different networks."
     first: dict[str, RunFolder] = {}
-    for run in runs:
-        if run.finished:
-            first.setdefault(next(iter(run.scores['metrics'].values())).get('backbone', ''), run)
+    for run in (run for run in runs if run.finished):
+        first.setdefault(next(iter(run.scores['metrics'].values())).get('backbone', ''), run)
     if len(first) > 1:
         (one, run), (two, other) = list(first.items())[:2]
         raise UserError(f'{run.path} and {other.path}: scored in the features of {one} and of {two}, which cannot be compared: '
@@ -170,22 +177,21 @@ def group_families(
     return list(families.values())
 
 # %% ../../nbs/600_studies.comparison.ipynb #c30
-def _count_error(pairs: pd.DataFrame) -> float:
+def _count_error(pairs: pd.DataFrame, images: float) -> float:
     "Compute the standard error of a difference of shares that is due only to the number of images."
-    images = pairs['n'].sum()
-    hits = [(pairs[who] * pairs['n']).sum() + 2 for who in ('mine', 'base')]  # two more hits and misses: never 0 or 1
+    hits = [pairs[who].mean() * images + 2 for who in ('mine', 'base')]  # two more hits and misses: never 0 or 1
     shares = [count / (images + 4) for count in hits]  # Agresti and Coull (1998)
     return float(sum(share * (1 - share) / images for share in shares) ** .5)
 
 
-def _paired_test(pairs: pd.DataFrame, is_share: bool) -> dict:
+def _paired_test(pairs: pd.DataFrame, images: float) -> dict:  # `images` behind a share; 0: the measure is no share
     "Compute the mean difference of `mine` and `base` with Student's interval and the p-value of the paired t-test."
     difference, n = pairs['mine'] - pairs['base'], len(pairs)
     mean, low, high = student_interval(difference)
     spread = difference.std() / max(1, n)**.5
     p = 2 * student.sf(abs(mean) / spread, n - 1) if spread > 0 else float('nan')  # no test if all differences are equal
-    if is_share and n > 1:
-        error = _count_error(pairs)
+    if images and n > 1:
+        error = _count_error(pairs, images)
         reach = max(high - mean, 1.96 * error)
         low, high, p = mean - reach, mean + reach, np.fmax(p, 2 * normal.sf(abs(mean) / error))
     return {'difference': mean, 'low': low, 'high': high, 'p': float(p)}
@@ -199,10 +205,10 @@ def _pair_seeds(scores: pd.DataFrame, base: pd.DataFrame, name: str) -> pd.DataF
     return pd.DataFrame({'mine': own[name], 'base': other[name], 'n': own['n']}).reindex(seeds)
 
 
-def _compare_with_base(scores: pd.DataFrame, base: pd.DataFrame, measure: Measure) -> dict:
+def _compare_with_base(arm: Arm, base: Arm, measure: Measure) -> dict:
     "Compare the scores of two arms seed by seed; a failed seed is worse than any score."
-    pairs, sign = _pair_seeds(scores, base, measure.name), -1 if measure.higher_is_better is False else 1
-    found = _paired_test(pairs.dropna(), measure.is_share)
+    pairs, sign = _pair_seeds(scores := arm.scores(), base.scores(), measure.name), -1 if measure.higher_is_better is False else 1
+    found = _paired_test(pairs.dropna(), arm.count_images(measure, pairs['n']) if measure.is_share else 0)
     gains = sign * found['difference']
     if pairs[['mine', 'base']].isna().any(axis=None):
         ranks = (sign * pairs[['mine', 'base']]).fillna(-np.inf)
@@ -221,7 +227,7 @@ def differences(
     "Compare each arm with the base of its family: interval, corrected p-value and conclusion."
     measure, rows = primary_metrics()[primary_metric], []
     for base, *others in group_families(arms):
-        rows += [{'base': base.name, 'arm': arm.name, **_compare_with_base(arm.scores(), base.scores(), measure)}
+        rows += [{'base': base.name, 'arm': arm.name, **_compare_with_base(arm, base, measure)}
                  for arm in others]
     table = pd.DataFrame(rows, columns=[*COLUMNS, 'is_better'])
     table['p'] = holm(table['p'])
@@ -236,10 +242,8 @@ def _what_was_scored(run: RunFolder) -> dict[str, str]:
     facts = {'path': Path(cfg.path).name, 'image_size': cfg.image_size, 'number_channels': cfg.number_channels, 'reference': one.get('reference', ''),
              'N': one['n_fake']}
     if (run.path / 'split.csv').exists():
-        rows = run.split
-        held = rows[rows['split'] == 'held out']
-        facts |= {f'the images of seed {cfg.seed}': digest(*sorted(rows['file'])),
-                  f'the held-out images of seed {cfg.seed}': digest(*sorted(held['file']))}
+        facts |= {f'the images of seed {cfg.seed}': digest(*sorted(run.split['file'])),
+                  f'the held-out images of seed {cfg.seed}': digest(*sorted(run.held_out))}
     return facts
 
 

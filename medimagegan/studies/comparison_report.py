@@ -59,8 +59,8 @@ def _arm_row(arm: Arm, columns: dict[str, Measure]) -> dict[str, str]:
     "Write the cells of one arm."
     scores = arm.scores()
     counts = scores['verdict'].value_counts()
-    measured, images = scores.dropna(axis=1, how='all'), scores['n'].sum()
-    cells = {row.title: _interval_text(scores[name], row, images) for name, row in columns.items() if name in measured}
+    measured = scores.dropna(axis=1, how='all')
+    cells = {row.title: _interval_text(scores[name], row, arm.count_images(row, scores['n'])) for name, row in columns.items() if name in measured}
     return {'arm': arm.name, 'seeds': str(len(scores)), 'N': f"{scores['n'].max():.0f}".replace('nan', ''), **cells,
             'verdicts': ', '.join(f'{n} × {verdict}' for verdict, n in counts.items()),
             'seconds a run': f"{scores['seconds'].mean():.0f}".replace('nan', '')}
