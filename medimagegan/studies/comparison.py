@@ -28,7 +28,7 @@ from ..evaluate.evaluation import measured_values
 from ..evaluate.intervals import holm, student_interval
 from ..evaluate.measures import DERIVED, MEASURES, Measure, all_measures, curve_measures
 from ..evaluate.evidence import REAL
-from ..runs.folder import FREE_SETTINGS, RunFolder
+from ..runs.folder import FREE_SETTINGS, RunFolder, held_out_files
 from ..runs.report import class_names
 
 # %% ../../nbs/600_studies.comparison.ipynb #c06
@@ -88,7 +88,7 @@ class Arm:
 
     @cached_property
     def _shares_reference(self) -> bool:
-        return len(held := {run.held_out for run in self.runs if run.finished}) == 1 and bool(held.pop())
+        return len(held := {held_out_files(run) for run in self.runs if run.finished}) == 1 and bool(held.pop())
 
     def count_images(self, measure: Measure, n: pd.Series) -> float:
         "Count the independent images behind a share over several seeds, of `n` images each."
@@ -243,7 +243,7 @@ def _what_was_scored(run: RunFolder) -> dict[str, str]:
              'N': one['n_fake']}
     if (run.path / 'split.csv').exists():
         facts |= {f'the images of seed {cfg.seed}': digest(*sorted(run.split['file'])),
-                  f'the held-out images of seed {cfg.seed}': digest(*sorted(run.held_out))}
+                  f'the held-out images of seed {cfg.seed}': digest(*sorted(held_out_files(run)))}
     return facts
 
 
