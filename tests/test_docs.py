@@ -123,7 +123,7 @@ def test_the_limits_of_far_from_real_are_those_of_the_verdict():
     rows = [f"gap closed | below {REAL['gap_closed']}", f"coverage | below {REAL['coverage']} times real vs. real",
             f"precision | below real vs. real by {REAL['precision']}", f"color | above real vs. real by {REAL['color']} levels",
             f"spectrum | above real vs. real by {REAL['spectrum']} dB", f"pattern | above real vs. real by {REAL['pattern']}",
-            f"outliers | more than {REAL['outliers']} of the images", f"share of a class | below {REAL['class']} times"]
+            f"outliers | {REAL['outliers']} images or more", f"share of a class | below {REAL['class']} times"]
     assert [row for row in rows if f'| {row}' not in section] == [] and section.count('\n| ') == 1 + len(REAL)
 
 

@@ -55,7 +55,7 @@ REAL = {
     'color': 8,  # levels of 255 beyond the baseline
     'spectrum': 1.2,  # dB beyond the baseline
     'pattern': .02,  # share of the fine detail, beyond the baseline
-    'outliers': .02,  # lower end of the share of images that are farther from all real images than any other real image is
+    'outliers': 10,  # images that are farther from all real images than any other real image is
     'class': .5,  # share of a class over its share in real images: below, and beyond chance, it is missing
 }
 
@@ -178,9 +178,8 @@ def list_faults(
                       'too many images resemble no real image')
     faults += [words.format(n[name], floor.get(name, 0.), evidence.limit(name)) for name, words in _SENTENCES.items()
                if n.get(name, 0.) > evidence.limit(name)]
-    outliers = n.get('outliers', (0., 0., 0.))
-    if outliers[1] > REAL['outliers']:
-        faults.append(f'{outliers[0]:.0%} [{outliers[1]:.0%}, {outliers[2]:.0%}] of the images are farther from all real images than any other real image is')
+    if n.get('outliers', 0) >= REAL['outliers']:
+        faults.append(f"{n['outliers']} of {n['n']} images are farther from all real images than any other real image is")
     if faults or evidence.gap_closed < RELIABLE:  # a shift of the images would be taken for missing classes
         return tuple(faults)
     faults += [f"images of the class {name} are missing: {n['classes'][name]['share']:.0%} of the generated images, "
