@@ -219,6 +219,6 @@ def explore(
     best: bool = False,  # For a run: the generator with the best score in training, instead of the last one?
     device: torch.device | str = 'cpu',
 ) -> Explorer:  # Shown by JupyterLab if it is the last line of a cell
-    "Explore a generator in a notebook. Raises `UserError` where there is none."
+    "Explore a generator in a notebook. Raises `UserError` if there is none."
     folder = RunFolder(source) if Path(source).is_dir() else None
     return Explorer(load_generator(source, device, best), folder, n)

@@ -129,7 +129,7 @@ def watch(
     source: str | Path,  # A run folder; it may not exist yet
     seconds: float = 5.,  # Seconds between two checks
 ) -> Watch:  # Shown by JupyterLab if it is the last line of a cell
-    "Watch a run in a notebook while it trains. `.stop()` ends the refreshing."
+    "Watch a run in a notebook while it trains. `.stop()` stops the updates."
     view = Watch(RunFolder(source), seconds)
     with contextlib.suppress(RuntimeError):  # outside of a notebook no loop is running
         view.task = asyncio.get_running_loop().create_task(view.follow())

@@ -58,7 +58,7 @@ def test_a_leak_ends_the_run_and_is_named(medimagegan, lesions, tmp_path):
     (tmp_path / 'leaky.csv').write_text(leaky)
     line = medimagegan(*['leaky.csv' if w == 'split.csv' else w for w in words], code=2).stderr
     assert train['file'] in line and 'one lesion or patient' in line and 'in two parts' in line
-    assert 'made once' in medimagegan('split', 'lesions', '--out', 'split.csv', code=2).stderr
+    assert 'never overwritten' in medimagegan('split', 'lesions', '--out', 'split.csv', code=2).stderr
     assert (tmp_path / 'split.csv').read_text() == text
 
     medimagegan(*words)  # without a leak it trains, on the train rows only

@@ -132,7 +132,7 @@ def test_images_of_one_series_without_a_window_stay_comparable(tmp_path):
     low, high = np.percentile([TWELVE, TWELVE * 2], [.5, 99.5])
     for shown, values in ((dark, TWELVE), (bright, TWELVE * 2)):
         assert abs(shown - ((values.astype(float) - low) / (high - low)).clip(0, 1) * 255).max() <= .5
-    assert other.max() == 255 and data.remarks == ('3 of 3 images: no usable DICOM window: own range of the series',)
+    assert other.max() == 255 and data.remarks == ('3 of 3 images: no usable DICOM window: scaled to the range of the series',)
     assert read_folder(tmp_path, SIDE, 1).remarks == data.remarks, 'from the cache'
     assert not (read_folder(tmp_path, SIDE, 1, window='lung').images != data.images).any(), 'not CT'
 

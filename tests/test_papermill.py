@@ -11,7 +11,7 @@ from real_pixels import reals_in, write_patients
 
 from medimagegan.core.config import load_config
 from medimagegan.data.phantoms import write_phantoms
-from medimagegan.runs.privacy import DO_NOT_PASS_ON
+from medimagegan.runs.privacy import DO_NOT_SHARE
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_experiment_keeps_the_executed_notebook_and_its_page(experiments, medima
     assert not re.search(r'(src|href)="?http|url\(.?http|@import', page), 'no outside address'
     assert page.count('data:image/') >= 5
     assert reals_in(folder / 'experiment.ipynb', reals) > 15, 'the notebook is for the owner'
-    assert DO_NOT_PASS_ON in page and DO_NOT_PASS_ON in (folder / 'experiment.ipynb').read_text()
+    assert DO_NOT_SHARE in page and DO_NOT_SHARE in (folder / 'experiment.ipynb').read_text()
 
 
 def test_an_experiment_on_nothing_is_one_line_and_leaves_nothing(experiments, medimagegan):

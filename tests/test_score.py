@@ -86,8 +86,8 @@ def test_a_run_ends_with_a_verdict_and_keeps_its_best(medimagegan, tmp_path):
 def test_the_training_set_as_reference_is_possible_and_labelled(medimagegan, tmp_path):
     medimagegan('train', *flags(**SMALL, run='r', reference='train', holdout=0))
     run = tmp_path / 'runs' / 'r'
-    assert 'rewards copies' in json.loads((run / 'scores.json').read_text())['metrics']['coverage']['reference']
-    assert 'rewards copies' in (run / 'report.html').read_text()
+    assert 'rewards memorization' in json.loads((run / 'scores.json').read_text())['metrics']['coverage']['reference']
+    assert 'rewards memorization' in (run / 'report.html').read_text()
     assert 'set reference: train' in medimagegan('train', *flags(**SMALL, holdout=0), code=2).stderr
 
 

@@ -20,7 +20,7 @@ from medimagegan.data.splits import GROUP_COLUMN, make_split, read_split
 from medimagegan.data.training_images import open_images, split_images
 from medimagegan.evaluate.folders import read_shuffled
 from medimagegan.runs.inspection import inspection_page
-from medimagegan.runs.privacy import DO_NOT_PASS_ON
+from medimagegan.runs.privacy import DO_NOT_SHARE
 
 
 def test_the_trial_holds():
@@ -169,7 +169,7 @@ def test_inspect_names_everything_and_its_answers_make_the_next_run_silent(ham, 
                   'format: JPEG (18)', 'size: 32 × 32 (18)', '1 masks', '1 .docx is no image'):
         assert words in said, words
     html = page.read_text()
-    assert html.count('data:image/png') == 3 and DO_NOT_PASS_ON in html and 'http:' not in html
+    assert html.count('data:image/png') == 3 and DO_NOT_SHARE in html and 'http:' not in html
     assert call('inspect', ham, '--labels', answers) == 0
     assert 'note:' not in capsys.readouterr().out
     assert call('split', ham, '--labels', answers, '--out', tmp_path / 'split.csv', '--validation', .3, '--test', .3) == 0

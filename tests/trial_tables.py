@@ -65,7 +65,7 @@ def layouts():
         'ISIC-2017_Training_Part3_GroundTruth.csv': csv('image_id,melanoma,seborrheic_keratosis', *zip(ids[:8], cells[:8], strict=True)),
         'ISIC-2017_Test_v2_Part3_GroundTruth.csv': csv('image_id,melanoma,seborrheic_keratosis', *zip(ids[8:], cells[8:], strict=True)),
         'ISIC-2017_Training_Data_metadata.csv': csv('image_id,age_approximate,sex', *((i, 55, 'male') for i in ids[:8]))},
-        [kinds[k] for k in CYCLE], said=('a row of zeros is a nevus', 'groups: none known', 'masks are left out'))
+        [kinds[k] for k in CYCLE], said=('an all-zero row means nevus', 'groups: none known', 'masks are left out'))
     kinds = [ISIC2018[k] for k in CYCLE]
     images = [f'ISIC2018_Task3_Training_Input/{i}.jpg' for i in ids]
     add('ISIC 2018', images, {

@@ -104,7 +104,7 @@ def describe_left_out(
 @option('--out', type=PATH, metavar='DIR', help='Write a page here; it shows synthetic images only.')
 @json_option
 def audit(synthetic, real, image_size, n, seed, out, as_json):
-    """Count hair, rulers and tones of skin in synthetic and real images.
+    """Count hair, rulers and skin tones in synthetic and real images.
 
     SYNTHETIC is a folder of generated images, REAL the images that their generator was trained on: colour images of
     skin. The page names what synthetic images have more or less often, beyond chance."""
@@ -215,7 +215,7 @@ def parse_integers(ctx, param, value: str) -> list[int]:
 @option('--path', type=PATH, help='Folder to read; left out: photographs are made.')
 @json_option
 def bench(sizes, batches, device, arch, width, latent, seconds, rounds, out, what, n, path, as_json):
-    "Time the training step against the usual loop, or what else people wait for."
+    "Time the training step against the usual loop, or other operations that people wait for."
     if out:
         check_new_json('--out', out)
     if seconds != seconds:

@@ -97,7 +97,7 @@ def split(path, out, validation, test, seed, **tables):
     make_config({'seed': seed})
     answers = read_table_options(tables)
     if Path(out).exists():
-        raise UserError(f'--out: {out} exists, and a split is made once: choose another name, or remove it')
+        raise UserError(f'--out: {out} already exists; a split is never overwritten: choose another name, or remove the file')
     check_writable('--out', os.path.dirname(out) or '.')
     from medimagegan.core.progress import progress_bar
     from medimagegan.data.datasets import read_folder

@@ -33,7 +33,7 @@ COMPLETE = '_MEDIMAGEGAN_COMPLETE'  # The variable through which a shell asks; c
     'medimagegan completion fish > ~/.config/fish/completions/medimagegan.fish'))
 @click.argument('shell', type=click.Choice(['bash', 'zsh', 'fish']))
 def completion(shell):
-    "Print what makes a shell complete commands and options."
+    "Print the shell code that completes commands and options."
     kind = get_completion_class(shell)
     print(kind.source_template % kind(medimagegan, {}, 'medimagegan', COMPLETE).source_vars())
 

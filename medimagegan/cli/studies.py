@@ -133,7 +133,7 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
 @option('--utility', metavar='TEXT', help='What a classifier gained, as `balance` reports it. Default: not measured.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
 @option('--include-real', is_flag=True, help='Show and name real images, although they are not public.')
-@option('--audit', type=click.Choice(['none', 'skin']), default='none', help='Compare artefacts and tones of skin with real images.')
+@option('--audit', type=click.Choice(['none', 'skin']), default='none', help='Compare artefacts and skin tones with real images.')
 def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility, n_gpu, include_real, audit):
     """Synthesise images of one class.
 

@@ -36,7 +36,7 @@ def check_path(
     if not text.strip() or too_long:
         raise UserError(f'{name}: expected the name of a folder or file, got {describe_value(text)}')
     if text.split('/')[0] == '~':
-        raise UserError(f'{name}: expected a full path, got {describe_value(text)}; only a shell replaces ~')
+        raise UserError(f'{name}: expected a full path, got {describe_value(text)}; ~ is only expanded by a shell')
 
 # %% ../../nbs/140_core.config.ipynb #c11
 def check_run_name(run: str) -> None:
@@ -142,9 +142,9 @@ class TrainConfig:
 
     classes: tuple[str, ...] = setting((), 'Classes to train on, separated by commas; empty: all')
     labels: str | None = setting(
-        None, 'Table with the classes, further tables behind commas, or a YAML file of `medimagegan inspect --save`; '
+        None, 'Table with the classes (several are separated by commas), or a YAML file of `medimagegan inspect --save`; '
         'empty: found in `path`, or its sub-folders')
-    image_column: str | None = setting(None, 'Column of the table that names the image; empty: found')
+    image_column: str | None = setting(None, 'Column of the table that names the image; empty: detected')
     class_column: tuple[str, ...] = setting((), 'Column of the class, columns of 0 and 1, or folder 2; empty: found')
     group_columns: tuple[str, ...] = setting((), 'Columns of patient or lesion, kept together; empty: found')
     class_map: tuple[str, ...] = setting((), 'New names of classes: old name, equals sign, new name; without a new name the class is left out')
@@ -159,7 +159,7 @@ class TrainConfig:
     frames: str = setting(
         'middle', 'Which frame or slice is read of a DICOM or NIfTI file with several', choices=('middle', 'first'))
     images_are_public: bool = setting(
-        False, 'Anybody may see the images and their file names: pages that travel may show them, as with phantoms')
+        False, 'Anybody may see the images and their file names: pages that are shared may show them, as with phantoms')
 
     generator: str = setting(
         'auto', 'Generator; auto: conv, for FastGAN fastgan', choices=('auto', 'conv', 'fastgan'))
@@ -191,7 +191,7 @@ class TrainConfig:
         None, 'Discriminator updates per generator update, each with a batch of its own; empty: 1, for wgan-gp 5',
         low=1, high=100)
     lr_decay: float | None = setting(
-        None, 'Share of the run, at its end, in which both learning rates fall linearly to a twentieth; 0: they stay; '
+        None, 'Share of the run, at its end, in which both learning rates fall linearly to a twentieth; 0: they stay constant; '
         'empty: 0, for FastGAN 0.5', low=0, high=1)
     beta2_adam: float | None = setting(
         None, "Adam's beta2 for both networks; empty: 0.999, for FastGAN 0.99, for wgan-gp 0.9", low=0, below=1)
@@ -215,7 +215,7 @@ class TrainConfig:
         None, 'Epochs between sample sheets and scores; empty: tenths of the run, at least eight of them scored; '
         '0: only at the end', low=0, high=1_000_000)
     score_images: int = setting(
-        500, 'Generated images in the final scores, at most as many as are held out', low=4, high=50_000)
+        500, 'Number of generated images in the final scores, at most the number of held-out images', low=4, high=50_000)
     curve_images: int = setting(
         128, 'Generated images in each score during training, at most as many as are held out', low=4, high=50_000)
     features: str = setting(
@@ -226,7 +226,7 @@ class TrainConfig:
         (), 'Stop early after three scores in a row with one of these findings; empty: never',
         choices=('diverged', 'mode collapse', 'discriminator won'))
     rollback: float = setting(
-        0.0, 'After NaN or Inf: back once to the last checkpoint, with both learning rates times this; 0: stop',
+        0.0, 'After NaN or Inf: return once to the last checkpoint and multiply both learning rates by this factor; 0: stop',
         low=0, below=1)
     budget_images: int = setting(
         0, 'Real images shown, in all epochs together, after which the run ends and is scored; 0: no limit', low=0, high=10**12)

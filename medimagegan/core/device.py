@@ -35,7 +35,7 @@ def pick_device(
     needed = max(n_gpu or 0, processes if processes > 1 and n_gpu != 0 else 0)
     if needed > available:
         raise UserError(f'n_gpu: expected at most {available}, the number of GPUs on this machine, got {needed}; '
-                        f'set 0 to use the CPU, or leave it empty to use what is there')
+                        f'set 0 to use the CPU, or leave it empty to use the available devices')
     if n_gpu == 0 or not available:
         return torch.device('cpu')
     return torch.device('cuda', local_rank) if torch.cuda.is_available() else torch.device('mps')

@@ -25,7 +25,7 @@ _KEYS = ('tables', 'image_column', 'class_column', 'group_columns', 'class_map')
 def _to_names(value, name: str, file: str) -> tuple[str, ...]:
     "Convert a value of the file to a tuple of texts; a mapping to `old=new`. Raises `UserError`."
     if isinstance(value, dict) and any(isinstance(one, bool) for pair in value.items() for one in pair):
-        raise UserError(f"{name}: expected texts, got yes, no, on or off, which YAML reads as true or false: put it into quotes ({file})")
+        raise UserError(f"{name}: expected text, got yes, no, on or off, which YAML reads as true or false: put it in quotes ({file})")
     if isinstance(value, dict):
         return tuple(f"{old}={'' if new is None else new}" for old, new in value.items())
     names = [] if value in (None, '') else value if isinstance(value, list) else [value]

@@ -115,7 +115,7 @@ def _describe_facts(facts: FileFacts, n: int) -> list[str]:
              f'format: {_count(facts.formats)}', f"size: {_count(facts.sizes, lambda size: f'{size[0]} × {size[1]}')}",
              f'channels: {_count(facts.channels, lambda c: colours.get(c, c))}', f'bits: {_count(facts.bits)}']
     lines += [f'{note} ({k})' for note, k in facts.notes.most_common(12)]
-    return [*lines, 'only headers were read: damaged pixels are found when training reads the files']
+    return [*lines, 'only headers were read: damaged pixels are only detected when training reads the files']
 
 
 def _by_reason(pairs: Iterable[tuple[str, str]]) -> list[str]:

@@ -163,7 +163,7 @@ def _class_from_flags(
     many = (sums > 1) | unsure & (sums > 0)
     if many.any():
         reading.remarks.append(f'{int(many.sum())} rows with several or uncertain findings are left out; '
-                               'class_column takes one finding')
+                               'set class_column to one finding to keep them')
     reading.columns['class'], reading.class_columns = _describe_flags(flags), [str(c) for c in flags]
     zeros = table.layout.zeros if table.layout and len(flags.columns) == 2 else ''
     found = (flags > 0).idxmax(axis=1).astype(str).where(sums == 1, zeros)

@@ -89,7 +89,7 @@ def _layout(name: str, columns: str, rename: dict | None = None, zeros: str = ''
 MALIGNANT_CODES = {'0': 'benign', '0.0': 'benign', '1': 'malignant', '1.0': 'malignant'}
 _PH2_CODES = {'0': 'common nevus', '1': 'atypical nevus', '2': 'melanoma'}
 LAYOUTS = (
-    _layout('ISIC 2017', 'image_id, melanoma, seborrheic_keratosis', zeros='nevus', remark='a row of zeros is a nevus'),
+    _layout('ISIC 2017', 'image_id, melanoma, seborrheic_keratosis', zeros='nevus', remark='an all-zero row means nevus'),
     _layout('ISIC 2018', 'image, MEL, NV, BCC, AKIEC, BKL, DF, VASC'),
     _layout('ISIC 2018 lesions', 'image, lesion_id, diagnosis_confirm_type'),
     _layout('ISIC 2019', 'image, MEL, NV, BCC, AK, BKL, DF, VASC, SCC, UNK'),

@@ -98,7 +98,7 @@ def _link_problem(folder: str, root: str, seen: set[str]) -> str:
         return 'a link to a folder above it (a loop)'
     if not (real + os.sep).startswith(root + os.sep):
         return 'a link that leads out of the data set: copy the folder, or give it as path'
-    return 'a link to a folder that is listed already' if real in seen else ''
+    return 'a link to a folder that is already listed' if real in seen else ''
 
 # %% ../../nbs/234_data.listing.ipynb #c12
 def _scan(folder: str, inside: str) -> list[tuple[str, os.DirEntry]]:  # Path below the data set, and entry

@@ -48,5 +48,5 @@ def warn_of_groups(
 ) -> str:  # '' if all are known
     "Return the warning that is shown wherever a split is used in which some lesions or patients are not known."
     unknown = group_kinds(groups).count('unknown')
-    some = f'The lesion or patient is unknown for {unknown} of {len(groups)} images: these may be on both sides of the split.'
+    some = f'The lesion or patient is unknown for {unknown} of {len(groups)} images: lesions or patients may be split across training and test data.'
     return '' if not unknown else UNKNOWN_GROUPS if unknown == len(groups) else some

@@ -62,7 +62,7 @@ for _name in ('PIL', 'tifffile', 'nibabel'):
 warnings.filterwarnings('ignore', module='pydicom')
 
 # %% ../../nbs/210_data.pixels.ipynb #c20
-ALMOST_BLACK = '16 bits, none above 1/16 of their range: it is almost black; an image of 12 bits has to be stretched to 16 first'
+ALMOST_BLACK = '16 bits, but no value above 1/16 of the range, so the image is almost black; scale 12-bit images to 16 bits first'
 
 
 def scale_to_8bit(

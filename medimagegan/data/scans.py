@@ -49,5 +49,5 @@ def join_scans(
                          columns=['group', 'patient', 'study'])
     one_patient = len(known) > 1 and known['patient'].nunique() == 1 and known['patient'].iloc[0]
     by = 'study by study' if known['study'].nunique() > 1 else 'image by image'
-    notes = (f'all DICOM files name one patient: held out {by}',) if one_patient else ()
+    notes = (f'all DICOM files have the same patient; held out {by}',) if one_patient else ()
     return dict(zip(rows['path'], join_groups(known), strict=True)), notes

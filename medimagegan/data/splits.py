@@ -89,9 +89,9 @@ def _require_all_parts(table: pd.DataFrame, folder: str | Path) -> None:
         missing = [part for part in PARTS[:3] if part not in set(mine['split'])]
         if missing:
             n, few = mine['group'].nunique(), len(mine) < 3
-            hint = f'class_map: {name}= leaves the class out' if few else 'if that is not so, name the column of lesions or patients with group_columns'
+            hint = f'class_map: {name}= leaves the class out' if few else 'if this is wrong, set the column of lesions or patients with group_columns'
             raise UserError(f'path: {folder}: {name} has {counted(n, "group")} (lesions or patients), '
-                            f'too few to have one in {missing[0]} too; {hint}')
+                            f'too few for one in {missing[0]} as well; {hint}')
 
 # %% ../../nbs/280_data.splits.ipynb #c22
 def _fill_parts(parts: list[str], labels: np.ndarray, groups: tuple[str, ...], shares: tuple[float, float], seed: int) -> list[str]:
@@ -200,7 +200,7 @@ def write_split(
 ) -> Path:
     "Write a split as CSV. Raises `UserError` if the file exists."
     if Path(file).exists():
-        raise UserError(f'{file} exists, and a split is made once: choose another name, or remove it')
+        raise UserError(f'{file} already exists; a split is never overwritten: choose another name, or remove the file')
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     write_table(table, file)
     return Path(file)
@@ -304,5 +304,5 @@ def apply_split(
     _check_groups(data, known['split'], folder)
     train, validation = ([i for i, part in enumerate(known['split']) if part == name] for name in PARTS[:2])
     if not train:
-        raise UserError(f'path: {folder}: the split leaves nothing to train on')
+        raise UserError(f'path: {folder}: the split leaves no training images')
     return train, validation, known

@@ -62,7 +62,7 @@ def read_nifti(
         else:
             low, high = _shown_range(image, values, window)
             shown = (shown - low) / (high - low) if high > low else np.zeros(shown.shape)
-            notes.append('NIfTI: own range of the volume')
+            notes.append('NIfTI: scaled to the range of the volume')
         picture = Image.fromarray((np.nan_to_num(shown).clip(0, 1) * 255 + 0.5).astype(np.uint8))
         picture = square_pixels(picture, *map(float, image.header.get_zooms()[:2]), notes)
         return picture.convert('RGB' if channels == 3 else 'L')

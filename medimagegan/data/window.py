@@ -157,7 +157,7 @@ class SeriesRanges:
             return self.ranges[key]
 
 # %% ../../nbs/222_data.window.ipynb #c21
-NO_WINDOW = 'no usable DICOM window: own range of the series'
+NO_WINDOW = 'no usable DICOM window: scaled to the range of the series'
 
 
 def _has_hounsfield_units(ds) -> bool:

@@ -106,7 +106,7 @@ def describe_audit(
         names = [f"{name} ({100 * row['in synthetic']:.0f} % against {100 * row['in real']:.0f} %)"
                  for name, row in table[table['finding'] == finding].iterrows()]
         groups += [f"{words}: {', '.join(names)}."] if names else []
-    found = ' '.join(groups) or 'No difference beyond chance was found in the frequency of artefacts and tones of skin.'
+    found = ' '.join(groups) or 'No difference beyond chance was found in the frequency of artefacts and skin tones.'
     return f'{found} {n_synthetic} synthetic and {n_real} real images.'
 
 
@@ -139,13 +139,13 @@ def refuse_grey(images: Tensor, where: str | Path) -> None:
     "Raise `UserError` if most images have no colour."
     if (grey := share_of_grey(images)) > .5:
         raise UserError(f'{where}: expected colour images of skin, and {100 * grey:.0f} % of the images are grey: '
-                        'hair, ink and tones of skin cannot be found in them')
+                        'hair, ink and skin tones cannot be found in them')
 
 # %% ../../nbs/495_evaluate.audit.ipynb #2aad1930
-NOTE = ('Each trait is what a simple detector finds; its errors are taken to be the same in both sets. Intervals are 95 % intervals: Wilson\'s '
+NOTE = ('Each trait is found by a simple detector, whose error rates are assumed to be the same in both sets. Intervals are 95 % intervals: Wilson\'s '
         'for shares, Newcombe\'s for differences. p is that of Fisher\'s exact test, corrected for the number of traits (Holm). '
         'Images of one lesion or patient, where it is known, and near-duplicates count as fewer images (design effect). '
-        'Tones of skin describe the photographs, which are not calibrated.')
+        'Skin tones describe the photographs, which are not calibrated.')
 
 # %% ../../nbs/495_evaluate.audit.ipynb #ee2b9162
 @dataclass(frozen=True)

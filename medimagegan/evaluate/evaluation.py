@@ -277,7 +277,7 @@ def describe_copies(
             f"{copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
             f"AuthPct is {copies['auth_pct']:.0f}, C_T {c_t}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
-    return text + (f'; {known} of these are in the training set too and were left out' if known else '')
+    return text + (f'; {known} of these are also in the training set and were left out' if known else '')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c46
 def summary(

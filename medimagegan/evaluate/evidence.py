@@ -162,7 +162,7 @@ def describe_signs(
 _SENTENCES = {
     'color': 'the colours differ from the reference by {:.0f} levels of 255 (real images: {:.0f}; limit: {:.0f})',
     'spectrum': 'in one band of frequencies, the strength of the detail differs from the reference by {:.1f} dB (real images: {:.1f}; limit: {:.1f})',
-    'pattern': '{:.1%} of the fine detail is at the same pixels in all images (real images: {:.1%}; limit: {:.1%})',
+    'pattern': '{:.1%} of the fine detail is at the same position in all images (real images: {:.1%}; limit: {:.1%})',
 }
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c18
@@ -175,7 +175,7 @@ def list_faults(
         faults.append(describe_quality(evidence))
     if evidence.missing_precision > REAL['precision']:
         faults.append(f"precision is {n['precision']:.2f} (real images: {floor['precision']:.2f}): "
-                      'too many images resemble no real image')
+                      'too many generated images do not resemble any real image')
     faults += [words.format(n[name], floor.get(name, 0.), evidence.limit(name)) for name, words in _SENTENCES.items()
                if n.get(name, 0.) > evidence.limit(name)]
     if n.get('outliers', 0) >= REAL['outliers']:

@@ -63,7 +63,7 @@ def describe_resizing(
     sides = sample_sides(path)
     least, usual = min(sides), int(np.median(sides))
     if least < size and max(sides) > 1.1 * least:
-        return (f'the images have short sides from {least} to {max(sides)} pixels and are all read at {size}: their detail differs for that reason',)
+        return (f'the images have short sides from {least} to {max(sides)} pixels and are all resized to {size}, so their sharpness differs',)
     if usual < .9 * size:
         return (f'the images have {usual} pixels and are enlarged to {size}, so their detail cannot be compared: read all folders at {usual}',)
     return ()
@@ -114,7 +114,7 @@ def refuse_known(
     real = {image.numpy().tobytes() for image in held.images}
     same = [name for name, image in zip(generated.files, generated.images, strict=True) if image.numpy().tobytes() in real]
     if same:
-        raise UserError(f'{where}: {len(same)} of its {len(generated)} images are in the reference too, pixel by pixel, the first: '
+        raise UserError(f'{where}: {len(same)} of its {len(generated)} images are also in the reference, pixel for pixel; the first: '
                         f'{same[0]}: expected images that were generated without it')
     near = find_nearest(generated[:500], held)
     hits = (near.ratio < DUPLICATE_RATIO).nonzero().flatten().tolist()
@@ -142,7 +142,7 @@ def choose_real_sets(
     "Choose the reference set and the baseline, and describe the reference."
     against, others, _ = choose_reference(train, held if held else train.subset([]), seed)
     described = (f'images of {reference}' if held else
-                 f'images of a seeded half of {reals} (training images, which rewards copies)')
+                 f'images of a seeded half of {reals} (training images, which rewards memorization)')
     return RealSets(against, others, described)
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c25

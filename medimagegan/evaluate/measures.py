@@ -149,7 +149,7 @@ DERIVED = {row.name: row for row in (
     Measure('gap_closed', gap_closed, 'derived', True, 1., (None, None), on_curve=True, in_comparison=True,
             range='0 for noise, 1 for other real images', follows='KD'),
     Measure('diversity', relative_diversity, 'derived', None, 1., (0., None), on_curve=True, in_comparison=True,
-            range='0 for equal fakes, 1 for fakes that differ as reals do', follows='coverage'),
+            range='0 if all fakes are equal, 1 if they differ as much as real images', follows='coverage'),
 )}
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c23

@@ -35,7 +35,7 @@ def choose_reference(
         return reference, others, 'held-out images'
     half = max(1, len(others) // 2)
     none = '' if len(held) else ' (none held out)'
-    words = f'training images{none}, which rewards copies'
+    words = f'training images{none}, which rewards memorization'
     return others.subset(range(half)), others.subset(range(len(others) - half, len(others))), words
 
 # %% ../../nbs/475_evaluate.reference.ipynb #c09

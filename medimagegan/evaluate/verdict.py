@@ -48,7 +48,7 @@ VERDICTS = {
                             'which use other features, are far from those of real images and no longer improve. Try '
                             'another discriminator (conv or projected), more dis_feature_maps, or other augmentations.',
     'cannot judge': 'Check that all folders hold images of one kind, use other features, or score more images.',
-    'too few images': 'Fewer than 20 images were compared, and chance decides. Hold out more images, or generate and score more.',
+    'too few images': 'Fewer than 20 images were compared, so the result depends on chance. Hold out more images, or generate and score more.',
     'too early to say': 'The generator had too few updates to name a cause. Train longer: num_epochs, budget_images '
                         'or budget_minutes.',
     'still improving': 'Training was too short. Increase num_epochs, budget_images or budget_minutes.',
@@ -88,7 +88,7 @@ def describe_separation(
     "State the outputs of a discriminator that separates all images; '' if it does not."
     if evidence.separation is not None:
         return '' if evidence.separation <= LIMITS['pairs'] else (
-            f'in the last quarter of training, the discriminator gave the real image the higher output in '
+            f'in the last quarter of training, the discriminator gave the real image a higher output than the generated image in '
             f'{(1 + evidence.separation) / 2:.1%} of the pairs of a real and a generated image')
     if evidence.signs:
         real, fake = evidence.signs
@@ -285,7 +285,7 @@ def find_distance_to_real(
     scores = 0 if curve is None else len(curve)
     trend = (f"the best gap closed during training was {curve['gap_closed'].max():.2f}" if scores > 1 else
              'there is no training curve, so it is not known whether the scores still improve' if not scores else
-             'there is one score only, so it is not known whether the scores still improve: train longer')
+             'there is only one score, so it is unknown whether the scores are still improving: train longer')
     return (*faults, trend)
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c40

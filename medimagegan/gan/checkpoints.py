@@ -236,5 +236,5 @@ def load_checkpoint(
     for name, then, now in environment + settings:
         log(f'note: extended: {name} {now}, was {then}' if name in LENGTH_SETTINGS else
             f'note: resumes with {name} {now}, started with {name} {then}: '
-            'the result is no longer byte for byte that of an uninterrupted run')
+            'the result is no longer byte-identical to that of an uninterrupted run')
     return {**state['about'], 'differs': environment + settings}

@@ -70,7 +70,7 @@ class TrainedGenerator:
         names = [classes] if isinstance(classes, str) else list(classes or self.classes)
         for name in names if classes else ():
             if name not in self.classes:
-                raise UserError(f'classes: this generator makes {", ".join(self.classes) or "no named classes"}, '
+                raise UserError(f'classes: this generator generates {", ".join(self.classes) or "no named classes"}, '
                                 f'not {name!r}{did_you_mean(name, self.classes)}')
         if self.config.conditional:
             return torch.tensor([self.classes.index(name) for name in names])[torch.arange(n) % len(names)]

@@ -170,7 +170,7 @@ def _explain_kernel_error(
     if all(cell.metadata.papermill['status'] == manager.PENDING for cell in manager.nb.cells):
         return UserError(f'the kernel {kernel_name} of the notebook does not start ({error_line(error)}): install it again '
                          'with `pip install --force-reinstall ipykernel`, or look for it with `jupyter kernelspec list`')
-    killed = 'the kernel of the notebook was killed, maybe for lack of memory; the same command resumes'
+    killed = 'the kernel of the notebook was killed, possibly for lack of memory; the same command resumes'
     return ChildProcessError(killed) if isinstance(error, DeadKernelError) else error
 
 # %% ../../nbs/560_runs.experiment.ipynb #c37

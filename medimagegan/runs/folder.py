@@ -37,7 +37,7 @@ def read_scores(
 
 # %% ../../nbs/500_runs.folder.ipynb #c06
 class RunFolder:
-    "Read what a run wrote, when it is asked for."
+    "Read the files of a run, each when it is first requested."
 
     def __init__(self, path: str | Path, known: TrainConfig | None = None):
         self.path, self._known = Path(path), known

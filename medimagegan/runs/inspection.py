@@ -13,7 +13,7 @@ from ..core.files import atomic_write
 from ..core.pages import data_url, render_page
 from ..data.inspection import Inspection, contact_sheet, describe_inspection
 from ..data.parts import HASH_FINDS, UNKNOWN_GROUPS
-from .privacy import DO_NOT_PASS_ON
+from .privacy import DO_NOT_SHARE
 
 # %% ../../nbs/550_runs.inspection.ipynb #c06
 MOST_CLASSES = 24  # Classes shown with examples
@@ -30,7 +30,7 @@ def inspection_page(
     classes += [(name, n, '') for name, n in counts[MOST_CLASSES:]]
     return render_page('inspection', title=found.path, headline=found.reading.headline, classes=classes,
                        sections=describe_inspection(found), groups='' if found.reading.known else f'{UNKNOWN_GROUPS} {HASH_FINDS}',
-                       shown=len(counts) <= MOST_CLASSES, warning='' if images_are_public else DO_NOT_PASS_ON)
+                       shown=len(counts) <= MOST_CLASSES, warning='' if images_are_public else DO_NOT_SHARE)
 
 
 def write_inspection(

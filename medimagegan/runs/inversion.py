@@ -39,7 +39,7 @@ from ..gan.generators import TrainedGenerator, find_generator, load_generator
 from ..gan.inversion import Inversion, invert, make_pool, orientation_vectors
 from ..gan.sampling import draw_latents
 from .folder import RunFolder
-from .privacy import DO_NOT_PASS_ON, are_images_public
+from .privacy import DO_NOT_SHARE, are_images_public
 
 # %% ../../nbs/535_runs.inversion.ipynb #c07
 def scramble(
@@ -175,7 +175,7 @@ def describe_inversion(
     text = f"Inversion finds samples for {', '.join(middle.values())} levels of 255 (medians)."
     text += f" Noise alone changes a sample by {found['floor']:.1f} levels." if found['floor'] else ''
     if not found['recovers']:
-        return f'{text} The search does not recover generated images much better than scrambled ones, so nothing follows about memorization.'
+        return f'{text} The search does not recover generated images much better than scrambled ones, so nothing can be concluded about memorization.'
     if not found['z']:
         return f'{text} Generated images are recovered, so the search works.'
     z = f"{found['z']['relative']:+.1f} standard deviations in pixels relative to contrast, {found['z']['features']:+.1f} in features"
@@ -303,7 +303,7 @@ def invert_run(
     shows_real = bool(given) or bool(folder and not are_images_public(cfg))
     about = {'title': Path(source).name, 'features': extractor.name, 'starts': starts, 'steps': counts,
              'floor': noise_floor(generator, min(n, 32), seed + OTHER_SEED)}
-    page = inversion_page(generator, sets, rows, found, about, DO_NOT_PASS_ON if shows_real and not images_are_public else '')
+    page = inversion_page(generator, sets, rows, found, about, DO_NOT_SHARE if shows_real and not images_are_public else '')
     if folder and not best:
         keep_summary(folder, rows, file, about['floor'])
     return write_inversion(Path(out), rows, found, page), describe_inversion(summarize(rows, about['floor'])), rows

@@ -70,7 +70,7 @@ def start_ranks(
                 ranks.terminate()
                 raise
     if ranks.returncode and cfg.max_time and time.monotonic() - began > cfg.max_time * 60:
-        raise Interrupted(f'max_time: {cfg.max_time:g} minutes are over', 124)
+        raise Interrupted(f'max_time: {cfg.max_time:g} minutes are up', 124)
     if ranks.returncode:
         raise ChildProcessError(f'one of the {n} processes failed; its error is printed above')
 
@@ -88,7 +88,7 @@ def check_longer(
     epoch = int(folder.timing['epoch'].max()) if (folder.path / 'timing.csv').exists() else 0
     if epoch and share_after(cfg, folder, epoch) >= 1:
         raise UserError(f'{folder.path}: already trained for {counted(epoch, "epoch")}, {past_images(cfg, folder):,} images and '
-                        f'{past_seconds(folder) / 60:.3g} minutes: to extend the run, ask for a larger total')
+                        f'{past_seconds(folder) / 60:.3g} minutes: to extend the run, set a larger total')
 
 # %% ../../nbs/530_runs.launcher.ipynb #c17
 def run(
@@ -96,7 +96,7 @@ def run(
     log: Callable = print,  # Receives a line now and then
     force: bool = False,  # Resume with other settings or images, or on another device?
 ) -> RunFolder:
-    """Train, release and score; resume where an earlier call stopped; do nothing where one finished.
+    """Train, release and score; resume where an earlier call stopped; do nothing if the run has finished.
 
     Raises `UserError` before anything is written if a setting or the folder is wrong, `FloatingPointError` if
     training diverges, `MemoryError` if there is too little memory, `ChildProcessError` if one of several processes

@@ -120,11 +120,11 @@ def fingerprint_images(
     try:
         data = open_images(cfg)
     except UserError as error:
-        raise UserError(f'{run.path}: needs its images, to hash them: {error}: {advice}, or use --include-real') from None
+        raise UserError(f'{run.path}: its images are needed to compute hashes: {error}: {advice}, or use --include-real') from None
     position = {file: i for i, file in enumerate(data.files)}
     missing = next((file for file in files if file not in position), None)
     if missing:
-        raise UserError(f'{run.path}: needs its images, to hash them: found no {missing} in {cfg.path}')
+        raise UserError(f'{run.path}: its images are needed to compute hashes: found no {missing} in {cfg.path}')
     hashes = pack_hashes(perceptual_hashes(data.subset([position[file] for file in files])))
     return pd.DataFrame({'sha256': [hash_file(locate_images(cfg.path) / file) for file in files], 'phash': hashes})
 

@@ -35,7 +35,7 @@ from ..evaluate.evaluation import describe_copies, measure_table
 from .folder import RunFolder
 from .inversion import quote_inversion
 from .privacy import (
-    DO_NOT_PASS_ON, are_images_public, list_absolute, list_paths, open_key, public_scores, shorten_paths, warn_of_images)
+    DO_NOT_SHARE, are_images_public, list_absolute, list_paths, open_key, public_scores, shorten_paths, warn_of_images)
 
 # %% ../../nbs/540_runs.report.ipynb #c08
 _LOSS_PANELS = {  # label of the y-axis: {column of `history.csv`: label in the legend}
@@ -312,7 +312,7 @@ def write_scores(
     images_are_public: bool = False,  # May anybody see the real images?
 ) -> Path:  # The page, beside it
     "Write scores as JSON, and the page of two folders beside them."
-    page, warning = Path(out).with_suffix('.html'), '' if public or images_are_public else DO_NOT_PASS_ON
+    page, warning = Path(out).with_suffix('.html'), '' if public or images_are_public else DO_NOT_SHARE
     if public:
         folders = (scores['fakes'], scores['reals'], scores.get('reference_folder'))
         scores = shorten_paths(scores, list_paths(TrainConfig(), *filter(None, folders)))

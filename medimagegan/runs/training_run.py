@@ -51,9 +51,9 @@ def find_notes(run: OpenRun) -> list[str]:
     "List what may surprise a user about the reading and splitting of the images, the batch size, and the networks."
     notes, row = list(run.data.notes), ARCHITECTURES[run.cfg.arch]
     if run.cfg.holdout and not len(run.held):
-        notes.append('nothing could be held out: all images are of one group; scores will be against training images')
+        notes.append('nothing could be held out: all images are of one group; samples will be scored against training images')
     if run.cfg.n_images and len(run.data) < run.cfg.n_images:
-        notes.append(f'n_images {run.cfg.n_images} exceeds the {len(run.data)} images that are there: all are used')
+        notes.append(f'n_images {run.cfg.n_images} exceeds the {len(run.data)} available images: all are used')
     if run.cfg.batch_size > len(run.train_set):
         notes.append(f'batch_size {run.cfg.batch_size} exceeds the {counted(len(run.train_set), "training image")}: '
                      'each batch is all of them')
@@ -61,7 +61,7 @@ def find_notes(run: OpenRun) -> list[str]:
         notes.append(f'an epoch shows {run.cfg.epoch_images:,} of the {len(run.train_set):,} training images')
     for name in ('generator', 'discriminator'):
         if getattr(run.cfg, name) != row[name]:
-            notes.append(f'{name}: {getattr(run.cfg, name)} takes the place of {row[name]}, that of {run.cfg.arch}')
+            notes.append(f'{name}: {getattr(run.cfg, name)} replaces {row[name]}, the default of {run.cfg.arch}')
     return notes
 
 # %% ../../nbs/520_runs.training_run.ipynb #c09
@@ -158,7 +158,7 @@ def check_stop(
 ) -> None:
     "Raise `Interrupted` if a signal or the clock asks for it."
     if time.monotonic() > deadline and not stop.asked:
-        stop.asked = Interrupted(f'max_time: {max_time:g} minutes are over', 124)
+        stop.asked = Interrupted(f'max_time: {max_time:g} minutes are up', 124)
     if n_ranks() == 1:
         stop.check()
     elif record:

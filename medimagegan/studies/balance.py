@@ -34,7 +34,7 @@ def _check_arms(study) -> None:
     if not study.doses:
         raise UserError('doses: expected at least one, got none')
     if study.audit == 'skin' and study.number_channels == 1:
-        raise UserError('audit: skin needs number_channels: 3, got 1: tones of skin cannot be seen in grey images')
+        raise UserError('audit: skin needs number_channels: 3, got 1: skin tones cannot be seen in grey images')
 
 # %% ../../nbs/670_studies.balance.ipynb #c08
 SOURCES = ('generator', 'fresh phantoms', 'wrong labels')
@@ -73,7 +73,7 @@ class Study:
     drop: tuple[str, ...] = setting((), 'Synthetic images to leave out', choices=('copies', 'outliers'))
     rank: str = setting('none', 'What ranks the synthetic images', choices=('none', 'discriminator'))
     best: float = setting(1.0, 'Share of them that the rank keeps', above=0, high=1)
-    audit: str = setting('none', 'Artefacts and tones of skin on the page: skin for colour images of skin', choices=('none', 'skin'))
+    audit: str = setting('none', 'Artefacts and skin tones on the page: skin for colour images of skin', choices=('none', 'skin'))
     n_gpu: int | None = setting(None, '0: CPU; empty: a GPU, where there is one', low=0, high=1)
 
     def __post_init__(self):
@@ -192,7 +192,7 @@ def load_balance(
 # %% ../../nbs/670_studies.balance.ipynb #c31
 ARM_KINDS = {
     'untreated': 'the real images as they are',
-    'baseline': 'a common answer to imbalance, without new images',
+    'baseline': 'a common remedy for imbalance, without new images',
     'placebo': 'real images repeated, as many as a dose',
     'dose': 'synthetic images added',
     'combined': 'synthetic and repeated real images added',

@@ -255,7 +255,7 @@ def map_section(
             _explain_map(outcomes[0], *(some[0] for some in others)),
             'What synthetic images are worth is read from the curve without synthetic images: the number of real '
             'images at which it is as good as the best arm with synthetic images. The interval holds every number at '
-            'which the difference may be zero; "none", "more than" and "fewer than" stand where it ends outside the curve.']
+            'which the difference may be zero; "none", "more than" and "fewer than" mean that it ends outside the curve.']
 
 
 def _explain_map(*outcomes: Outcome) -> str:  # Of one size, on each test set

@@ -47,7 +47,7 @@ def describe_images(outcome: Outcome) -> str:
     return f'The scarce class is {kind}: {trained}{positive:,} of {len(outcome.positive):,} test images show it.'
 
 
-POOR = 'The answer is about these generators: better ones may give another.'
+POOR = 'The answer is about these generators: better generators may lead to a different answer.'
 
 
 def describe_generators(
@@ -281,7 +281,7 @@ def run_balance(
     command: str = '',  # The command that was called
     log: Callable = print,
 ) -> Path:  # The report
-    "Train what is missing and write the report. Raises `UserError`, and `ChildProcessError` where a part failed."
+    "Train what is missing and write the report. Raises `UserError`, and `ChildProcessError` if a part failed."
     pick_device(balance.study.n_gpu)
     studies = prepare_sizes(balance, out, log)
     folder = studies[0].paths.folder

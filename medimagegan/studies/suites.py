@@ -227,7 +227,7 @@ def load_suite(
     only: tuple[str, ...] = (),  # Names of runs; empty: all
     seeds: int | None = None,  # Number of seeds, from 0, instead of those of the file
 ) -> Suite:
-    "Load a suite and check all of its runs. Raises `UserError` for whatever is wrong."
+    "Load a suite and check all of its runs. Raises `UserError` if anything is wrong."
     text = _read_keys(file)
     _check_kinds(text, file)
     base, flags = text.get('base') or {}, settings or {}

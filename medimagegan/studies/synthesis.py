@@ -39,7 +39,7 @@ from ..evaluate.reference import choose_reference, make_reference_stats
 from ..runs.clock import describe_length
 from ..runs.inversion import quote_inversion
 from ..runs.privacy import (
-    DO_NOT_PASS_ON, are_images_public, conceal_name, list_paths, open_key, public_scores, shorten_paths)
+    DO_NOT_SHARE, are_images_public, conceal_name, list_paths, open_key, public_scores, shorten_paths)
 from ..runs.report import hide_reals, scorecard_page
 from .selection import Selection, Source, choose_images, open_source
 
@@ -246,7 +246,7 @@ def synthesize(
     include_real: bool = False,  # Show and name real images even if they are not public?
     audit: str = 'none',  # `skin`: compare artefacts and skin tones with those of the real images of the class
 ) -> Path:  # The folder: `CLASS/*.png`, `manifest.csv`, `scorecard.html`, `scorecard.json`
-    """Generate images of a class, choose among them if asked to, and write them with their scorecard.
+    """Generate images of a class, optionally choose among them, and write them with their scorecard.
 
     Raises `UserError`, and writes nothing, if an argument is not allowed, the run cannot generate the class, or too
     few images are left."""
@@ -265,7 +265,7 @@ def synthesize(
              'provenance': describe_provenance(source, seed, weights), 'inversion': quote_inversion(source.folder), **audited}
     table, scores, pictures, paths = prepare_to_travel(source, table, scores, pictures, include_real,
                                                        rank.removeprefix('classifier:'))
-    warning = DO_NOT_PASS_ON if include_real and not are_images_public(source.folder.config) else ''
+    warning = DO_NOT_SHARE if include_real and not are_images_public(source.folder.config) else ''
     write_set(out, images, make_manifest(table, files, weights), scores, pictures, shorten_paths(about, paths), warning)
     log(f'{counted(n, "image")} of {source.class_name}: {out}')
     return out
