@@ -98,8 +98,9 @@ def nested_interval(
     if seeds < 2:
         return float(own.mean()), float('nan'), float('nan')
     lesions, between = float(np.nanvar(drawn[:, 1:].mean(0))), float(own.var(ddof=1)) / seeds
-    freedom = (lesions + between) ** 2 / max(1e-30, lesions ** 2 / max(1, few - 1) + between ** 2 / (seeds - 1))
-    reach = float(student.ppf(.975, freedom)) * (lesions + between) ** .5
+    total = lesions + between
+    freedom = total ** 2 / (lesions ** 2 / max(1, few - 1) + between ** 2 / (seeds - 1)) if total else 1.  # Satterthwaite 1946
+    reach = float(student.ppf(.975, freedom)) * total ** .5
     return float(own.mean()), float(own.mean()) - reach, float(own.mean()) + reach
 
 # %% ../../nbs/400_evaluate.intervals.ipynb #32abfdde
