@@ -121,7 +121,7 @@ def test_scans_that_all_name_one_patient_are_held_out_by_study(tmp_path):
         (tmp_path / f'{i}.dcm').write_bytes(file_of(scan(GREY, PatientID='ANONYMOUS', StudyInstanceUID=f'1.2.{i // 2}')))
     data = read_folder(tmp_path, SIDE)
     assert data.groups == tuple(f'DICOM study {i // 2 + 1}' for i in range(6))
-    assert data.notes == ('all DICOM files name one patient: held out study by study',)
+    assert data.notes == ('all DICOM files have the same patient; held out study by study',)
 
 
 def test_images_of_one_series_without_a_window_stay_comparable(tmp_path):

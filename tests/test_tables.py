@@ -333,5 +333,5 @@ def test_spellings_of_a_class_are_named_and_yaml_words_are_not_taken_for_names(t
     with pytest.raises(UserError, match='class_map'):
         make_config({'class_map': {'nevus': False, 'melanoma': False}})
     (tmp_path / 'answers.yaml').write_text('class_map: {nevus: no, melanoma: off}\n')
-    with pytest.raises(UserError, match='class_map: expected texts, got yes, no, on or off'):
+    with pytest.raises(UserError, match='class_map: expected text, got yes, no, on or off'):
         collect_answers(str(tmp_path / 'answers.yaml'))
