@@ -47,7 +47,7 @@ def test_several_tables_of_patients_fill_each_others_gaps(tmp_path):
 def test_a_form_for_predictions_gives_no_labels(tmp_path):
     rows, lost, said = read(make(tmp_path, [f'{i}.png' for i in range(8)], train__csv=lines('id_code,diagnosis', *(f'{i},{i % 2}' for i in range(4))),
                                  sample_submission__csv=lines('id_code,diagnosis', *(f'{i},0' for i in range(4, 8)))))
-    assert len(rows) == 4 and len(lost) == 4 and 'sample_submission.csv is not read: a form for predictions' in said
+    assert len(rows) == 4 and len(lost) == 4 and 'sample_submission.csv is not read: a submission form' in said
 
 
 def test_a_row_of_one_patient_does_not_label_the_image_of_another(tmp_path):
@@ -68,7 +68,7 @@ def test_a_main_table_is_never_passed_over(tmp_path):
     names, table = ['a.png', 'b.png'], lines('image,dx', 'a,0', 'b,1')
     for i, text in enumerate(('\n' + table, '# exported\n' + table, table.replace('\n', '\r'))):
         assert list(read(make(tmp_path / str(i), names, metadata__csv=text))[0]['class']) == ['0', '1']
-    with pytest.raises(UserError, match='metadata.csv: more than 400 columns'):
+    with pytest.raises(UserError, match='metadata.csv is not a table: more than 400 columns'):
         read(make(tmp_path / 'wide', names, metadata__csv=lines(','.join(f'x{i}' for i in range(500)))))
     with pytest.raises(UserError, match='metadata.csv is not a table'):
         read(make(tmp_path / 'title', names, metadata__csv='Images of 2020\n' + table))

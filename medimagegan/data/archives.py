@@ -24,7 +24,7 @@ from .matching import FileIndex
 # %% ../../nbs/245_data.archives.ipynb #c06
 MAIN_TABLES = ('metadata.csv', 'manifest.csv')
 _MOST_COLUMNS = 400  # ISIC 2024 has 55; tables of pixels thousands
-_NO_LABELS = re.compile(r'(.*[\W_])?submissions?([\W_].*)?\.csv', re.I)  # a form of Kaggle, with one answer for all images
+_NO_LABELS = re.compile(r'(.*[\W_])?submissions?([\W_].*)?\.csv', re.I)  # Kaggle: one placeholder answer for all test images
 _OWN_COLUMNS = {'file', 'class', 'group', 'split', 'sha256', 'phash'}
 OWN_SPLIT = 'a split that medimagegan wrote, and no table of the data; pass it with --split'
 
@@ -52,22 +52,22 @@ def _read_list(file: Path, index: FileIndex, name: str) -> Table | None:
 
 # %% ../../nbs/245_data.archives.ipynb #c07
 def _read_folder_table(folder: Path, name: str, index: FileIndex, listing: Listing) -> Table | None:
-    "Read a table of a folder; None, and a word in the listing, for what is none. Raises `UserError` for a main table that cannot be read."
-    file, problem = folder / name, OWN_SPLIT
+    "Read a table of a folder. A file that is not a table gives None, and the listing gets the reason; for a main table, `UserError` is raised."
+    file = folder / name
+    problem = 'a submission form, not labels' if _NO_LABELS.fullmatch(file.name) else _no_table(file)
+    if problem == 'no columns' and (found := _read_list(file, index, name)):
+        return found
     try:
-        if problem := 'a form for predictions, and no labels' if _NO_LABELS.fullmatch(file.name) else _no_table(file):
-            raise UserError(f'labels: {file}: {problem}')
-        table = read_any_table(file, index.__contains__, name)
-        if not set(table.rows) >= _OWN_COLUMNS:
-            return table
+        table = None if problem else read_any_table(file, index.__contains__, name)
     except UserError as error:
-        if name in MAIN_TABLES:
-            raise
-        if problem == 'no columns' and (table := _read_list(file, index, name)):
-            return table
-        problem = problem or str(error).split(': ', 2)[-1]
-    listing.ignored += [(name, problem or OWN_SPLIT)] if name.endswith('.csv') else []  # else a text that is no table
-    return None
+        table, problem = None, str(error).split(': ', 2)[-1]
+    if table and set(table.rows) >= _OWN_COLUMNS:
+        table, problem = None, OWN_SPLIT
+    if problem and problem != OWN_SPLIT and name in MAIN_TABLES:
+        raise UserError(f'labels: {file} is not a table: {problem}')
+    if problem and name.endswith('.csv'):  # else a text that is no table
+        listing.ignored.append((name, problem))
+    return table
 
 # %% ../../nbs/245_data.archives.ipynb #9fdd012d
 def _read_tables(folder: Path, listing: Listing, index: FileIndex, answers: Answers) -> list[Table]:
@@ -79,7 +79,7 @@ def _read_tables(folder: Path, listing: Listing, index: FileIndex, answers: Answ
 
 
 def _names_from_its_folder(table: Table, index: FileIndex) -> None:
-    "Add its folder to the names of a table in a sub-folder, where the file that they mean is there: `a/patients.csv` lists `0.jpg`."
+    "Add the folder of a table to the names in it, if the files are in that folder: `0.jpg` in `a/patients.csv` means `a/0.jpg`."
     folder, column = table.name.rpartition('/')[0], table.roles['image']
     if folder:
         below = table.rows[column].map(lambda name: index.find(f'{folder}/{name}'))
@@ -190,7 +190,7 @@ def role_cells(table: Table, role: str) -> pd.Series:
 
 
 def read_parts(main: Table, reading: Reading) -> pd.Series:
-    "Return the part of each row, '' where its cell names none. Raises `UserError` for a word that names none beside others that do."
+    "Return the part of each row, '' where its cell names none. Raises `UserError` if only some words name a part."
     if 'split' not in main.roles:
         return pd.Series('', index=main.rows.index)
     cells = main.rows[main.roles['split']]

@@ -63,16 +63,16 @@ class FileIndex:
         self,
         names: Iterable[str],  # A column of a table
     ) -> list[tuple[list[str], int]]:  # As of `find`
-        """Find the files of many names. `P1/1.png` is not `P2/1.png`, although no other file is called `1.png`.
+        """Find the files of many names. A file in another folder does not match: `P1/1.png` is not `P2/1.png`.
 
-        It may be so if all names begin with the same folders, or if the file's name is long enough to be the only one."""
+        It does match if all names begin with the same folders, or if its own name is long enough to be unique."""
         found = list(map(self.find, names))
         moved = [_moved_from(name, *pair) for name, pair in zip(names, found, strict=True)]
         elsewhere = len({folder for folder in moved if folder}) > 1
         return [([], 0) if elsewhere and folder else pair for pair, folder in zip(found, moved, strict=True)]
 
     def key(self, name: str) -> str:
-        "Return the path of the file that a name means; where there is none or are several, the name without suffix and case."
+        "Return the path of the file that a name means, or the name without suffix and case if no file or several match."
         paths = self.find(name)[0]
         return paths[0] if len(paths) == 1 else path_key(name)
 
@@ -81,7 +81,7 @@ class FileIndex:
 
 # %% ../../nbs/242_data.matching.ipynb #802a1d65
 def _moved_from(name: str, paths: list[str], depth: int) -> str:  # '' if the file may be meant
-    "Return the folders of a name if its only file lies in others that say something else."
+    "Return the folders in a name if they contradict the folders of the only file that matches."
     parts, own = path_key(name).split('/'), path_key(paths[0]).split('/') if len(paths) == 1 else ['']
     above, theirs = parts[:-depth or None], own[:-depth or None]
     says = [[f for f in folders if not (is_container(f) or part_of_folder(f))] for folders in (above, theirs)]

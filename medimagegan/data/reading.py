@@ -81,11 +81,11 @@ def _rows_from_folders(folder: Path, files: list[str], tables: list[Table], inde
 
 
 def _check_names(table: Table, files: list[str], index: FileIndex) -> None:
-    "Raise `UserError` for a table with classes none of whose names is that of a file."
+    "Raise `UserError` for a table that has classes but does not name any file."
     names = table.rows[table.roles['image']]
     if not any(map(index.__contains__, names)) and (names != '').any() and files and list_class_columns(table):
         raise ambiguous(f"labels: {table.name} names no image of this folder: {table.roles['image']} has {names[names != ''].iloc[0]!r}, and files "
-                        f'are called {files[0]!r}; write the same names, or move the table away')
+                        f'are called {files[0]!r}; use the same names in both, or move the table')
 
 
 def _names_folder(answers: Answers) -> bool:
@@ -118,7 +118,9 @@ def count_images(
 
 # %% ../../nbs/246_data.reading.ipynb #c12
 def _keep_named_masks(listing: Listing, labels: pd.DataFrame, index: FileIndex) -> None:
-    "Take files for images that look like masks by their name, if a table gives them a class: `lesion.jpg`."
+    "Treat files with the name of a mask as images if a table gives them a class: `a_lesion.jpg`."
+    if not listing.masks:
+        return
     files = [paths[0] for name in labels['file'][labels['class'] != ''] if len(paths := index.find(name)[0]) == 1]
     named = set(files) & set(listing.masks)
     listing.images, listing.masks = sorted({*listing.images, *named}), [path for path in listing.masks if path not in named]

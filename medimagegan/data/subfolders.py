@@ -87,13 +87,13 @@ def _choose_level(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Pat
 
 # %% ../../nbs/244_data.subfolders.ipynb #c12
 def check_parts(levels: pd.DataFrame, kinds: dict[str, str]) -> None:
-    "Raise `UserError` for a level of folders that names two parts of a split, and something else: `train`, `test`, `extra`."
+    "Raise `UserError` if a level of folders mixes parts of a split with other names: `train`, `test`, `extra`."
     for column in (column for column, kind in kinds.items() if kind == 'class'):
         parts = {name: part_of_folder(name) for name in sorted(set(levels[column]) - {''})}
         others = [name for name, part in parts.items() if not part]
         if len(set(parts.values()) - {''}) > 1:
             raise ambiguous(f"path: {others[0]} lies beside {' and '.join(name for name in parts if parts[name])}, which are parts of a split: "
-                            'give it a name with train, validation or test, or move it away')
+                            'rename it so that it contains train, validation or test, or move it')
 
 
 def _check_numbers(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Path) -> None:

@@ -268,8 +268,8 @@ def find_blind_features(
     "Find a baseline that is itself far from the reference, or features in which noise is no worse, so that gap closed has no value."
     floor = evidence.numbers['floor']
     if min(floor['coverage'], floor['precision']) < LIMITS['baseline']:
-        return (f"other real images are not like the reference: their coverage is {floor['coverage']:.2f} and their precision "
-                f"{floor['precision']:.2f}, so the generated images cannot be compared with it",)
+        return (f"other real images do not resemble the reference (coverage {floor['coverage']:.2f}, precision {floor['precision']:.2f}), "
+                'so the generated images cannot be compared with it',)
     if not math.isnan(evidence.gap_closed):
         return ()
     return ('gap closed has no value, because the KD of noise is no higher than that of other real images', f"N = {evidence.numbers['n']}")
