@@ -48,7 +48,7 @@ def test_a_leak_ends_the_run_and_is_named(medimagegan, lesions, tmp_path):
                         (lambda: Image.open(tmp_path / 'lesions' / test).rotate(180).save(planted, quality=90), 'in a changed form')):
         put()
         line = medimagegan(*words, code=2).stderr
-        assert 'nevus/innocent.png' in line and f'is {test}, an image for test' in line and reason in line and line.count('\n') == 1
+        assert 'nevus/innocent.png' in line and f'is {test}, an image of the test part' in line and reason in line and line.count('\n') == 1
         assert not (tmp_path / 'runs').exists()
     planted.unlink()
     text = (tmp_path / 'split.csv').read_text()

@@ -158,8 +158,8 @@ def _class_from_flags(
     sums, unsure = (flags > 0).sum(axis=1), (flags < 0).any(axis=1)
     sparse = (sums == 1).mean() < 2 / 3
     if not (said or known) and ((sums > 1).any() or sparse):
-        raise ambiguous(f'labels: {table.name}: the columns {_describe_flags(flags)} hold 0 and 1, but not one 1 in each row: '
-                        f'say which are the classes, as class_column: {flags.columns[0]}, {flags.columns[1]}')
+        raise ambiguous(f'labels: {table.name}: the columns {_describe_flags(flags)} contain 0 and 1, but not exactly one 1 per row: '
+                        f'specify the class columns, for example class_column: {flags.columns[0]}, {flags.columns[1]}')
     many = (sums > 1) | unsure & (sums > 0)
     if many.any():
         reading.remarks.append(f'{int(many.sum())} rows with several or uncertain findings are left out; '

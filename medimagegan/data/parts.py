@@ -37,10 +37,10 @@ def group_kinds(
     return ['unknown' if kind == 'image' else kind for kind in kinds]
 
 
-UNKNOWN_GROUPS = ('No lesion or patient is known for these images: images of one patient may be on both sides of the split, and scores '
+UNKNOWN_GROUPS = ('The lesion and patient of these images are unknown: images of one patient may be in both training and test data, and scores '
                   'may be too good.')
-HASH_FINDS = ('The perceptual hash keeps near-duplicates together: the same image after resizing, compression or a turn. '
-              'It does not find other images of a lesion or patient.')
+HASH_FINDS = ('The perceptual hash keeps near-duplicates together: the same image after resizing, compression or rotation. It '
+              'does not find different images of the same lesion or patient.')
 
 
 def warn_of_groups(

@@ -162,8 +162,8 @@ def understand(
     return rows, lost, reading, listing
 
 # %% ../../nbs/246_data.reading.ipynb #c14
-NO_GROUPS = ('no lesion or patient is known: images of one patient may be on both sides of a split, and scores too good; '
-             'name the column with group_columns')
+NO_GROUPS = ('no lesion or patient is known: images of one patient may be in both training and test data, and scores may be '
+             'too good; set the column with group_columns')
 
 
 def describe_reading(

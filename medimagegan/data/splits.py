@@ -210,7 +210,7 @@ def _describe_format_error(table: pd.DataFrame) -> str | None:  # None: none
     "Describe what is wrong with the columns and values of a split."
     missing = [name for name in COLUMNS if name not in table]
     if 'sha256' in missing and {'file', 'class', 'split'} <= set(table):
-        return ('it is the table of a run or of a released generator, which does not divide images anew; '
+        return ('it is the table of a run or of a released generator, which is not a split file; '
                 'the split of a run is named in its config.yaml')
     if missing or not len(table):
         return f'it has no column {missing[0]}' if missing else 'it has no rows'
@@ -251,8 +251,8 @@ def _find_row(
     if row is None and named is not None:
         raise UserError(f'path: {file} in {folder} has changed since the split was written')
     if row is not None and row.split != 'train':
-        raise UserError(f'path: {file} in {folder} is {row.file}, an image for {row.split}, under another name: '
-                        'it must not be trained on; remove it')
+        raise UserError(f'path: {file} in {folder} is {row.file}, an image of the {row.split} part, under '
+                        'another name: it must not be used for training; remove it')
     return row
 
 # %% ../../nbs/280_data.splits.ipynb #c49
@@ -262,7 +262,7 @@ def _describe_duplicate(image: Tensor, split: pd.DataFrame) -> str:
     if distances.min() > DUPLICATE_BITS:
         return ''
     row = split.iloc[int(distances.argmin())]
-    return f", and is {row['file']}, an image for {row['split']}, in a changed form"
+    return f", and is {row['file']}, an image of the {row['split']} part, in a changed form"
 
 # %% ../../nbs/280_data.splits.ipynb #c50
 def _look_up_images(
@@ -290,8 +290,8 @@ def _check_groups(data: ImageSet, parts: pd.Series, folder: str | Path) -> None:
     n_parts = parts.groupby(groups).nunique()
     if (n_parts > 1).any():
         leak = pd.DataFrame({'file': data.files, 'split': parts})[groups == n_parts.idxmax()].drop_duplicates('split')
-        raise UserError(f'path: {folder}: {_name_two(leak)}: one lesion or patient ({n_parts.idxmax()}) in two parts, '
-                        'which the split does not know')
+        raise UserError(f'path: {folder}: {_name_two(leak)}: one lesion or patient ({n_parts.idxmax()}) in two parts; '
+                        'the split does not contain this information')
 
 # %% ../../nbs/280_data.splits.ipynb #c53
 def apply_split(

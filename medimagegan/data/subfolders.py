@@ -78,8 +78,8 @@ def _choose_level(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Pat
             reading.remarks.append(f'class from {known}; {", ".join(c for c in classes if c != known)} can be chosen with class_column')
             return known
     if classes and (levels[classes[0]] == '').any():
-        raise ambiguous(f'path: {folder} has images beside its sub-folders and in them: '
-                        'move them all into sub-folders, or all out of them, or add a metadata.csv')
+        raise ambiguous(f'path: {folder} has images both in its sub-folders and outside '
+                        'of them: move all images into sub-folders or all out of them, or add a metadata.csv')
     if len(classes) > 1:
         readings = ' or '.join(f"class_column: {c} ({', '.join(sorted(set(levels[c]) - {''})[:4])})" for c in classes[:3])
         raise ambiguous(f'path: {folder} has classes in {len(classes)} levels of folders: set {readings}')

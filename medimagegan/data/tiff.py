@@ -38,8 +38,8 @@ def _check_samples(page) -> None:  # `tifffile.TiffPage`
     "Raise `UnreadableImage` for samples whose black and white are not known."
     bits = page.bitspersample
     if page.sampleformat in _KINDS:
-        raise UnreadableImage(f'TIFF of {_KINDS[page.sampleformat]}: which value is black and which is white is not known; '
-                              'save as 8 or 16 bits without a sign')
+        raise UnreadableImage(f'TIFF of {_KINDS[page.sampleformat]}: the values of black and white are unknown; save as unsigned '
+                              '8 or 16 bits')
     if not isinstance(bits, int) or bits > 16:
         raise UnreadableImage('TIFF of more than 16 bits, or of different bits for each colour: '
                               'save as 8 or 16 bits')

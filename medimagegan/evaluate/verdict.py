@@ -52,10 +52,10 @@ VERDICTS = {
     'too early to say': 'The generator had too few updates to name a cause. Train longer: num_epochs, budget_images '
                         'or budget_minutes.',
     'still improving': 'Training was too short. Increase num_epochs, budget_images or budget_minutes.',
-    'far from real': 'The images differ from real images in what the reasons name, and the scores do not show that '
-                     'they still improve. Train longer, or try another network.',
-    'healthy': 'By features, colours and spectrum the images are close to real ones; they are varied, and too few of '
-               'them look like training images to call them copies.',
+    'far from real': 'The images differ from real images in what is listed, and the scores do not show that they are still improving. '
+                     'Train longer, or try another network.',
+    'healthy': 'In features, colours and spectrum, the images are close to real ones; they are diverse, and too few of '
+               'them resemble training images to be called copies.',
 }
 # Counted as non-convergence. A run with a fooled discriminator has converged, to images that are not good enough
 FAILURES = ('diverged', 'mode collapse', 'oscillating', 'discriminator won')

@@ -181,7 +181,7 @@ def describe_inversion(
     z = f"{found['z']['relative']:+.1f} standard deviations in pixels relative to contrast, {found['z']['features']:+.1f} in features"
     if min(sets[name]['pixels'][1] for name in ('training', 'held out')) > .9 * sets['scrambled']['pixels'][1]:
         return (f'{text} Generated images are recovered, but the generator reaches real images no better than scrambled ones, so nothing '
-                'follows about memorization.')
+                'can be concluded about memorization.')
     few = [sets[name]['n'] for name in ('training', 'held out')]
     if 3 * math.prod(few) <= 9 * (sum(few) + 1):  # the z-score of a Mann-Whitney test cannot reach -3 then
         return f'{text} Generated images are recovered, but {few[0]} training and {few[1]} held-out images are too few to show memorization.'

@@ -41,7 +41,7 @@ SOURCES = ('generator', 'fresh phantoms', 'wrong labels')
 
 PLANTED = {  # The text on the page
     'fresh phantoms': 'Planted case: the synthetic images are fresh phantoms of the scarce class, as a perfect '
-                      'generator would give. They must help where more real images do.',
+                      'generator would produce. They must help if more real images help.',
     'wrong labels': 'Planted case: the synthetic images are phantoms of the other class, labelled as the scarce one. '
                     'They must hurt.'}
 

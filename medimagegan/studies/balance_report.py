@@ -94,8 +94,8 @@ def arms_section(
         'A dose is a percentage of the *gap*: the number of images that the scarce class lacks to be as large as the '
         f'rest. All arms share the rest, {recipe.steps} steps of {recipe.batch_size} images, and the network '
         f'{escape_markdown(recipe.model)}. Weights were chosen by ROC-AUC on the validation images, which are real '
-        'and beyond those that an arm trains on. Every arm was scored on the test images, and nothing was chosen by '
-        'them but the thresholds of a sensitivity at a given specificity.',
+        'and beyond those that an arm trains on. Every arm was scored on the test images, and otherwise these were used only '
+        'to set the threshold of a sensitivity at a given specificity.',
         markdown_table(arms_table(outcome, *others)),
         f'Each value is the mean over {outcome.n_seeds} seeds (each with its own generator and classifier), with its '
         '95 % interval. The interval combines a paired bootstrap over lesions or patients, where they are known, '

@@ -65,8 +65,8 @@ def _choose_class(
     "Return the class to generate. Raises `UserError` if the run cannot generate it."
     known = ', '.join(classes)
     if len(classes) > 1 and not generator.n_classes and (not name or name in classes):
-        raise UserError(f'{run}: its generator was trained on {known} without labels and cannot be asked for one of them: '
-                        f'train with classes: {name or classes[0]}, or with conditional: true')
+        raise UserError(f'{run}: its generator was trained on {known} without labels and cannot generate a chosen one: train '
+                        f'with classes: {name or classes[0]}, or with conditional: true')
     if not name and len(classes) > 1:
         raise UserError(f'{run}: which class? It was trained on {known}; choose one with --class')
     name = name or classes[0]
