@@ -185,7 +185,7 @@ def test_inspect_does_not_import_torch():
 def test_the_page_of_a_set_without_patients_says_so_before_the_examples(tmp_path):
     folder = write_images(tmp_path / 'set', [f'{kind}/{i}.png' for kind in ('a', 'b') for i in range(3)])
     html = inspection_page(inspect(folder))
-    assert html.index('No lesion or patient is known') < html.index('<h2>Examples')
+    assert html.index('The lesion and patient of these images are unknown') < html.index('<h2>Examples')
 
 
 def test_scores_read_a_folder_whose_classes_are_ambiguous(tmp_path):
