@@ -31,8 +31,9 @@ from medimagegan.evaluate.distribution import (
     recall,
 )
 from .intervals import N_HALVES, bootstrap_interval, halves_interval, share_interval
-from .pairwise import PAIRINGS, haarpsi, mdsi, ms_gmsd, pair_nearest, psnr, ssim
+from .pairwise import PAIRINGS, pair_nearest
 from .pattern import compare_fine_details, fixed_pattern
+from .similarity import haarpsi, mdsi, ms_gmsd, psnr, ssim
 from .spectrum import power_spectrum, spectrum_distance
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c06
