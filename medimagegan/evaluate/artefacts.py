@@ -18,6 +18,9 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
+# %% ../../nbs/448_evaluate.artefacts.ipynb #208d6176
+from .windows import window_means
+
 # %% ../../nbs/448_evaluate.artefacts.ipynb #c05
 _TO_XYZ = torch.tensor([[.4124564, .3575761, .1804375], [.2126729, .7151522, .0721750], [.0193339, .1191920, .9503041]])
 _WHITE = torch.tensor([.95047, 1., 1.08883])  # D65
@@ -126,7 +129,7 @@ def measure_sticker(
 ) -> Tensor:  # (N,): per cent of the pixels
     "Measure the largest region of another colour that reaches the edge."
     size, side = lab.shape[-1], _odd(5, lab.shape[-1])
-    smooth = F.avg_pool2d(F.pad(lab, [side // 2] * 4, mode='replicate'), side, 1)
+    smooth = window_means(F.pad(lab, [side // 2] * 4, mode='replicate'), side)
     skin = lab[:, 1:].flatten(2).median(2).values[:, :, None, None]
     areas = []
     for other in (((smooth[:, 1:] - skin).norm(dim=1) > 22) & (smooth[:, 0] > 35)).numpy():

@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# %% ../../nbs/445_evaluate.pattern.ipynb #2ac977b4
+from .windows import window_means
+
 # %% ../../nbs/445_evaluate.pattern.ipynb #c05
 def fine_detail(
     images: Tensor,  # (N, C, H, W), uint8
@@ -23,8 +26,7 @@ def fine_detail(
     for few, place in zip(images.split(16), detail.split(16), strict=True):
         x = few.float()
         planes = torch.cat([x.mean(1, keepdim=True), x[:, :-1] - x[:, 1:]], 1)
-        rows = F.avg_pool2d(F.pad(planes, [side // 2] * 4, mode='reflect'), (1, side), 1)  # rows first: the mean of a square is that of
-        torch.sub(planes, F.avg_pool2d(rows, (side, 1), 1), out=place)  # its rows, and costs a fraction
+        torch.sub(planes, window_means(F.pad(planes, [side // 2] * 4, mode='reflect'), side), out=place)
     return detail
 
 # %% ../../nbs/445_evaluate.pattern.ipynb #c08

@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c06
+# %% ../../nbs/415_evaluate.similarity.ipynb #c03
+from .windows import block_means, window_means, window_sums
+
+# %% ../../nbs/415_evaluate.similarity.ipynb #c07
 def psnr(
     a: Tensor,  # (N, C, H, W), in [0, 1]
     b: Tensor,  # Of the same shape
@@ -19,7 +22,7 @@ def psnr(
     "Compute the peak signal-to-noise ratio, 10 log₁₀(1 / mean squared error), in dB; at most 80."
     return piq.psnr(a, b, reduction='none')
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c09
+# %% ../../nbs/415_evaluate.similarity.ipynb #c10
 def _window_means(maps: Tensor) -> Tensor:  # (..., H, W) -> (..., H - 10, W - 10)
     "Average with the window of SSIM: Gaussian, 11 pixels wide, standard deviation 1.5."
     weights = (-(torch.arange(11, dtype=maps.dtype, device=maps.device) - 5) ** 2 / (2 * 1.5 ** 2)).exp()
@@ -28,20 +31,20 @@ def _window_means(maps: Tensor) -> Tensor:  # (..., H, W) -> (..., H - 10, W - 1
     means = F.conv2d(F.conv2d(flat, weights, groups=len(weights)), weights.mT, groups=len(weights))
     return means[0].unflatten(0, maps.shape[:-2])
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c10
+# %% ../../nbs/415_evaluate.similarity.ipynb #c11
 def ssim(
     a: Tensor,  # (N, C, H, W), in [0, 1]
     b: Tensor,  # Of the same shape
 ) -> Tensor:  # (N,), -1 to 1
     "Compute the structural similarity (Wang et al. 2004, eq. 13), after averaging larger images to about 256 pixels as piq does."
     factor = max(1, round(min(a.shape[-2:]) / 256))
-    a, b = (F.avg_pool2d(x, factor) for x in (a, b))
+    a, b = (block_means(x, factor) for x in (a, b))
     mean_a, mean_b, squares, products = _window_means(torch.stack([a, b, a * a + b * b, a * b]))
     c1, c2 = .01 ** 2, .03 ** 2
     contrast = (2 * (products - mean_a * mean_b) + c2) / (squares - mean_a ** 2 - mean_b ** 2 + c2)
     return (contrast * (2 * mean_a * mean_b + c1) / (mean_a ** 2 + mean_b ** 2 + c1)).mean((1, 2, 3))
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c14
+# %% ../../nbs/415_evaluate.similarity.ipynb #c15
 def _mix_channels(
     images: Tensor,  # (N, 3, H, W)
     weights: tuple[tuple[float, float, float], ...],  # K rows
@@ -53,7 +56,7 @@ def _mix_channels(
 def _gradients(grey: Tensor) -> tuple[Tensor, Tensor]:  # (N, 1, H, W) each: to the right, and downwards
     x = F.pad(grey, (1, 1, 1, 1))
     right, down = x[..., 2:] - x[..., :-2], x[..., 2:, :] - x[..., :-2, :]
-    return (right[..., :-2, :] + right[..., 1:-1, :] + right[..., 2:, :]) / 3, (down[..., :-2] + down[..., 1:-1] + down[..., 2:]) / 3
+    return window_sums(right, 3, -2) / 3, window_sums(down, 3, -1) / 3
 
 
 def _magnitude(gradients: tuple[Tensor, Tensor]) -> Tensor:
@@ -64,13 +67,13 @@ def _similarity_map(x: Tensor, y: Tensor, c: float, masking: float = 0.) -> Tens
     products = x * y
     return ((2 - masking) * products + c) / (x * x + y * y - masking * products + c)
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c15
+# %% ../../nbs/415_evaluate.similarity.ipynb #c16
 def _halve(images: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, ⌈H / 2⌉, ⌈W / 2⌉)
     "Average blocks of 2 × 2 pixels; where a side is odd, a row and a column of black pixels are added."
     odd = max(images.shape[-2] % 2, images.shape[-1] % 2)
-    return F.avg_pool2d(F.pad(images, (0, odd, 0, odd)), 2)
+    return block_means(F.pad(images, (0, odd, 0, odd)) if odd else images, 2)
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c19
+# %% ../../nbs/415_evaluate.similarity.ipynb #c20
 SCALE_WEIGHTS = (.096, .596, .289, .019)  # Zhang et al. 2017, from the finest scale to the coarsest
 YIQ = ((.299, .587, .114), (.5959, -.2746, -.3213), (.2115, -.5227, .3112))  # luma and two differences of colours
 
@@ -89,13 +92,13 @@ def ms_gmsd(
         total += weight * alike.var((1, 2, 3), correction=0)
     return total.sqrt()
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c21
+# %% ../../nbs/415_evaluate.similarity.ipynb #c22
 LHM = ((.2989, .587, .114), (.3, .04, -.35), (.34, -.6, .17))  # luminance and two channels of colour (Nafchi et al. 2016)
 
 
 def _to_lhm(images: Tensor) -> Tensor:  # (N, C, H, W) in [0, 1] -> (N, 3, H', W'), of about 256 pixels if they are larger
     factor = max(1, round(min(images.shape[-2:]) / 256))
-    small = F.avg_pool2d(F.pad(images, [(factor - 1) // 2, factor // 2] * 2) if factor > 1 else images, factor)
+    small = block_means(F.pad(images, [(factor - 1) // 2, factor // 2] * 2) if factor > 1 else images, factor)
     return _mix_channels(255 * small.expand(-1, 3, -1, -1), LHM)  # grey images get three equal channels
 
 
@@ -105,7 +108,7 @@ def _deviation(values: Tensor) -> Tensor:  # (N, 1, H, W) -> (N,): mean distance
     parts = torch.where(values < 0, imaginary, roots), imaginary
     return sum((x - x.mean((2, 3), keepdim=True)).square() for x in parts).sqrt().mean((1, 2, 3))
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c22
+# %% ../../nbs/415_evaluate.similarity.ipynb #c23
 def mdsi(
     a: Tensor,  # (N, C, H, W), in [0, 1]
     b: Tensor,  # Of the same shape
@@ -119,32 +122,22 @@ def mdsi(
     colors = (2 * (a * b).sum(1, keepdim=True) + 550.) / ((a * a + b * b).sum(1, keepdim=True) + 550.)
     return _deviation(.6 * gradients + .4 * colors) ** .25
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c24
-def _add_neighbours(images: Tensor, n: int, axis: int) -> Tensor:  # n: a power of 2
-    "Sum each n neighbours along an axis, by repeated doubling."
-    width = 1
-    while width < n:
-        rest = images.shape[axis] - width
-        images, width = images.narrow(axis, 0, rest) + images.narrow(axis, width, rest), 2 * width
-    return images
-
-
+# %% ../../nbs/415_evaluate.similarity.ipynb #c25
 def _haar_details(grey: Tensor, k: int) -> Tensor:  # (N, 1, H, W) -> (N, 2, H, W)
     "Compare the two halves of each square of k × k pixels: above with below, and left with right."
     padded, found = F.pad(grey, [k // 2 - 1, k // 2] * 2), []
-    for axis, other in ((2, 3), (3, 2)):
-        halves = _add_neighbours(_add_neighbours(padded, k, other), k // 2, axis)
-        n = grey.shape[axis]
+    for axis, other in ((-2, -1), (-1, -2)):
+        halves, n = window_sums(window_sums(padded, k, other), k // 2, axis), grey.shape[axis]
         found.append((halves.narrow(axis, 0, n) - halves.narrow(axis, k // 2, n)).abs() / k)
     return torch.cat(found, 1)
 
-# %% ../../nbs/415_evaluate.similarity.ipynb #c25
+# %% ../../nbs/415_evaluate.similarity.ipynb #c26
 def _haar_maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:  # (N, 3 or 2, H, W) each: similarity, and weight
     fine, middle, coarse = ([_haar_details(x[:, :1], k) for x in (a, b)] for k in (2, 4, 8))
     alike = (_similarity_map(*fine, 30.) + _similarity_map(*middle, 30.)) / 2
     weights = torch.maximum(*coarse)
     if a.shape[1] == 3:
-        colors = (F.avg_pool2d(F.pad(x[:, 1:], (0, 1, 0, 1)), 2, 1).abs() for x in (a, b))
+        colors = (window_means(F.pad(x[:, 1:], (0, 1, 0, 1)), 2).abs() for x in (a, b))
         alike = torch.cat([alike, _similarity_map(*colors, 30.).mean(1, keepdim=True)], 1)
         weights = torch.cat([weights, weights.mean(1, keepdim=True)], 1)
     return alike, weights
