@@ -6,6 +6,8 @@
 __all__ = ['describe_colors', 'color_distance']
 
 # %% ../../nbs/440_evaluate.color.ipynb #c02
+from functools import reduce
+
 import numpy as np
 import torch
 from scipy.stats import wasserstein_distance
@@ -17,11 +19,13 @@ def describe_colors(
 ) -> np.ndarray:  # (N, 2C, or 9 for colour images), float32: means, deviations, saturation, differences; -255 to 255
     "Compute the mean and the standard deviation of each channel of each image, its mean saturation and its hue."
     rows = []
-    for few in images.split(64):
+    for few in images.split(16):
         x = few.float()
-        mean = x.mean((2, 3))
-        hue = [(x.amax(1) - x.amin(1)).mean((1, 2))[:, None], mean[:, :-1] - mean[:, 1:]] if x.shape[1] > 1 else []
-        rows.append(torch.cat([mean, x.std((2, 3), correction=0), *hue], 1))
+        mean, planes = x.mean((2, 3)), x.unbind(1)
+        deviation = (x - mean[:, :, None, None]).square().mean((2, 3)).sqrt()  # several times as fast as `std`
+        saturation = reduce(torch.maximum, planes) - reduce(torch.minimum, planes)
+        hue = [saturation.mean((1, 2))[:, None], mean[:, :-1] - mean[:, 1:]] if x.shape[1] > 1 else []
+        rows.append(torch.cat([mean, deviation, *hue], 1))
     return torch.cat(rows).numpy()
 
 # %% ../../nbs/440_evaluate.color.ipynb #c09

@@ -89,7 +89,7 @@ def ms_gmsd(
         if scale:
             a, b = _halve(a), _halve(b)
         alike = _similarity_map(_magnitude(_gradients(a)), _magnitude(_gradients(b)), 170., masking=.5)
-        total += weight * alike.var((1, 2, 3), correction=0)
+        total += weight * (alike - alike.mean((1, 2, 3), keepdim=True)).square().mean((1, 2, 3))
     return total.sqrt()
 
 # %% ../../nbs/415_evaluate.similarity.ipynb #c22
