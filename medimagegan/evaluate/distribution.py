@@ -21,12 +21,13 @@ NEIGHBOURS = 5  # k of precision, recall, density and coverage, as in Naeem et a
 class FeaturePair:
     "The features of fakes and of reals, with the inner products and distances that the measures share."
 
-    fake: Tensor  # (N, F); kept in double precision
-    real: Tensor  # (M, F); kept in double precision
+    fake: Tensor  # (N, F)
+    real: Tensor  # (M, F)
     k: int = NEIGHBOURS  # The radius of an image is the distance to its k-th nearest in its own set
+    dtype: torch.dtype = torch.float64  # Both sets are kept in this precision
 
     def __post_init__(self):
-        self.fake, self.real = self.fake.double(), self.real.double()
+        self.fake, self.real = self.fake.to(self.dtype), self.real.to(self.dtype)
         self.k = min(self.k, len(self.fake) - 1, len(self.real) - 1)
 
     @cached_property
@@ -48,13 +49,20 @@ class FeaturePair:
         own = self.distances[:2]
         return tuple(d.kthvalue(self.k + 1, dim=1).values for d in own)  # + 1: the nearest is the image itself
 
+    @cached_property
+    def single(self) -> 'FeaturePair':
+        "Return the same pair in single precision: enough for intervals, in half the time."
+        pair = FeaturePair(self.fake, self.real, self.k, torch.float32)
+        pair.products, pair.distances = (tuple(m.float() for m in part) for part in (self.products, self.distances))
+        return pair
+
     def subset(
         self,
         fakes: Tensor,  # (n,), int64: which fakes
         reals: Tensor,  # (m,), int64: which reals
     ) -> 'FeaturePair':
         "Take some fakes and some reals, with their products and distances looked up."
-        part = FeaturePair(self.fake[fakes], self.real[reals], self.k)
+        part = FeaturePair(self.fake[fakes], self.real[reals], self.k, self.dtype)
         blocks = (fakes, fakes), (reals, reals), (fakes, reals)
         part.products = tuple(m[i][:, j] for m, (i, j) in zip(self.products, blocks, strict=True))
         part.distances = tuple(m[i][:, j] for m, (i, j) in zip(self.distances, blocks, strict=True))

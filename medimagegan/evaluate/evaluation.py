@@ -21,6 +21,7 @@ from .classes import class_shares, predict_classes
 from .distribution import NEIGHBOURS
 from .features import extract
 from medimagegan.evaluate.measures import (
+    AS_SHIPPED,
     MEASURES,
     PAIRWISE,
     Measure,
@@ -33,6 +34,7 @@ from medimagegan.evaluate.measures import (
     score_pairings,
 )
 from .memorization import Nearest, copy_sheet, find_copies, near_duplicate_rate, nearest_pairs
+from .once import compute_once
 from .pairwise import CANDIDATES
 from .reference import MAX_PAIRS, ReferenceStats
 from .verdict import describe_verdict, judge
@@ -182,6 +184,24 @@ def copy_pairs(
     return {'closest': [pair(i) for i in ordered[:10]],
             'found': [pair(i) for i in ordered if nearest.copied[i]]}
 
+# %% ../../nbs/480_evaluate.evaluation.ipynb #5ed33924
+def _measure_once(
+    stats: ReferenceStats,
+    fakes: Tensor,  # (n, C, H, W), uint8
+    seen: Tensor,  # (n, F): their features
+    seed: int,
+) -> tuple[dict, pd.DataFrame]:  # From `measure_fakes`, and the pairwise metrics of fakes and baselines
+    "Compute all measures of the fakes; read them from the cache if the same images were scored before."
+    few = min(len(stats), MAX_PAIRS)
+
+    def compute():
+        pairs = score_pairings({'fakes': fakes[:few]}, stats.reference.images[:few], seed)
+        return {'found': measure_fakes(stats, fakes, seed=seed, seen=seen), 'pairs': pairs.to_dict('records')}
+    parts = 'fakes', seed, MAX_PAIRS, fakes, seen, stats.reference.images, *stats.seen.values(), repr(stats.rows)
+    kept = compute_once(*parts, compute=compute) if {**PAIRWISE, **MEASURES} == AS_SHIPPED else compute()
+    found = kept['found'] | {'values': {name: tuple(cell) for name, cell in kept['found']['values'].items()}}
+    return found, pd.concat([pd.DataFrame(kept['pairs']), stats.pairs], ignore_index=True)
+
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c35
 def evaluate(
     fakes: Tensor,  # (at least n, C, H, W): uint8, or floats in [-1, 1]
@@ -198,10 +218,8 @@ def evaluate(
     everything = fakes if fakes.dtype == torch.uint8 else to_bytes(fakes)  # copies are searched for among all fakes
     few, fakes = min(len(stats), MAX_PAIRS), everything[:len(stats)]
     seen = extract(stats.features, fakes, progress=progress)
-    found = measure_fakes(stats, fakes, seed=seed, seen=seen)
+    found, pairs = _measure_once(stats, fakes, seen, seed)
     copies, nearest = find_copies(everything, train, held if calibrates(stats, held) else None, seed)
-    of_fakes = score_pairings({'fakes': fakes[:few]}, stats.reference.images[:few], seed)
-    pairs = pd.concat([of_fakes, stats.pairs], ignore_index=True)
     metrics = metric_cells(stats, found, pairs)
     classes = measure_classes(stats, seen)
     numbers = headline_metrics(stats, found) | {'copies': copies, 'classes': classes}

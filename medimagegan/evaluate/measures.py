@@ -214,11 +214,12 @@ def compare_features(
     if len(fake) != n or n < 4:
         raise ValueError(f'expected as many fakes as reals, at least 4 of each, got {len(fake)} fakes and {n} reals')
     pair, rows, rng = FeaturePair(fake, real, k), _rows_of('features', measures), torch.Generator().manual_seed(seed)
-    values = {name: row.fn(pair) for name, row in rows.items()}  # before the halves, which look up what is computed here
+    values = {name: row.fn(pair) for name, row in rows.items()}
+    single = pair.single if intervals else pair  # the halves look up what is computed here
     draws = [[torch.randperm(n, generator=rng)[:n // 2] for _ in range(2)] for _ in range(N_HALVES if intervals else 0)]
 
     def measure(draw):
-        half = pair.subset(*draw)
+        half = single.subset(*draw)
         return {name: row.fn(half) for name, row in rows.items()}
     halves = list(map_in_threads(measure, draws, at_once=max(1, 2**30 // (12 * n**2))))  # of a half: six matrices of n²/4 doubles
     return {name: _interval(row, values[name], [half[name] for half in halves], n) for name, row in rows.items()}

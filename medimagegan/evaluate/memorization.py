@@ -196,15 +196,9 @@ def find_different(
 LEAST_IN_COMMON = .7  # Correlation with the training image. Measured once on ISIC: 95 of 100 very noisy copies have .76 and more, bare skins .64 and less
 
 
-def find_copies(
-    fakes: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
-    train: Tensor | ImageSet,  # (M, C, H, W): the training images
-    held: Tensor | ImageSet | None = None,  # As for `calibrate`, like the next argument
-    seed: int = 0,
-    real: Calibration | None = None,  # From `calibrate(train, held, seed)`, if several sets of fakes are measured
-) -> tuple[dict, Nearest]:
-    "Measure memorization: shares of copies and near images, AuthPct, C_T, and the nearest training image of each fake."
-    fakes, train, held = (to_signed(shrink_images(x)) if x is not None and len(x) else None for x in (fakes, train, held))  # read once
+def _search_copies(
+    fakes: Tensor, train: Tensor, held: Tensor | None, seed: int, real: Calibration | None,
+) -> tuple[dict, Nearest]:  # As `find_copies`, from images of 32 pixels
     targets = prepare_targets(train)
     real, matches = real or calibrate(train, held, seed, targets), find_matches(fakes, targets)
     found, n_real = summarize_matches(matches), len(real.nearest.index)
@@ -221,6 +215,24 @@ def find_copies(
         'copied_images': len(found.index[copied].unique()), 'auth_pct': 100 * authentic.double().mean().item(),
         'c_t': _regional_copy_test(fakes, found, train, real), 'n_fake': len(fakes), 'n_train': len(train),
         'n_real': n_real, 'calibrated_on': real.source, 'real_duplicates': real.duplicates}, found._replace(copied=copied)
+
+# %% ../../nbs/460_evaluate.memorization.ipynb #3bc21727
+def find_copies(
+    fakes: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
+    train: Tensor | ImageSet,  # (M, C, H, W): the training images
+    held: Tensor | ImageSet | None = None,  # As for `calibrate`, like the next argument
+    seed: int = 0,
+    real: Calibration | None = None,  # From `calibrate(train, held, seed)`, if several sets of fakes are measured
+) -> tuple[dict, Nearest]:
+    "Measure memorization: shares of copies and near images, AuthPct, C_T, and the nearest training image of each fake."
+    small = [to_signed(shrink_images(x)) if x is not None and len(x) else None for x in (fakes, train, held)]  # read once
+
+    def compute():
+        found, nearest = _search_copies(*small, seed, real)
+        return {'found': found, 'nearest': [part.tolist() for part in nearest]}
+    kept = compute_once('copies', *small, seed, *(() if real is None else (*real.nearest[:3], *real[1:])), compute=compute)
+    found = {name: tuple(cell) if isinstance(cell, list) else cell for name, cell in kept['found'].items()}
+    return found, Nearest(*map(torch.tensor, kept['nearest']))
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c39
 def structure_in_common(
