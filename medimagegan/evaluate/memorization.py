@@ -38,7 +38,7 @@ def _shrink(images: Tensor) -> Tensor:  # (N, C, 16, 16) in [0, 1]
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     return torch.cat([F.interpolate(to_unit(c.cpu()), size, mode='area') for c in images.split(32)])
 
-# %% ../../nbs/460_evaluate.memorization.ipynb #c09
+
 def _normalize(small: Tensor) -> Tensor:  # (N, C·16·16 + 1)
     small = small.flatten(1)
     small = small - small.mean(1, keepdim=True)
