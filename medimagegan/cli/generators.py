@@ -58,7 +58,7 @@ def generator_options(command):
 def walk(run, best, n_gpu, out, n, stops, frames, fps, seed, classes, truncation):
     """Film a walk through the latent space.
 
-    The film passes through the first samples of the seed and returns to the first one. A class-conditional generator
+    The film passes through the latent vectors of the first samples of the seed and returns to the first one. A class-conditional generator
     changes its class on the way."""
     make_config({'n_gpu': n_gpu})
     check_source(run, out)

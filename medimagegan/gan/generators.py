@@ -28,6 +28,8 @@ def find_generator(
     "Find the file of a generator. Raises `UserError` if there is none."
     source, name = Path(source), 'best.safetensors' if best else 'generator.safetensors'
     file = source / name if source.is_dir() else source
+    if best and file == source and file.exists():
+        raise UserError(f'--best: expected a run folder, got {source}: a file holds a single generator')
     if file.exists():
         return file
     where = 'expected a finished run, or a generator file'

@@ -17,7 +17,7 @@ from ..core.config import TrainConfig
 from ..core.ranks import average, n_ranks, rank
 from ..data.imagesets import ImageSet, image_batches, move_to_gpu_if_fits, n_steps
 from .capture import make_step
-from .checkpoints import find_nonfinite
+from .checkpoints import find_nonfinite, rollback_factor
 from .step import GAN, write_rate
 
 # %% ../../nbs/390_gan.training.ipynb #c06
@@ -66,7 +66,7 @@ def set_rates(
     "Set both learning rates for the next step; without a decay they are not changed."
     if not cfg.lr_decay:
         return
-    factor = decay_rate(cfg.lr_decay, done) * (cfg.rollback if gan.rolled_back else 1.)
+    factor = decay_rate(cfg.lr_decay, done) * rollback_factor(gan, cfg)
     for optimizer, ratio in ((gan.opt_g, 1.), (gan.opt_d, cfg.ttur)):
         write_rate(optimizer, cfg.learning_rate * ratio * factor)
 

@@ -137,8 +137,9 @@ def list_hidden(
     if are_images_public(run.config):
         return run.split
     key = open_key(owner)
-    names = [conceal_name(key, file) for file in run.split['file']]
-    return run.split.assign(file=names, **fingerprint_images(run))
+    names, prints = [conceal_name(key, file) for file in run.split['file']], fingerprint_images(run)
+    prints['phash'] = prints['phash'].where(list(run.split['split'].isin(SEEN)), '')  # it is a sketch, needed for training images only
+    return run.split.assign(file=names, **prints)
 
 # %% ../../nbs/507_runs.release.ipynb #c18
 def check_release(

@@ -18,12 +18,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..core.errors import printable
+from ..core.errors import counted, printable
 from ..core.pages import PLOT_STYLE, escape_markdown, markdown_table
 from ..evaluate.intervals import nested_interval
 from .recipe import SCORES
 from .balance_outcome import (
-    Outcome, choose_arms, compare_control, differences_to, score_interval, signed_interval)
+    Outcome, choose_arms, compare_control, describe_groups, differences_to, score_interval, signed_interval)
 from .balance_tables import ADDED_STYLES, draw_points
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c07
@@ -260,9 +260,9 @@ def map_section(
 
 def _explain_map(*outcomes: Outcome) -> str:  # Of one size, on each test set
     first = outcomes[0]
-    counts = [f'{escape_markdown(one.test_set)}: {len(one.positive)} images of {len(set(one.groups))} lesions or '
-              f'patients, {int(one.positive.sum())} of {escape_markdown(one.study.positive)}' for one in outcomes]
-    return (f'{"; ".join(counts)}. {first.n_seeds} seeds. All sizes have the same test images. At each size, the best '
+    counts = [f'{escape_markdown(one.test_set)}: {len(one.positive)} images{describe_groups(one)}, '
+              f'{int(one.positive.sum())} of {escape_markdown(one.study.positive)}' for one in outcomes]
+    return (f'{"; ".join(counts)}. {counted(first.n_seeds, "seed")}. All sizes have the same test images. At each size, the best '
             f'arm of each kind was chosen on the validation images. Intervals of {first.study.primary_metric} are 95 % '
             'intervals over lesions or patients and seeds; those of differences are paired. They are not corrected for '
             'the number of sizes. The control adds all real images that were set aside, and is compared with the arm '

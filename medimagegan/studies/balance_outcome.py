@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COUNTED', 'CONTROL_CONCLUSIONS', 'draw_weights', 'ArmOutcome', 'Outcome', 'simulate_outcome', 'score_interval',
-           'differences_to', 'choose_arms', 'conclude_balance', 'compare_control', 'signed_interval', 'read_outcome']
+           'differences_to', 'choose_arms', 'describe_groups', 'conclude_balance', 'compare_control', 'signed_interval',
+           'read_outcome']
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c02
 import json
@@ -127,7 +128,7 @@ def score_interval(
     mean, low, high = nested_interval(outcome.scores[arm][metric], min(sides))
     single = (proportion_interval(mean * sides[0], sides[0])[1:] if metric in COUNTED else
               auc_interval(mean, *sides) if metric == 'ROC-AUC' else (mean, mean))
-    return mean, float(np.minimum(low, single[0])), float(np.maximum(high, single[1]))
+    return mean, float(np.maximum(0, np.minimum(low, single[0]))), float(np.minimum(1, np.maximum(high, single[1])))
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c20
 def differences_to(
@@ -138,7 +139,7 @@ def differences_to(
     metric, rows = outcome.study.primary_metric, {}
     for name, scores in outcome.scores.items():
         if name != base:
-            mean, low, high = nested_interval(scores[metric] - outcome.scores[base][metric])
+            mean, low, high = np.clip(nested_interval(scores[metric] - outcome.scores[base][metric]), -1, 1)
             worst, best = (low, high) if SCORES[metric] else (-high, -low)
             conclusion = 'cannot say' if np.isnan(low) else 'helps' if worst > 0 else 'hurts' if best < 0 else 'no evidence'
             rows[name] = {'difference': mean, 'low': low, 'high': high, 'conclusion': conclusion}
@@ -155,7 +156,7 @@ def choose_arms(
     return tuple(max(arms, key=lambda arm: sign * arm.validation).mix.name for arms in (without, added))
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #ac706c78
-def _describe_groups(outcome: Outcome) -> str:
+def describe_groups(outcome: Outcome) -> str:
     "State how many lesions or patients the test images show, or for how many images this is unknown."
     unknown, n = group_kinds(outcome.groups).count('unknown'), len(outcome.groups)
     if not unknown:
@@ -171,7 +172,7 @@ def conclude_balance(
     row = differences_to(outcome, base).loc[added]
     answer = (f'{row.conclusion}: {metric} of "{added}" minus that of "{base}" is {signed_interval(row)} '
               '(each arm the best of its kind on the validation images); '
-              f'{len(outcome.positive)} test images{_describe_groups(outcome)}, '
+              f'{len(outcome.positive)} test images{describe_groups(outcome)}, '
               f'{int(outcome.positive.sum())} of {outcome.study.positive}; '
               f'{outcome.n_seeds} seed{"s" if outcome.n_seeds > 1 else ""}')
     return answer, _conclude_control(outcome)
@@ -204,8 +205,7 @@ def _conclude_control(outcome: Outcome) -> str:
     "Compare the control with the untreated arm."
     row, untreated = compare_control(outcome), outcome.first('untreated')
     return '' if row is None else (
-        f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric} {signed_interval(row)} '
-        f'against "{untreated}")')
+        f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric}, against "{untreated}": {signed_interval(row)})')
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c35
 def _read_fit(file: Path, lengths: dict[str, int]) -> dict:

@@ -25,6 +25,7 @@ from torch import Tensor
 from ..core.errors import UserError, did_you_mean
 from ..core.files import hash_file
 from ..core.config import TrainConfig, settings_digest
+from ..data.arrays import locate_images
 from ..data.imagesets import ImageSet
 from ..data.parts import PARTS
 from ..data.phantoms import write_phantoms
@@ -63,6 +64,7 @@ class PreparedStudy:
     positive: Tensor  # (N,), bool: does the image show the scarce class?
     parts: np.ndarray  # (N,), str: one of `PARTS`, or the name of a further test set
     folders: tuple[ImageSet, ...] = ()  # Images of the test sets that are other folders, in the order of `test_sets`
+    hashes: tuple[str, ...] = ()  # SHA-256 of each file, those of `folders` last
 
     @property
     def study(self) -> Study:
@@ -110,9 +112,9 @@ class PreparedStudy:
 
     @cached_property
     def content(self) -> str:
-        "Digest files, labels and parts, in order."
+        "Digest files with their content, labels and parts, in order."
         outside = ([data.files, data.labels.tolist()] for data in self.folders)
-        return short_digest([self.data.files, self.positive.tolist(), self.parts.tolist(), *outside])
+        return short_digest([self.data.files, self.hashes, self.positive.tolist(), self.parts.tolist(), *outside])
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c08
 def short_digest(value) -> str:  # 8 hexadecimal digits
@@ -239,15 +241,16 @@ def _mark_test_sets(study: Study, data: ImageSet, paths: StudyPaths) -> np.ndarr
 def _apply_study_split(balance: Balance, paths: StudyPaths, data: ImageSet) -> PreparedStudy:
     "Look up the part of each image. Raises `UserError` if the images are not those of the split."
     study, split = balance.study, read_split(paths.split)
-    parts, marks = apply_split(data, paths.images, split)[2]['split'].to_numpy(), _mark_test_sets(study, data, paths)
-    folders = []
+    known, marks = apply_split(data, paths.images, split)[2], _mark_test_sets(study, data, paths)
+    parts, hashes, folders = known['split'].to_numpy(), list(known['sha256']), []
     for rule in _list_folders(study):
         folders.append(_open_study_images(study, rule.folder))
         check_outside_folder(folders[-1], rule, split)
+        hashes += [hash_file(locate_images(rule.folder) / file) for file in folders[-1].files]
     outside = set(np.array(_find_groups(split, data.files))[marks != ''])
     parts = np.where([group in outside for group in _find_groups(split, data.files)], '', parts)  # not used for the control
     return PreparedStudy(balance, paths, data, data.labels == data.classes.index(study.positive),
-                         np.where(marks == '', parts, marks), tuple(folders))
+                         np.where(marks == '', parts, marks), tuple(folders), tuple(hashes))
 
 
 def _find_groups(split: pd.DataFrame, files) -> list[str]:
@@ -320,9 +323,9 @@ def prepare_sizes(
     for one in list_sizes(balance):
         studies.append(prepare_study(one, out, log, studies[0].data if studies else None))
         found = len(studies[-1].find('train', True))
-        if balance.study.sizes and found < one.study.keep:
-            raise UserError(f'sizes: expected at most {found}, the training images of {one.study.positive}, '
-                            f'got {one.study.keep}')
+        if one.study.keep and found < one.study.keep:
+            name = 'sizes' if balance.study.sizes else 'keep'
+            raise UserError(f'{name}: expected at most {found}, the training images of {one.study.positive}, got {one.study.keep}')
     contents = [prepared.content for prepared in studies]
     if len(set(contents)) < len(contents):
         raise UserError(f'sizes: {balance.study.sizes} give the same training images twice, because all images of a '

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['POOR', 'NO_PLACEBO', 'describe_images', 'describe_generators', 'title_section', 'list_answers', 'arms_section',
            'differences_section', 'doses_section', 'settings_section', 'SizeReport', 'size_section', 'by_test_set',
-           'balance_page', 'answer_study', 'write_balance_report', 'run_balance']
+           'balance_page', 'answer_study', 'write_balance_report', 'list_untrained', 'run_balance']
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c02
 import json
@@ -20,7 +20,7 @@ from PIL import Image
 
 from ..core.packaged import INSTALLED
 from ..core.config import TrainConfig, default_settings
-from ..core.errors import printable
+from ..core.errors import counted, printable
 from ..core.files import atomic_write
 from ..core.device import pick_device
 from ..core.pages import escape_markdown, markdown_page, markdown_table
@@ -47,7 +47,7 @@ def describe_images(outcome: Outcome) -> str:
     return f'The scarce class is {kind}: {trained}{positive:,} of {len(outcome.positive):,} test images show it.'
 
 
-POOR = 'The answer is about these generators: better generators may lead to a different answer.'
+POOR = 'The answer is about what was generated here: better generators may lead to a different answer.'
 
 
 def describe_generators(
@@ -56,7 +56,8 @@ def describe_generators(
     "Count the verdicts of the generators if any is poor."
     counts = Counter(card['verdict']['value'] for card in cards)
     found = ', '.join(f'{n} × {verdict}' for verdict, n in counts.most_common())
-    return f'Verdicts on the {len(cards)} generators: {found}. {POOR}' if set(counts) - {'healthy'} else ''
+    who = f'the {len(cards)} generators' if len(cards) > 1 else 'the generator'
+    return f'Verdicts on {who}: {found}. {POOR}' if set(counts) - {'healthy'} else ''
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c06
 NO_PLACEBO = ('This study has no placebo (`repeated real` is not among its arms). What looks like an effect of synthetic '
@@ -83,6 +84,14 @@ def list_answers(
     return lines
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c09
+def _explain_values(outcome: Outcome) -> str:
+    if outcome.n_seeds == 1:
+        return 'Each value is that of a single seed, and has no interval.'
+    return (f'Each value is the mean over {outcome.n_seeds} seeds (each with its own generator and classifier), with its 95 % interval. '
+            'The interval combines a paired bootstrap over lesions or patients, where they are known, '
+            f'({outcome.n_draws:,} draws) with the spread over seeds.')
+
+
 def arms_section(
     balance: Balance,
     outcome: Outcome,
@@ -97,9 +106,7 @@ def arms_section(
         'and beyond those that an arm trains on. Every arm was scored on the test images, and otherwise these were used only '
         'to set the threshold of a sensitivity at a given specificity.',
         markdown_table(arms_table(outcome, *others)),
-        f'Each value is the mean over {outcome.n_seeds} seeds (each with its own generator and classifier), with its '
-        '95 % interval. The interval combines a paired bootstrap over lesions or patients, where they are known, '
-        f'({outcome.n_draws:,} draws) with the spread over seeds. Balanced accuracy is at the threshold that is best '
+        f'{_explain_values(outcome)} Balanced accuracy is at the threshold that is best '
         'on the validation images. Brier score and calibration error use the raw probabilities, which training on a '
         'balanced set makes too high.']
 
@@ -270,6 +277,17 @@ def _reports_folder(balance: Balance) -> Path | None:
     own = folder.name == 'experiments' and folder != INSTALLED and not balance.changed and balance.study.path == 'phantoms'
     return folder / 'reports' if own else None
 
+# %% ../../nbs/690_studies.balance_report.ipynb #79b7a70c
+def list_untrained(
+    studies: list[PreparedStudy],  # One for each size
+) -> tuple[list[str], list[str]]:  # Names of generators that are not trained yet, and of sets of images that are missing
+    "List what a study still lacks, besides classifiers."
+    planned = [(prepared, cfg) for prepared in studies for cfg in plan_generators(prepared)]
+    generators = [cfg.run for prepared, cfg in planned
+                  if not prepared.study.is_planted and not (Path(cfg.out) / cfg.run / 'generator.safetensors').exists()]
+    folders = {set_folder(prepared, cfg) for prepared, cfg in planned}
+    return generators, sorted(folder.name for folder in folders if not (folder / 'scorecard.json').exists())
+
 # %% ../../nbs/690_studies.balance_report.ipynb #c30
 def run_balance(
     balance: Balance,
@@ -286,11 +304,11 @@ def run_balance(
     studies = prepare_sizes(balance, out, log)
     folder = studies[0].paths.folder
     fits = {name: call for prepared in studies for name, call in plan_fits(prepared).items()}
-    if fits:
+    generators, missing = list_untrained(studies)
+    if fits or missing:
         logs = Path(folder) / 'jobs'
         with open_client(workers, scheduler, cluster, [balance.study.n_gpu], logs) as (client, jobs):
-            n_generators = 0 if balance.study.is_planted else balance.study.seeds * len(studies)
-            log(f'{n_generators} generators, {len(fits)} classifiers; dashboard {client.dashboard_link}')
+            log(f"{counted(len(generators), 'generator')}, {counted(len(fits), 'classifier')}; dashboard {client.dashboard_link}")
             train_study(studies, fits, client, jobs, notebook, log)
     reports = _reports_folder(balance)
     report = write_balance_report(studies, balance, reports or folder, command)

@@ -28,7 +28,7 @@ def score_cell(
 ) -> str:  # `0.827 [0.783, 0.871]`; with one seed `0.827`
     "Format a score of an arm with its interval."
     mean, low, high = score_interval(outcome, arm, metric)
-    return f'{mean:.3f}' if np.isnan(low) else f'{mean:.3f} [{max(0., low):.3f}, {min(1., high):.3f}]'
+    return f'{mean:.3f}' if np.isnan(low) else f'{mean:.3f} [{low:.3f}, {high:.3f}]'
 
 # %% ../../nbs/681_studies.balance_tables.ipynb #c06
 def _other_cells(
