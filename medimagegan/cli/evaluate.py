@@ -136,6 +136,18 @@ def check_primary_metric(name: str) -> None:
         raise UserError(f'--primary-metric: expected one of {", ".join(primary_metrics())}, got {name}'
                         + did_you_mean(name, primary_metrics()))
 
+# %% ../../nbs/730_cli.evaluate.ipynb #fc3b3da6
+def _find_damaged(runs: tuple[str, ...]) -> list[str]:
+    "Name the runs whose scores cannot be read; all of them if each can be read alone."
+    from medimagegan.studies.comparison import group_runs
+    damaged = []
+    for run in runs:
+        try:
+            [arm.scores() for arm in group_runs([run])]
+        except (ValueError, LookupError, TypeError, AttributeError):
+            damaged.append(run)
+    return damaged or list(runs)
+
 # %% ../../nbs/730_cli.evaluate.ipynb #c17
 @click.command(cls=Command, examples=(
     'medimagegan compare runs/dcgan0 runs/dcgan1 runs/sngan0 runs/sngan1',
@@ -150,9 +162,10 @@ def compare(runs, primary_metric, out, as_json):
 
     Prints a table, the differences and a conclusion. Runs that differ only in their seed are one arm."""
     check_runs(runs)
-    from medimagegan.studies.comparison import describe_arms, find_mismatches, group_runs
+    from medimagegan.studies.comparison import describe_arms, group_runs
     from medimagegan.studies.comparison_report import comparison_table, write_comparison
     from medimagegan.studies.cures import conclude
+    from medimagegan.studies.mismatches import find_mismatches
     check_primary_metric(primary_metric)
     if out:
         check_writable('--out', out)
@@ -163,7 +176,7 @@ def compare(runs, primary_metric, out, as_json):
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that were not written by our runs
         if isinstance(error, UserError) or is_plot_error(error):
             raise
-        raise UserError(f'{", ".join(runs)}: damaged run folder: {error_line(error)}') from None
+        raise UserError(f'{", ".join(_find_damaged(runs))}: damaged run folder: {error_line(error)}') from None
     print_lines('\n'.join([markdown_table(table), '', conclusion, *(f'note: {note}' for note in notes)]))
     if out:
         words = shlex.join(['medimagegan', 'compare', *runs, '--primary-metric', primary_metric])

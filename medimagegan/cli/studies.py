@@ -82,15 +82,19 @@ def describe_plan(
     workers: int | None = None,  # Number of parallel workers; None: as many as `open_client` starts
 ) -> str:  # One line per run, and the total
     "Describe what a suite would run, with the time of each run and of all on these workers."
+    from medimagegan.runs.clock import describe_seconds
+    from medimagegan.studies.launch import read_result
     from medimagegan.studies.suites import describe_kept, estimate_seconds, plan_suite
     from medimagegan.studies.workers import count_workers
     plan = plan_suite(suite, out)
-    side = min(len(plan), workers or count_workers())
-    seconds = {name: estimate_seconds(cfg, share=side) for name, cfg in suite.runs.items()}
-    lines = [f'{seconds[name]:6.0f} s  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}' for name, cfg in plan]
-    minutes = max(sum(seconds.values()) * len(suite.seeds) / side, max(seconds.values())) / 60
-    kept = [describe_kept(suite)] if suite.kept else []
-    return '\n'.join([*kept, *lines, f'{counted(len(lines), "run")}, about {minutes:.0f} min with {side} at a time'])
+    todo = [(name, cfg) for name, cfg in plan if read_result(cfg) is None]
+    side = max(1, min(len(todo), workers or count_workers()))
+    seconds = {name: estimate_seconds(suite.runs[name], share=side) for name in dict.fromkeys(name for name, _ in todo)}
+    lines = [f'{f"{seconds[name]:6.0f} s" if (name, cfg) in todo else "    done"}  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}'
+             for name, cfg in plan]
+    total = max(sum(seconds[name] for name, _ in todo) / side, *seconds.values(), 0)
+    kept, done = [describe_kept(suite)] if suite.kept else [], f' ({len(plan) - len(todo)} done)' if len(todo) < len(plan) else ''
+    return '\n'.join([*kept, *lines, f'{counted(len(plan), "run")}{done}, about {describe_seconds(total)} with {side} at a time'])
 
 # %% ../../nbs/740_cli.studies.ipynb #c12
 @click.command(cls=Command, examples=(

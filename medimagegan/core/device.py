@@ -22,7 +22,7 @@ except ImportError:  # on Windows
     resource = None
 
 # %% ../../nbs/170_core.device.ipynb #c03
-from .errors import UserError
+from .errors import UserError, counted
 from .config import TrainConfig
 
 # %% ../../nbs/170_core.device.ipynb #c07
@@ -47,7 +47,7 @@ def device_name(
     "Name the hardware, for tables and logs."
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
-    return f'{device.type}, {torch.get_num_threads()} threads'
+    return f"{device.type}, {counted(torch.get_num_threads(), 'thread')}"
 
 # %% ../../nbs/170_core.device.ipynb #c12
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}

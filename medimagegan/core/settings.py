@@ -159,7 +159,9 @@ def check_ranges(
 def _explain_unknown(kind: type, name) -> str:
     known = [f.name for f in fields(kind)]
     hint = getattr(kind, 'settings_hint', f"Known settings: {', '.join(known)}")
-    shown = ascii(name[:60]) if isinstance(name, str) else describe_value(name)  # ascii: a Cyrillic 'a' is visible
+    if not isinstance(name, str):  # YAML reads some words as something else
+        return f'Expected the name of a setting before the colon, got {describe_value(name)}. {hint}'
+    shown = ascii(name[:60])  # ascii: a Cyrillic 'a' is visible
     return f'Unknown setting {shown}' + (did_you_mean(name, known) or f'. {hint}')
 
 # %% ../../nbs/120_core.settings.ipynb #c37

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 # %% ../../nbs/580_runs.bench.ipynb #c03
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 from ..core.files import atomic_write
 from ..core.config import TrainConfig, make_config
 from ..core.device import DTYPES, device_name, pick_dtype
@@ -259,7 +259,7 @@ def bench_table(
         one = rows[0]
         lines += ['', f"{one['device']}; {one['arch']}, width {one['width']}; fastest matrix product "
                   f"{one['peak_tflops']:.2f} TFLOP/s; ratio: time of the usual loop divided by this, median of "
-                  f"{one['rounds']} rounds, with the smallest and the largest."]
+                  f"{counted(one['rounds'], 'round')}, with the smallest and the largest."]
     return '\n'.join(lines)
 
 # %% ../../nbs/580_runs.bench.ipynb #c47
@@ -282,7 +282,7 @@ def plot_bench(
                label=variant)
     ax.axhline(1, color='black', lw=.8)
     ax.set(xticks=range(len(groups)), xticklabels=groups, ylabel='speed / speed of the usual loop')
-    ax.legend(fontsize=7, loc='upper left')
+    ax.legend(fontsize=7, loc='upper left', bbox_to_anchor=(1, 1))
     fig.tight_layout()
     return fig
 

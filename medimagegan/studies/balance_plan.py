@@ -76,8 +76,7 @@ class PreparedStudy:
         positive: bool | None = None,  # Only the scarce class, or only the rest
     ) -> np.ndarray:  # Indices
         "Find the images of a part."
-        side = True if positive is None else self.positive.numpy() == positive
-        return np.flatnonzero((self.parts == part) & side)
+        return np.flatnonzero((self.parts == part) & (positive is None or self.positive.numpy() == positive))
 
     @property
     def gap(self) -> int:

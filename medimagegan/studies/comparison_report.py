@@ -30,8 +30,8 @@ from ..evaluate.measures import Measure, comparison_measures, curve_measures
 from ..runs.folder import RunFolder
 from ..runs.privacy import list_absolute, shorten_paths
 from ..runs.report import changed_settings
-from .comparison import (
-    Arm, describe_classes, differences, digest_arms, find_mismatches, group_families, primary_metrics)
+from .comparison import Arm, describe_classes, differences, digest_arms, group_families, primary_metrics
+from .mismatches import find_mismatches
 from .cures import conclude, count_cures, name_in_family
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c08

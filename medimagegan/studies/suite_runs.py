@@ -19,7 +19,7 @@ from pathlib import Path
 
 # %% ../../nbs/640_studies.suite_runs.ipynb #c03
 from ..core.packaged import INSTALLED
-from ..core.errors import UserError, counted
+from ..core.errors import UserError, counted, printable
 from ..core.files import atomic_write
 from ..core.config import TrainConfig, save_config
 from ..core.device import pick_device
@@ -223,6 +223,15 @@ def _report_folder(suite: Suite, runs: list[tuple[str, TrainConfig]], out: str |
         return at.parent / 'reports', True
     return Path(out) / suite.name, False
 
+# %% ../../nbs/640_studies.suite_runs.ipynb #47fd5009
+def _other_title(file: Path, suite: Suite) -> str:  # '' if there is none, or it is the same
+    "Return the title of a report that is about to be replaced, if its suite had another one."
+    try:
+        title = json.loads(file.read_text(encoding='utf-8'))['title']
+    except (OSError, ValueError, KeyError, TypeError):
+        return ''
+    return printable(str(title)) if title != suite.title else ''
+
 # %% ../../nbs/640_studies.suite_runs.ipynb #c41
 def run_suite(
     suite: Suite,
@@ -245,6 +254,8 @@ def run_suite(
             log(f'{counted(len(runs), "run")} on {places}; dashboard {client.dashboard_link}')
             failed = run_plan(runs, client, notebook, log, jobs)
     folder, indexed = _report_folder(suite, runs, out)
+    if other := _other_title(folder / f'{suite.report}.json', suite):
+        log(f'note: {folder / suite.report}.md was the report of "{other}", another suite of the same file name: it is replaced')
     report = write_suite_report(suite, runs, folder, command)
     if indexed:
         write_index(folder)

@@ -254,6 +254,15 @@ def plan_suite(
             runs.append((name, replace(one, run=f'{safe_name(name)[:60]}-{settings_digest(one)}-s{seed}')))
     return runs
 
+# %% ../../nbs/630_studies.suites.ipynb #faa277b0
+def _count_images(cfg: TrainConfig) -> int:
+    "Count the images that a run may use at most, without opening one."
+    if cfg.path == 'phantoms' or not Path(cfg.path).is_dir():
+        return cfg.n_images or 2000
+    from medimagegan.data.listing import list_files
+    found = len(list_files(cfg.path).images)
+    return min(found, cfg.n_images or found)
+
 # %% ../../nbs/630_studies.suites.ipynb #c53
 def estimate_seconds(
     cfg: TrainConfig,
@@ -276,7 +285,7 @@ def estimate_seconds(
     step(images, labels)
     began = time.perf_counter()
     float(step(images, labels)['d_loss'])
-    n_train = int((cfg.n_images or 2000) * (1 - cfg.holdout))
+    n_train = int(_count_images(cfg) * (1 - cfg.holdout))
     steps = cfg.num_epochs * epoch_steps(cfg, n_train)
     if cfg.budget_images:
         steps = min(steps, cfg.budget_images / images_per_step(cfg, n_train))
