@@ -205,6 +205,8 @@ def audit_folders(
     progress: Callable = lambda what, items: items,  # As for `audit_images`
 ) -> Audit:
     "Compare the artefacts of two folders. Raises `UserError` for a folder that is missing, or has grey images."
+    if Path(synthetic).resolve() == Path(real).resolve():
+        raise UserError(f'{synthetic}: expected two folders, synthetic images and real ones, got the same folder twice')
     size = image_size or common_size(synthetic)
     sets = [read_shuffled(where, size, n, seed, progress=lambda items: progress('read', items)) for where in (synthetic, real)]
     return audit_images(*(one.images for one in sets), (Path(synthetic).resolve().name, Path(real).resolve().name), progress, sets[1].groups)

@@ -91,7 +91,7 @@ def artefacts_section(prepared: PreparedStudy) -> list[str]:  # Paragraphs
             "the detectors are taken to be the same in real and synthetic images; Fisher's exact test, corrected for the "
             'number of traits (Holm). All seeds together, so images of one generator count as independent, which they are not.']
 
-
+# %% ../../nbs/687_studies.balance_images.ipynb #914918f1
 def audit_section(
     prepared: PreparedStudy,
     outcomes: list[Outcome],  # On each test set

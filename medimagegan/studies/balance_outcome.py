@@ -205,7 +205,8 @@ def _conclude_control(outcome: Outcome) -> str:
     "Compare the control with the untreated arm."
     row, untreated = compare_control(outcome), outcome.first('untreated')
     return '' if row is None else (
-        f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric}, against "{untreated}": {signed_interval(row)})')
+        f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric} {signed_interval(row)}{"," * bool(np.isnan(row.low))} '
+        f'against "{untreated}")')
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c35
 def _read_fit(file: Path, lengths: dict[str, int]) -> dict:
