@@ -22,7 +22,7 @@ def released(medimagegan, tmp_path):
     medimagegan('train', *flags(**SMALL, path='set', holdout=.5, run='first'))
     said = medimagegan('release', 'runs/first', '--out', 'models/small.safetensors', '--best').stdout
     n = (RunFolder(tmp_path / 'runs' / 'first').split['split'] == 'train').sum()
-    assert f'trained on {n} images: models/small.csv' in said
+    assert f'trained on {n} images; models/small.csv lists them' in said
     return tmp_path / 'models' / 'small.safetensors'
 
 
