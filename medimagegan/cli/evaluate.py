@@ -148,6 +148,21 @@ def _find_damaged(runs: tuple[str, ...]) -> list[str]:
             damaged.append(run)
     return damaged or list(runs)
 
+
+def _read_comparison(runs: tuple[str, ...], primary_metric: str) -> tuple:  # Arms, table, conclusion, notes
+    "Compare runs. Raises `UserError` with the names of those that are damaged."
+    from medimagegan.studies.comparison import describe_arms, group_runs
+    from medimagegan.studies.comparison_report import comparison_table
+    from medimagegan.studies.cures import conclude
+    from medimagegan.studies.mismatches import find_mismatches
+    try:
+        arms = group_runs(runs)
+        return arms, comparison_table(arms, primary_metric), conclude(arms, primary_metric), [describe_arms(arms), *find_mismatches(arms)]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that were not written by our runs
+        if isinstance(error, UserError) or is_plot_error(error):
+            raise
+        raise UserError(f'{", ".join(_find_damaged(runs))}: damaged run folder: {error_line(error)}') from None
+
 # %% ../../nbs/730_cli.evaluate.ipynb #c17
 @click.command(cls=Command, examples=(
     'medimagegan compare runs/dcgan0 runs/dcgan1 runs/sngan0 runs/sngan1',
@@ -162,21 +177,12 @@ def compare(runs, primary_metric, out, as_json):
 
     Prints a table, the differences and a conclusion. Runs that differ only in their seed are one arm."""
     check_runs(runs)
-    from medimagegan.studies.comparison import describe_arms, group_runs
-    from medimagegan.studies.comparison_report import comparison_table, write_comparison
-    from medimagegan.studies.cures import conclude
-    from medimagegan.studies.mismatches import find_mismatches
+    from medimagegan.studies.comparison_report import write_comparison
     check_primary_metric(primary_metric)
     if out:
         check_writable('--out', out)
     from medimagegan.core.pages import markdown_table
-    try:
-        arms = group_runs(runs)
-        table, conclusion, notes = comparison_table(arms, primary_metric), conclude(arms, primary_metric), [describe_arms(arms), *find_mismatches(arms)]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:  # files that were not written by our runs
-        if isinstance(error, UserError) or is_plot_error(error):
-            raise
-        raise UserError(f'{", ".join(_find_damaged(runs))}: damaged run folder: {error_line(error)}') from None
+    arms, table, conclusion, notes = _read_comparison(runs, primary_metric)
     print_lines('\n'.join([markdown_table(table), '', conclusion, *(f'note: {note}' for note in notes)]))
     if out:
         words = shlex.join(['medimagegan', 'compare', *runs, '--primary-metric', primary_metric])

@@ -47,7 +47,7 @@ def describe_images(outcome: Outcome) -> str:
     return f'The scarce class is {kind}: {trained}{positive:,} of {len(outcome.positive):,} test images show it.'
 
 
-POOR = 'The answer is about what was generated here: better generators may lead to a different answer.'
+POOR = 'The answer holds for these synthetic images: better generators may lead to a different answer.'
 
 
 def describe_generators(
