@@ -167,6 +167,8 @@ class TrainingClock:
         return self.share() if self.cfg.budget_images else 0.  # every rank counts the same images
 
     def _read(self) -> float:
+        if not self.gan.batch:  # no step has begun: what the end of the last epoch read, so that both agree on whether it was the last
+            return self.share()
         if self.share(time.monotonic() - self.began) > .9 and self.gan.steps.device.type == 'cuda':
             torch.cuda.synchronize(self.gan.steps.device)
         return self.share(time.monotonic() - self.began)
