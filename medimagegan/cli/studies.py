@@ -90,8 +90,8 @@ def describe_plan(
     todo = [(name, cfg) for name, cfg in plan if read_result(cfg) is None]
     side = max(1, min(len(todo), workers or count_workers()))
     seconds = {name: estimate_seconds(suite.runs[name], share=side) for name in dict.fromkeys(name for name, _ in todo)}
-    lines = [f'{f"{seconds[name]:6.0f} s" if (name, cfg) in todo else "    done"}  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}'
-             for name, cfg in plan]
+    times = [f'{seconds[name]:6.0f} s' if (name, cfg) in todo else '    done' for name, cfg in plan]
+    lines = [f'{time}  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}' for time, (name, cfg) in zip(times, plan, strict=True)]
     total = max(sum(seconds[name] for name, _ in todo) / side, *seconds.values(), 0)
     kept, done = [describe_kept(suite)] if suite.kept else [], f' ({len(plan) - len(todo)} done)' if len(todo) < len(plan) else ''
     return '\n'.join([*kept, *lines, f'{counted(len(plan), "run")}{done}, about {describe_seconds(total)} with {side} at a time'])

@@ -198,8 +198,9 @@ def release(run, out, best, include_real):
     from medimagegan.runs.release import release as release_run
     table = release_run(RunFolder(run), out, best, include_real)
     seen = int(table['split'].isin(SEEN).sum())
+    others = f', and {len(table) - seen} that were not trained on' if seen < len(table) else ''
     print_lines(f"{out}: {Path(out).stat().st_size / 2**20:.1f} MiB; trained on {counted(seen, 'image')}; "
-                f"{Path(out).with_suffix('.csv')} lists them, and {len(table) - seen} that were not trained on")
+                f"{Path(out).with_suffix('.csv')} lists them{others}")
 
 # %% ../../nbs/710_cli.training.ipynb #c19
 @click.command(cls=Command, examples=(

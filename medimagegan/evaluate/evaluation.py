@@ -21,10 +21,10 @@ from .classes import class_shares, predict_classes
 from .distribution import NEIGHBOURS
 from .features import extract
 from medimagegan.evaluate.measures import (
-    AS_SHIPPED,
     MEASURES,
     PAIRWISE,
     Measure,
+    are_measures_shipped,
     compare_features,
     compare_images,
     gap_closed,
@@ -198,7 +198,7 @@ def _measure_once(
         pairs = score_pairings({'fakes': fakes[:few]}, stats.reference.images[:few], seed)
         return {'found': measure_fakes(stats, fakes, seed=seed, seen=seen), 'pairs': pairs.to_dict('records')}
     parts = 'fakes', seed, MAX_PAIRS, fakes, seen, stats.reference.images, *stats.seen.values(), repr(stats.rows)
-    kept = compute_once(*parts, compute=compute) if {**PAIRWISE, **MEASURES} == AS_SHIPPED else compute()
+    kept = compute_once(*parts, compute=compute) if are_measures_shipped() else compute()
     found = kept['found'] | {'values': {name: tuple(cell) for name, cell in kept['found']['values'].items()}}
     return found, pd.concat([pd.DataFrame(kept['pairs']), stats.pairs], ignore_index=True)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..data.imagesets import ImageSet
 from .classes import label_features
 from .features import Features, extract
-from .measures import AS_SHIPPED, MEASURES, PAIRWISE, compare_features, compare_images, score_pairings
+from .measures import are_measures_shipped, compare_features, compare_images, score_pairings
 from .once import compute_once
 from .pairwise import make_baselines
 
@@ -80,7 +80,7 @@ def _score_baselines(
         pairs = score_pairings({name: some[:MAX_PAIRS] for name, some in images.items()}, reals[:MAX_PAIRS], seed)
         return {'rows': rows, 'pairs': pairs.to_dict('records')}
     parts = 'baselines', seed, MAX_PAIRS, reals, images['real vs. real'], images['mean image'][:1], *seen.values()
-    found = compute_once(*parts, compute=compute) if {**PAIRWISE, **MEASURES} == AS_SHIPPED else compute()
+    found = compute_once(*parts, compute=compute) if are_measures_shipped() else compute()
     rows = {name: {key: tuple(cell) for key, cell in row.items()} for name, row in found['rows'].items()}
     return rows, pd.DataFrame(found['pairs'])
 

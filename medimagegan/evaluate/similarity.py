@@ -23,7 +23,7 @@ def psnr(
     return piq.psnr(a, b, reduction='none')
 
 # %% ../../nbs/415_evaluate.similarity.ipynb #c10
-def _window_means(maps: Tensor) -> Tensor:  # (..., H, W) -> (..., H - 10, W - 10)
+def _gaussian_means(maps: Tensor) -> Tensor:  # (..., H, W) -> (..., H - 10, W - 10)
     "Average with the window of SSIM: Gaussian, 11 pixels wide, standard deviation 1.5."
     weights = (-(torch.arange(11, dtype=maps.dtype, device=maps.device) - 5) ** 2 / (2 * 1.5 ** 2)).exp()
     flat = maps.flatten(0, -3)[None]
@@ -39,7 +39,7 @@ def ssim(
     "Compute the structural similarity (Wang et al. 2004, eq. 13), after averaging larger images to about 256 pixels as piq does."
     factor = max(1, round(min(a.shape[-2:]) / 256))
     a, b = (block_means(x, factor) for x in (a, b))
-    mean_a, mean_b, squares, products = _window_means(torch.stack([a, b, a * a + b * b, a * b]))
+    mean_a, mean_b, squares, products = _gaussian_means(torch.stack([a, b, a * a + b * b, a * b]))
     c1, c2 = .01 ** 2, .03 ** 2
     contrast = (2 * (products - mean_a * mean_b) + c2) / (squares - mean_a ** 2 - mean_b ** 2 + c2)
     return (contrast * (2 * mean_a * mean_b + c1) / (mean_a ** 2 + mean_b ** 2 + c1)).mean((1, 2, 3))

@@ -6,12 +6,13 @@
 __all__ = ['find_mismatches']
 
 # %% ../../nbs/602_studies.mismatches.ipynb #c02
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
 
 # %% ../../nbs/602_studies.mismatches.ipynb #c03
-from ..core.config import LENGTH_SETTINGS
+from ..core.config import LENGTH_SETTINGS, TrainConfig
 from ..core.files import digest
 from ..runs.folder import RunFolder, held_out_files
 from .comparison import Arm
@@ -28,10 +29,13 @@ def _what_was_scored(run: RunFolder) -> dict[str, str]:
     return facts
 
 # %% ../../nbs/602_studies.mismatches.ipynb #c08
+_TRAINED_WITH = {field.name for field in fields(TrainConfig)} - set(LENGTH_SETTINGS)
+
+
 def _describe_mixed(run: RunFolder) -> str:  # '' if all of the run was trained with the same settings
-    "Name the settings that were changed with `--force` while a run was not finished, and a rollback."
+    "Name the settings that were changed with `--force` when a run was resumed."
     rows = run.resumes
-    rows = rows[~rows['what'].isin(LENGTH_SETTINGS)]
+    rows = rows[rows['what'].isin(_TRAINED_WITH)]
     changes = '; '.join(f"{row['what']}: {row['was']}, then {row['now']}" for row in rows.to_dict('records'))
     return f'{run.path.name} was not trained with the same settings from start to end ({changes}).' if changes else ''
 
