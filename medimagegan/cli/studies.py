@@ -94,7 +94,8 @@ def describe_plan(
     lines = [f'{time}  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}' for time, (name, cfg) in zip(times, plan, strict=True)]
     total = max(sum(seconds[name] for name, _ in todo) / side, *seconds.values(), 0)
     kept, done = [describe_kept(suite)] if suite.kept else [], f' ({len(plan) - len(todo)} done)' if len(todo) < len(plan) else ''
-    return '\n'.join([*kept, *lines, f'{counted(len(plan), "run")}{done}, about {describe_seconds(total)} with {side} at a time'])
+    left = f'about {describe_seconds(total)} with {side} at a time' if todo else 'nothing to train'
+    return '\n'.join([*kept, *lines, f'{counted(len(plan), "run")}{done}, {left}'])
 
 # %% ../../nbs/740_cli.studies.ipynb #c12
 @click.command(cls=Command, examples=(
