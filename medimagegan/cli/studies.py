@@ -99,14 +99,16 @@ def describe_plan(
 
 # %% ../../nbs/740_cli.studies.ipynb #c12
 @click.command(cls=Command, examples=(
-    'medimagegan balance experiments/balance.yaml --set path=HAM10000',))
+    'medimagegan balance experiments/balance.yaml --dry-run',
+    'medimagegan balance experiments/balance.yaml --set path=HAM10000'))
 @click.argument('file', type=PATH, metavar='STUDY.yaml')
+@option('--dry-run', is_flag=True, help='Print what would be trained and the time it takes, and stop.')
 @click.option('--set', 'settings', multiple=True, metavar='NAME=VALUE...',
               help='Settings that override those of the file; generator.num_epochs=50 changes the generator.')
 @option('--seeds', type=COUNT, help='Number of generators, and of classifiers for each arm.')
 @option('--out', type=PATH, default='runs', metavar='DIR', help='Where everything goes.')
 @worker_options
-def balance(file, settings, seeds, out, workers, scheduler, cluster):
+def balance(file, dry_run, settings, seeds, out, workers, scheduler, cluster):
     """Study whether synthetic images help a classifier.
 
     Trains generators, and classifiers for every arm; the answer may be no. The same command
@@ -116,6 +118,10 @@ def balance(file, settings, seeds, out, workers, scheduler, cluster):
     changes, file = parse_assignments(settings), find_study(file)
     from medimagegan.studies.balance import load_balance
     study = load_balance(file, changes, seeds)
+    if dry_run:
+        from medimagegan.studies.balance_forecast import forecast_study
+        print_lines(forecast_study(study, out, workers))
+        return
     from medimagegan.studies.balance_report import run_balance
     command = repeat_command('balance', file, settings, (), seeds)
     page = run_balance(study, out, workers, scheduler, cluster, command=command, log=print_lines)

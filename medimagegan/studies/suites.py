@@ -268,6 +268,7 @@ def estimate_seconds(
     cfg: TrainConfig,
     start: float = 25.,  # Approximate seconds to start, score and render a run
     share: int = 1,  # Runs that share the cores of this machine
+    n_train: int | None = None,  # Training images; None: all of the folder, without those held out
 ) -> float:
     "Estimate how long a run takes on this device, from the time of one training step."
     import torch
@@ -285,7 +286,7 @@ def estimate_seconds(
     step(images, labels)
     began = time.perf_counter()
     float(step(images, labels)['d_loss'])
-    n_train = int(_count_images(cfg) * (1 - cfg.holdout))
+    n_train = int(_count_images(cfg) * (1 - cfg.holdout)) if n_train is None else n_train
     steps = cfg.num_epochs * epoch_steps(cfg, n_train)
     if cfg.budget_images:
         steps = min(steps, cfg.budget_images / images_per_step(cfg, n_train))
