@@ -162,7 +162,10 @@ def count_lines(source):
 def test_an_exported_cell_holds_one_idea():
     sizes = []
     for name, i, source in exported_cells():
-        classes = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+        body = ast.parse(source).body
+        classes = [node.name for node in body if isinstance(node, ast.ClassDef)]
+        if len(body) == 1 and isinstance(body[0], ast.Assign) and isinstance(body[0].value, (ast.Dict, ast.Tuple)):
+            continue  # a table, to which rows are added
         lines = count_lines(source)
         sizes.append(lines)
         if classes != ['TrainConfig']:  # every setting of a run, one line each

@@ -39,9 +39,9 @@ def test_a_run_is_extended_and_other_settings_need_force(medimagegan, tmp_path):
         assert reason in line and line.count('\n') == 1
         assert (tmp_path / 'runs' / 'a' / 'config.yaml').read_bytes() == config
     said = medimagegan('train', 'runs/a', '--budget_images', 80).stdout
-    assert 'extended: budget_images 80, was 0' in said and '80 images; on cpu' in said
+    assert 'extended: budget_images 80, was unlimited' in said and '80 images; on cpu' in said
     page = (tmp_path / 'runs' / 'a' / 'report.html').read_text()
-    assert 'This run was extended at step 8: budget_images 80, before 0.' in page and 'not bit-identical' not in page
+    assert 'This run was extended at step 8: budget_images 80, before unlimited.' in page and 'not bit-identical' not in page
     assert RunFolder(tmp_path / 'runs' / 'a').history['step'].max() == 10
     assert 'nothing to do' in medimagegan('train', 'runs/a').stdout
     faster = medimagegan('train', 'runs/a', '--num_epochs', 4, '--ttur', 4, '--force').stdout

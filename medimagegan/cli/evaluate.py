@@ -177,6 +177,8 @@ def compare(runs, primary_metric, out, as_json):
 
     Prints a table, the differences and a conclusion. Runs that differ only in their seed are one arm."""
     check_runs(runs)
+    if len(runs) < 2:
+        raise UserError(f'expected at least two runs to compare, got {runs[0]}')
     from medimagegan.studies.comparison_report import write_comparison
     check_primary_metric(primary_metric)
     if out:

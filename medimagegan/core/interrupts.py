@@ -28,6 +28,10 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(reason)
         self.code = code
 
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it
+        "Show what happened and how to go on in a notebook, without a traceback."
+        return [f'Interrupted: {self}. Run the cell again to continue where it stopped.']
+
 # %% ../../nbs/150_core.interrupts.ipynb #c10
 class Stop:
     "Record whether this process was asked to end, and decide when it ends."

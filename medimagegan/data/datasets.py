@@ -57,7 +57,7 @@ def _choose_classes(
             if names == ('images',):
                 raise UserError(f'classes: {name!r}: {folder} has no folders or table of classes, so all its images are one class: '
                                 'leave `classes` out')
-            raise UserError(f"classes: {name!r} is not in {folder}: {', '.join(names[:20])}{near}")
+            raise UserError(f"classes: {name!r} is no class in {folder}, which has {', '.join(names[:20])}{near}")
     return tuple(sorted(set(classes))) or names
 
 # %% ../../nbs/260_data.datasets.ipynb #c19

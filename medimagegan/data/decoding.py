@@ -75,7 +75,7 @@ def _read_in_order(
         counts.update({'warnings of decoders': len(warned)} if warned else {})
 
 # %% ../../nbs/231_data.decoding.ipynb #c14
-READER = 4  # increase it if a file gives other pixels than before; images with an older number are read again
+READER = 5  # increase it if a file gives other pixels or remarks than before; images with an older number are read again
 
 
 def _file_state(file: Path) -> list[int]:

@@ -125,11 +125,13 @@ def read_image(
     notes = [] if notes is None else notes
     upright = _read_upright(file, image_size, channels, window, frames, ranges, notes)
     side = min(upright.size)
+    if side < image_size:
+        notes.append(f'smaller than {image_size} pixels, and enlarged')
     left, top = (upright.width - side) / 2, (upright.height - side) / 2
     box = (left, top, left + side, top + side)
     square = np.array(upright.resize((image_size, image_size), Image.Resampling.BICUBIC, box=box))
     if (square == square[0, 0]).all():
-        notes.append('flat: every pixel has the same colour')
+        notes.append('flat, and used: every pixel has the same colour')
     return square.reshape(image_size, image_size, channels).transpose(2, 0, 1).copy()
 
 # %% ../../nbs/230_data.images.ipynb #c26

@@ -131,6 +131,7 @@ def describe_inspection(
 ) -> dict[str, list[str]]:  # {title: lines}
     "Describe a data set in sections."
     reading, masks = found.reading, [(name, 'masks') for name in found.listing.masks]
+    unused = [(name, 'of which nothing is read (a text or table)') for name in found.listing.tables if name not in reading.files]
     columns = [f'{role}: {column}' for role, column in reading.columns.items()]
     layout = [f'layout: {reading.layout}'] if reading.layout else []
     groups = [f'{reading.groups}; {reading.ungrouped} images without'] if reading.known else ['none known']
@@ -141,7 +142,7 @@ def describe_inspection(
                 'licences': [f'{name}: {n}' for name, n in reading.licences.items()],
                 'images': _describe_facts(found.facts, len(found.listing.images)),
                 'cannot be read': _by_reason(found.facts.unreadable), 'left out': _by_reason(found.lost),
-                'ignored': _by_reason([*masks, *found.listing.ignored])}
+                'ignored': _by_reason([*masks, *unused, *found.listing.ignored])}
     return {title: lines for title, lines in sections.items() if lines}
 
 # %% ../../nbs/292_data.inspection.ipynb #c15

@@ -14,6 +14,7 @@ from pathlib import Path
 
 # %% ../../nbs/234_data.listing.ipynb #c03
 from ..core.errors import UserError, counted, describe_os_error
+from ..core.files import describe_missing
 from .pixels import IMAGE_SUFFIXES
 from .layouts import is_mask
 
@@ -118,7 +119,7 @@ def _is_run(folder: str | Path) -> bool:
 def _check_folder(path: str | Path) -> None:
     "Raise `UserError` for a path that is not a folder of single images."
     if not Path(path).is_dir():
-        raise UserError(f'path: {path}' + (' is not a folder' if Path(path).exists() else ': no such folder'))
+        raise UserError(f'path: {path} is not a folder' if Path(path).exists() else f'path: {describe_missing(path)}')
     if _is_run(path):
         raise UserError(f'path: {path} is a run, and its pictures are sheets of many images; '
                         f'this writes single images: medimagegan sample {path} --out DIR')

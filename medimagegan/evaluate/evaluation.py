@@ -292,10 +292,11 @@ def describe_copies(
     shown = '' if low > copies['by_chance'] or not found else ', so this shows no copying'
     c_t = 'has no value' if copies['c_t'] is None else f"is {copies['c_t']:.1f}"
     text = (f"{who}: {share:.1%} [{low:.1%}, {high:.1%}]. On average, up to {copies['by_chance']:.0%} of unseen real images do so by chance{shown}. "
-            f"{copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
+            f"By distance alone, {copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
             f"AuthPct is {copies['auth_pct']:.0f}, C_T {c_t}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
-    return text + (f'; {known} of these are also in the training set and were left out' if known else '')
+    twin = 'equal to another training image' if copies['calibrated_on'].startswith('training') else 'also in the training set'
+    return text + (f'; {known} of these {"are" if known > 1 else "is"} {twin} and left out' if known else '')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c46
 def summary(

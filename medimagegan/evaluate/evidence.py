@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LIMITS', 'REAL', 'ALLOWED', 'RELIABLE', 'largest_allowed', 'Evidence', 'describe_quality', 'describe_variety',
-           'describe_signs', 'list_faults']
+           'describe_signs', 'describe_closeness', 'list_faults']
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c02
 import math
@@ -22,6 +22,7 @@ LIMITS = {
     'precision': .5,  # precision over that of the baseline: what counts as good precision in the line above
     'copies': .05,  # lower end of the share of copies: above, and ...
     'copies, chance': 3,  # ... above this multiple of the share expected by chance, the generator copies
+    'C_T': -3,  # below, the verdict on good images states it: generated images are closer to the training images
     'copied images': .1,  # copied training images over generated images: above, it is memorization
     'separated': .9,  # mean sign of D on real images: above, and below its negative on generated ones, D has won
     'won': .1,  # D(G(z)) over D(x), where the history has no signs: below, the discriminator has won
@@ -157,6 +158,15 @@ def describe_signs(
     real, fake = evidence.signs
     return (f'in the last quarter of training, the mean sign of the discriminator is {real:+.2f} for real '
             f'and {fake:+.2f} for generated images (+1: all judged real, -1: all judged generated)')
+
+# %% ../../nbs/465_evaluate.evidence.ipynb #161dd518
+def describe_closeness(
+    evidence: Evidence,
+) -> tuple[str, ...]:  # Empty if C_T is above its limit or not known
+    "State that the generated images are closer to the training images than held-out images are."
+    c_t = evidence.numbers.get('copies', {}).get('c_t') or 0.
+    return () if c_t > LIMITS['C_T'] else (
+        f'C_T is {c_t:.1f}: on average, the generated images are closer to the training images than held-out images are',)
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c17
 _SENTENCES = {

@@ -19,6 +19,7 @@ import torch
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c03
 from ..core.errors import UserError
+from ..core.files import describe_missing
 from ..data.images import describe_image, list_images
 from ..data.tables import Answers
 from ..data.arrays import locate_images
@@ -38,7 +39,7 @@ def sample_sides(
     "Read the sizes of some images. Raises `UserError` if no image can be opened."
     path = locate_images(path)
     if not path.is_dir():
-        raise UserError(f'{path}: no such folder')
+        raise UserError(describe_missing(path))
     files, sides = list_images(path), []
     for file in files[::max(1, len(files) // 100)]:
         with suppress(ValueError):

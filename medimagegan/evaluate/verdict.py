@@ -20,6 +20,7 @@ from ..core.errors import counted
 from medimagegan.evaluate.evidence import (
     LIMITS,
     Evidence,
+    describe_closeness,
     describe_quality,
     describe_signs,
     describe_variety,
@@ -52,7 +53,7 @@ VERDICTS = {
     'too early to say': 'The generator had too few updates to name a cause. Train longer: num_epochs, budget_images '
                         'or budget_minutes.',
     'still improving': 'Training was too short. Increase num_epochs, budget_images or budget_minutes.',
-    'far from real': 'The images differ from real images in what is listed, and the scores do not show that they are still improving. '
+    'far from real': 'The images differ from real images in what is listed. '
                      'Train longer, or try another network.',
     'healthy': 'In features, colours and spectrum, the images are close to real ones; they are diverse, and too few of '
                'them resemble training images to be called copies.',
@@ -157,10 +158,8 @@ def find_mode_collapse(
 # %% ../../nbs/470_evaluate.verdict.ipynb #c24
 def _diversity_grows(evidence: Evidence) -> bool:
     "Return whether the scores improve and the last diversity is the largest."
-    if not find_improvement(evidence):
-        return False
-    diversity = evidence.curve['diversity']
-    return diversity.iloc[-1] > diversity.iloc[:-1].max() + LIMITS['new diversity']
+    diversity = evidence.curve['diversity'] if find_improvement(evidence) else None
+    return diversity is not None and diversity.iloc[-1] > diversity.iloc[:-1].max() + LIMITS['new diversity']
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c26
 def find_improvement(
@@ -174,7 +173,7 @@ def find_improvement(
     before, now = evidence.remaining_gaps(last)
     if now > LIMITS['remaining gap'] and now < LIMITS['better'] * before:
         return (f'the gap to real images decreased from {before:.2f} to {now:.2f} '
-                f'in the last {last} of {len(curve)} scores',
+                f"in the last {f'{last} of' if last > 1 else 'of'} {len(curve)} scores",
                 describe_quality(evidence))
     return ()
 
@@ -247,8 +246,8 @@ def find_short_training(
     "Find images that are not good yet after few updates, and whose scores do not show a trend."
     if not is_young(evidence) or not (faults := list_faults(evidence)):
         return ()
-    return (f"the generator had {evidence.history['step'].max()} updates; below {LIMITS['young']}, poor images have no "
-            'particular cause', *faults)
+    return (f"the generator had {evidence.history['step'].max()} updates; with fewer than {LIMITS['young']}, it is too early to name "
+            'a cause of poor images', *faults)
 
 
 def find_noise(
@@ -298,7 +297,7 @@ def describe_healthy(
         return reasons
     share, low, high = (100 * value for value in copies['copies'])
     return (*reasons, f'{share:.1f} % [{low:.1f} %, {high:.1f} %] of the generated images count as copies '
-                      f"of training images; at most {100 * copies['by_chance']:.0f} % are expected by chance")
+                      f"of training images; at most {100 * copies['by_chance']:.0f} % are expected by chance", *describe_closeness(evidence))
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c43
 RULES = (

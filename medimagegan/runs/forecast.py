@@ -27,7 +27,7 @@ from ..gan.sampling import sample
 from ..gan.step import GAN, init_gan
 from ..gan.training import train_steps
 from .clock import describe_length, describe_seconds, epoch_steps, images_per_step
-from .opening import OpenRun, check_warm_start
+from .opening import OpenRun, check_sizes, check_warm_start
 from .scoring import plan_scores
 
 # %% ../../nbs/517_runs.forecast.ipynb #c06
@@ -181,6 +181,7 @@ def forecast_settings(
     "Forecast a run that has not started, without writing anything except the cache. Raises `UserError` as reading the images does."
     device, data = pick_device(cfg.n_gpu), open_images(cfg)
     table, chosen, held = split_images(data, cfg)
+    check_sizes(cfg, len(chosen), len(held))
     if cfg.warm_start:
         check_warm_start(cfg.warm_start, table, cfg, data)
     train_set = data.subset(chosen)

@@ -166,7 +166,7 @@ def _describe_leak(leaks: pd.DataFrame, n_held: int, source: str | Path, release
         same = 'name' if first['by'] == 'name' else 'content'
         rename = 'rename it if it is another image, ' if same == 'name' else ''
         advice = (f'{Path(source).stem}.csv lists an image of this {same} as trained on; {rename}give a `split` that trains on '
-                  'such images, leave them out, or begin from a run of your own at a smaller image_size')
+                  'such images, use a folder without them, or begin without warm_start')
     return f"{first['file']}, which is held out here{many}: {advice}"
 
 # %% ../../nbs/515_runs.opening.ipynb #c19

@@ -25,13 +25,14 @@ from matplotlib.figure import Figure
 from ..core.errors import UserError, counted, error_line, is_plot_error
 from ..core.files import atomic_write
 from ..core.tables import read_table
-from ..core.config import LENGTH_SETTINGS, MAX_EPOCHS, TrainConfig, default_settings, settings_digest
+from ..core.config import LENGTH_SETTINGS, TrainConfig, default_settings, settings_digest
 from ..core.pages import PLOT_STYLE, data_url, render_page
 from ..data.parts import warn_of_groups
 from ..evaluate.measures import PAIRWISE, Measure, curve_measures, measure_key
 from ..evaluate.pairwise import CANDIDATES, PAIRINGS
 from ..evaluate.verdict import VERDICTS
 from ..evaluate.evaluation import describe_copies, measure_table
+from ..gan.checkpoints import describe_limit
 from .folder import RunFolder
 from .inversion import quote_inversion
 from .privacy import (
@@ -187,13 +188,14 @@ def _run_fields(folder: RunFolder) -> dict:
     cfg, split = folder.config, folder.split
     rejected, train_set = folder.path / 'rejected.csv', split[split['split'] == 'train']
     rows, is_length = folder.resumes, folder.resumes['what'].isin(LENGTH_SETTINGS)
+    limits = [{**row, **{when: describe_limit(str(row[when])) for when in ('was', 'now')}} for row in rows[is_length].to_dict('records')]
     return {'title': cfg.run, 'cfg': cfg, 'path': cfg.path, 'cost': describe_cost(folder),
             'changed': changed_settings(cfg),
             'n_train': len(train_set), 'n_held': int((split['split'] == 'held out').sum()),
             'classes': ', '.join(f'{n} {kind}' for kind, n in train_set['class'].value_counts().items()),
             'rejected': f'{len(read_table(rejected))} entries were left out; rejected.csv gives the reasons.'
                         if rejected.exists() else '',
-            'extended': rows[is_length & ~rows['now'].isin(('0', '0.0', str(MAX_EPOCHS)))].to_dict('records'), 'resumes': rows[~is_length].to_dict('records'),
+            'extended': limits, 'resumes': rows[~is_length].to_dict('records'),
             'groups': warn_of_groups(tuple(split['group'])) if 'group' in split else '',
             'settings': settings_digest(cfg), 'kinds': class_names(folder) if cfg.conditional else (),
             'command': shlex.quote(os.path.relpath(folder.path / 'config.yaml'))}

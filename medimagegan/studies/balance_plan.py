@@ -215,8 +215,10 @@ def _settings_of_images(study: Study, folder: str) -> TrainConfig:
 def _open_study_images(study: Study, folder: str) -> ImageSet:
     "Open all images of a study. Raises `UserError` if there is only one class, or the scarce class is not among them."
     data = open_images(_settings_of_images(study, folder))
-    if study.positive not in data.classes or len(data.classes) < 2:
-        raise UserError(f'positive: expected a class beside others, got {study.positive!r}; {folder} has '
+    if len(data.classes) < 2:
+        raise UserError(f'path: {folder} has one class, {data.classes[0]}: a study compares {study.positive} with images of other classes')
+    if study.positive not in data.classes:
+        raise UserError(f'positive: {study.positive!r} is no class in {folder}, which has '
                         f'{", ".join(data.classes)}{did_you_mean(study.positive, data.classes)}')
     return data
 

@@ -20,7 +20,7 @@ from scipy.stats import t as student
 
 # %% ../../nbs/600_studies.comparison.ipynb #c03
 from ..core.errors import UserError
-from ..core.files import digest
+from ..core.files import check_finished, digest
 from ..core.pages import escape_markdown
 from ..core.config import TrainConfig, settings_digest
 from ..evaluate.evaluation import measured_values
@@ -150,6 +150,7 @@ def group_runs(
     "Group runs that differ only in their seed. Raises `UserError` for an unfinished run or a seed that occurs twice."
     runs = [RunFolder(path) for path in folders]
     for run in runs:
+        check_finished(run.path, '.')
         if not (run.finished or _has_diverged(run)):
             raise UserError(f'{run.path}: expected a finished run, found no scores.json in it')
     _check_features(runs)
@@ -319,6 +320,6 @@ def conclude_family(
     "State in words which arms of one family are better or worse than its base."
     measure, rows = primary_metrics()[primary_metric], table[table['base'] == arms[0].name]
     if rows.empty:
-        return f'Against {arms[0].name}, by {primary_metric}: nothing to compare.'
+        return f'Nothing to compare with {arms[0].name}: the runs differ only in their seed.'
     failed, warnings = int(arms[0].scores()[primary_metric].isna().sum()), {a.name: _warn_of_colors(a) for a in arms}
     return describe_differences(rows, measure, failed, int(table['p'].notna().sum()), warnings)

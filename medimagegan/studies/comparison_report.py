@@ -58,11 +58,11 @@ def _interval_text(
 def _arm_row(arm: Arm, columns: dict[str, Measure]) -> dict[str, str]:
     "Write the cells of one arm."
     scores = arm.scores()
-    counts = scores['verdict'].value_counts()
     measured = scores.dropna(axis=1, how='all')
     cells = {row.title: _interval_text(scores[name], row, arm.count_images(row, scores['n'])) for name, row in columns.items() if name in measured}
-    return {'arm': arm.name, 'seeds': str(len(scores)), 'N': f"{scores['n'].max():.0f}".replace('nan', ''), **cells,
-            'verdicts': ', '.join(f'{n} × {verdict}' for verdict, n in counts.items()),
+    sizes = sorted(f'{n:.0f}' for n in {scores['n'].min(), scores['n'].max()} if n == n)
+    return {'arm': arm.name, 'seeds': str(len(scores)), 'N': ' to '.join(sizes), **cells,
+            'verdicts': ', '.join(f'{n} × {verdict}' for verdict, n in scores['verdict'].value_counts().items()),
             'seconds a run': f"{scores['seconds'].mean():.0f}".replace('nan', '')}
 
 # %% ../../nbs/610_studies.comparison_report.ipynb #c12

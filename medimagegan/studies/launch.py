@@ -169,7 +169,9 @@ def launch_run(
     if code == EXIT_CODES['UserError']:
         raise UserError(line.removeprefix('UserError: '))
     if code not in (0, EXIT_CODES['FloatingPointError']):
-        raise ChildProcessError(f'{Path(cfg.out) / cfg.run}: exit {code}: {line[:300]}')
+        book = Path(cfg.out) / cfg.run / 'experiment.ipynb'
+        where = f'; {book} shows where' if book.exists() else ''
+        raise ChildProcessError(f'{book.parent}: exit {code}: {line[:300]}{where}')
     status = 'done' if code == 0 else 'diverged'
     _write_result(cfg, status, line)
     return status

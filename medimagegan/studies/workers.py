@@ -52,12 +52,12 @@ def _start_local_cluster(
     import distributed
     import torch
     resource_tracker.ensure_running()  # the first process of multiprocessing; starting it would unblock SIGINT
-    options = [{'nthreads': 1, 'silence_logs': logging.ERROR, 'env': env}
+    options = [{'nthreads': 1, 'silence_logs': logging.CRITICAL, 'env': env}
                for env in _worker_environments(workers, torch.cuda.device_count())]
     spec = {i: {'cls': distributed.Nanny, 'options': one} for i, one in enumerate(options)}
     scheduler = {'cls': distributed.Scheduler, 'options': {'dashboard_address': ':0', 'host': '127.0.0.1'}}
     with keep_from_children('SIGINT'), dask.config.set({'distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_': None}):
-        return distributed.SpecCluster(spec, scheduler, silence_logs=logging.ERROR)
+        return distributed.SpecCluster(spec, scheduler, silence_logs=logging.CRITICAL)
 
 # %% ../../nbs/620_studies.workers.ipynb #c12
 def ping_scheduler(
@@ -301,7 +301,7 @@ def _start_slurm_cluster(
     with ExitStack() as stack:
         try:
             scheduler = {'cls': distributed.Scheduler, 'options': _scheduler_options()}
-            cluster = distributed.SpecCluster({}, scheduler, silence_logs=logging.ERROR)
+            cluster = distributed.SpecCluster({}, scheduler, silence_logs=logging.CRITICAL)
             stack.callback(cluster.close)
             name = f"{_slurm_setting('name')}-{secrets.token_hex(4)}"
             script = _job_script(cluster.scheduler.address, name, n_gpu, logs)
