@@ -79,9 +79,10 @@ def answer_of_tables(text: str) -> str:
     if f'Against {base} (failed' in text:
         raise ValueError(f'{base} has failed seeds, which the tables do not list: render this report from its runs')
     rows = rows.rename(columns={'p (Holm)': 'p'}).assign(base=base)
+    rows = rows.replace('', 'nan')  # one seed has no interval
     rows = rows.astype(dict.fromkeys(('difference', 'low', 'high', 'p'), float) | dict.fromkeys(('seeds', 'failed'), int))
     better = (rows['difference'] > 0) == (primary_metrics()[metric].higher_is_better is not False)
-    decided = better.map({True: 'better', False: 'worse'}).where(rows['p'] < .05, 'no evidence')
+    decided = better.map({True: 'better', False: 'worse'}).where(rows['p'] < .05, 'no evidence').where(rows['low'].notna(), 'cannot say')
     return describe_differences(rows.assign(conclusion=decided), primary_metrics()[metric], warnings=color_warnings(means))
 
 

@@ -11,7 +11,7 @@ from conftest import ROOT, command
 from medimagegan.evaluate.evidence import REAL, largest_allowed
 
 
-@pytest.mark.parametrize('name', ['melanoma', 'chest', 'chest_cutout', 'isic_64_seed1', 'isic_64_seed2'])
+@pytest.mark.parametrize('name', ['melanoma', 'hundred', 'chest', 'chest_cutout', 'isic_64_seed1', 'isic_64_seed2'])
 def test_the_table_of_a_run_equals_its_file(name):
     page = (ROOT / 'docs' / 'architectures.md').read_text(encoding='utf-8')
     found = json.loads((ROOT / 'experiments' / 'reports' / 'quality' / f'{name}.json').read_text(encoding='utf-8'))
@@ -220,7 +220,9 @@ def test_the_table_of_feature_networks_equals_its_file():
 def test_what_is_quoted_from_reports_stands_in_them():
     compared = (REPORTS / 'architectures.md').read_text(encoding='utf-8')
     cells = re.search(r'FastGAN, random in place.*\n.*\n(.*)', _page('architectures'))[1].strip('| ').split(' | ')
-    assert len(cells) == 4 and all(cell in compared for cell in cells)
+    assert len(cells) == 5 and all(cell in compared for cell in cells)
+    at_256 = re.search(r'\| FastGAN \|.*\| DCGAN \|\n.*\n(.*)', _page('architectures'))[1].strip('| ').split(' | ')
+    assert len(at_256) == 5 and all(f'| 440 | {cell} |' in (REPORTS / 'architectures_256.md').read_text() for cell in at_256)
     answer = json.loads((REPORTS / 'balance.json').read_text(encoding='utf-8'))['answer']
     rows = (REPORTS / 'balance.md').read_text(encoding='utf-8')
     about = _page('classifier_study').partition('\n## Phantoms\n')[2].partition('\n### ')[0]
