@@ -71,7 +71,7 @@ def test_experiment_keeps_the_executed_notebook_and_its_page(experiments, medima
 
 def test_an_experiment_on_nothing_is_one_line_and_leaves_nothing(experiments, medimagegan):
     said = medimagegan('experiment', *flags(**SMALL, run='kept', path='nowhere'), code=2).stderr
-    assert said == 'medimagegan experiment: path: nowhere: no such folder\n'
+    assert said == f'medimagegan experiment: path: nowhere: no such folder in {experiments}\n'
     assert not (experiments / 'runs').exists()
 
 

@@ -59,7 +59,7 @@ def test_a_changed_suite_is_planned_and_reported_under_out(suite, medimagegan, t
 def test_kills_lose_nothing_and_the_report_follows(tmp_path):
     assert not [wrong for wrong in trial_suites.try_kills(tmp_path, runs=2, kills=1, workers=1) if wrong]
     reports = tmp_path / 'experiments' / 'reports'
-    assert '**Answer.** Against rate 0' in (reports / 'rates.md').read_text() and (reports / 'README.md').exists()
+    assert '**Answer.** Nothing to compare with rate 0' in (reports / 'rates.md').read_text() and (reports / 'README.md').exists()
 
 
 def test_the_dashboard_is_there():
