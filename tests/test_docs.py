@@ -8,6 +8,7 @@ import sys
 import pytest
 from conftest import ROOT, command
 
+from medimagegan.data.splits import read_split
 from medimagegan.evaluate.evidence import REAL, largest_allowed
 
 
@@ -98,6 +99,11 @@ def test_every_fault_of_the_released_generator_is_named_in_all_three_pages():
     assert over == {'color', 'pattern'} and round(largest_allowed('color', 440, real['color'][0]), 1) == 10.5
     for page in (_page('architectures'), (ROOT / 'models' / 'README.md').read_text(), (ROOT / 'README.md').read_text()):
         assert f"colours are off by {found['color'][0]:.1f} levels" in ' '.join(page.split()) and 'limit 10.5' in page
+
+
+def test_the_split_of_the_hundred_melanomas_is_that_of_the_page():
+    counts = read_split(REPORTS / 'quality' / 'hundred_split.csv')['split'].value_counts()
+    assert (counts['train'], counts['validation']) == (100, json.loads((REPORTS / 'quality' / 'hundred.json').read_text())['n'])
 
 
 def test_c_t_of_the_runs_at_64_pixels_is_stated():

@@ -57,9 +57,10 @@ def atomic_write(
 
 # %% ../../nbs/110_core.files.ipynb #c20
 def describe_missing(path: str | Path) -> str:
-    "State that a folder does not exist, with the folder in which it was looked for, or a similar name."
+    "State that a folder does not exist, and name a similar folder or the place where it was looked for."
     place, name = os.path.split(os.path.abspath(path))
     beside = os.listdir(place) if os.path.isdir(place) and os.access(place, os.R_OK) else []
+    beside = [other for other in beside if os.path.isdir(os.path.join(place, other))]
     where = '' if os.path.isabs(path) else f' in {place}'
     return f'{path}: no such folder' + (did_you_mean(name, beside) or where)
 
@@ -79,7 +80,7 @@ def check_finished(
 ) -> None:
     "Raise `UserError` for a folder that is not a finished run."
     if not os.path.exists(run):
-        raise UserError(f'{describe_missing(run)}: expected a finished run')
+        raise UserError(describe_missing(run))
     if not os.path.exists(os.path.join(run, file)):
         raise UserError(f'{run}: expected a finished run, found no {file} in it')
 

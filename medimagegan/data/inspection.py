@@ -131,7 +131,7 @@ def describe_inspection(
 ) -> dict[str, list[str]]:  # {title: lines}
     "Describe a data set in sections."
     reading, masks = found.reading, [(name, 'masks') for name in found.listing.masks]
-    unused = [(name, 'of which nothing is read (a text or table)') for name in found.listing.tables if name not in reading.files]
+    unused = [(name, 'unused (text or table)') for name in found.listing.tables if name not in reading.files]
     columns = [f'{role}: {column}' for role, column in reading.columns.items()]
     layout = [f'layout: {reading.layout}'] if reading.layout else []
     groups = [f'{reading.groups}; {reading.ungrouped} images without'] if reading.known else ['none known']

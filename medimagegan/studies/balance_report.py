@@ -35,6 +35,7 @@ from .balance_plan import PreparedStudy, plan_generators, prepare_sizes, set_fol
 from .balance_outcome import Outcome, choose_arms, conclude_balance, read_outcome
 from .balance_tables import arms_table, differences_table, list_scores, plot_doses
 from .balance_map import count_real, map_section, map_sentences, map_table, plot_map
+from .balance_forecast import list_parts
 from .balance_training import plan_fits, train_study
 from .balance_images import audit_section, sample_sheet, synthetic_section
 
@@ -282,11 +283,10 @@ def list_untrained(
     studies: list[PreparedStudy],  # One for each size
 ) -> tuple[list[str], list[str]]:  # Names of generators that are not trained yet, and of sets of images that are missing
     "List what a study still lacks, besides classifiers."
-    planned = [(prepared, cfg) for prepared in studies for cfg in plan_generators(prepared)]
-    generators = [cfg.run for prepared, cfg in planned
-                  if not prepared.study.is_planted and not (Path(cfg.out) / cfg.run / 'generator.safetensors').exists()]
-    folders = {set_folder(prepared, cfg) for prepared, cfg in planned}
-    return generators, sorted(folder.name for folder in folders if not (folder / 'scorecard.json').exists())
+    parts = [list_parts(prepared) for prepared in studies]
+    generators, sets = ({file.parent.name for some in parts for file in some[word] if not file.exists()}
+                        for word in ('generator', 'synthetic set'))
+    return sorted(generators), sorted(sets)
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c30
 def run_balance(

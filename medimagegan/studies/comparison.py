@@ -20,7 +20,7 @@ from scipy.stats import t as student
 
 # %% ../../nbs/600_studies.comparison.ipynb #c03
 from ..core.errors import UserError
-from ..core.files import check_finished, digest
+from ..core.files import check_exists, digest
 from ..core.pages import escape_markdown
 from ..core.config import TrainConfig, settings_digest
 from ..evaluate.evaluation import measured_values
@@ -150,7 +150,7 @@ def group_runs(
     "Group runs that differ only in their seed. Raises `UserError` for an unfinished run or a seed that occurs twice."
     runs = [RunFolder(path) for path in folders]
     for run in runs:
-        check_finished(run.path, '.')
+        check_exists('', run.path)
         if not (run.finished or _has_diverged(run)):
             raise UserError(f'{run.path}: expected a finished run, found no scores.json in it')
     _check_features(runs)

@@ -60,8 +60,8 @@ def _arm_row(arm: Arm, columns: dict[str, Measure]) -> dict[str, str]:
     scores = arm.scores()
     measured = scores.dropna(axis=1, how='all')
     cells = {row.title: _interval_text(scores[name], row, arm.count_images(row, scores['n'])) for name, row in columns.items() if name in measured}
-    sizes = sorted(f'{n:.0f}' for n in {scores['n'].min(), scores['n'].max()} if n == n)
-    return {'arm': arm.name, 'seeds': str(len(scores)), 'N': ' to '.join(sizes), **cells,
+    sizes = sorted({scores['n'].min(), scores['n'].max()}) if scores['n'].notna().any() else []
+    return {'arm': arm.name, 'seeds': str(len(scores)), 'N': ' to '.join(f'{n:.0f}' for n in sizes), **cells,
             'verdicts': ', '.join(f'{n} × {verdict}' for verdict, n in scores['verdict'].value_counts().items()),
             'seconds a run': f"{scores['seconds'].mean():.0f}".replace('nan', '')}
 
