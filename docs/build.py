@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, SITE = ROOT / '_site' / 'source', ROOT / '_site'
-PAGES = ('recipes', 'data', 'explore', 'metrics', 'architectures', 'ablations', 'classifier_study', 'reliability', 'privacy', 'performance',
+PAGES = ('recipes', 'data', 'explore', 'metrics', 'verdict', 'architectures', 'ablations', 'classifier_study', 'reliability', 'privacy', 'performance',
          'settings', 'glossary', 'contributing', 'changelog')
 ROOMS = ('core', 'data', 'gan', 'evaluate', 'runs', 'studies', 'cli')
 

@@ -49,6 +49,19 @@ def test_the_tables_of_the_released_generator_and_of_64_pixels_equal_their_files
             assert f'| {line} |' in page, f'docs/architectures.md does not have the row of {file}.json: | {line} |'
 
 
+def test_the_results_at_a_glance_are_those_of_the_runs():
+    section, runs = _page('architectures').split('## Results at a glance')[1].split('\n## ')[0], []
+    for name in ('isic_64_seed1', 'isic_64_seed2', 'melanoma', 'hundred', 'chest_cutout'):
+        found = json.loads((REPORTS / 'quality' / f'{name}.json').read_text(encoding='utf-8'))
+        kd, recall, coverage = (found['metrics'][key] for key in ('KD(efficientnet_lite0)', 'recall', 'coverage'))
+        runs.append([found['n'], *([row['value'], row['low'], row['high']] for row in (kd, recall, coverage)), kd['gap_closed'], found['verdict']['value']])
+    released = json.loads((REPORTS / 'quality' / 'scores_long.json').read_text(encoding='utf-8'))['scores'][0]
+    runs.append([released['N'], released['KD'], released['recall'], released['coverage'], released['gap_closed'], 'far from real'])
+    for n, kd, recall, coverage, gap, verdict in runs:
+        assert f'| {n} | {_cell(kd, 3)} | {gap:.2f} | {_cell(recall, 2)} | {_cell(coverage, 2)} | {verdict} |' in section, (n, kd)
+    assert section.count('\n| [') == len(runs)
+
+
 def test_the_sentences_on_radiographs_and_three_seeds_equal_their_files():
     page = re.sub(r'\s+', ' ', _page('architectures'))
     found = {name: json.loads((REPORTS / 'quality' / f'{name}.json').read_text(encoding='utf-8'))
@@ -139,7 +152,7 @@ def test_the_numbers_in_the_readme_equal_their_file():
 
 
 def test_the_limits_of_far_from_real_are_those_of_the_verdict():
-    section = _page('metrics').split('### Far from real')[1].split('\n## ')[0]
+    section = _page('verdict').split('## Far from real')[1].split('\n## ')[0]
     rows = [f"gap closed | below {REAL['gap_closed']}", f"coverage | below {REAL['coverage']} times real vs. real",
             f"precision | below real vs. real by {REAL['precision']}", f"color | above real vs. real by {REAL['color']} levels",
             f"spectrum | above real vs. real by {REAL['spectrum']} dB", f"pattern | above real vs. real by {REAL['pattern']}",

@@ -310,7 +310,7 @@ def test_no_star_imports():
 def test_the_table_of_faults_in_the_documentation_is_that_of_its_files():
     from medimagegan.evaluate.faults import FAULTS, first_named
     tables = [first_named(pd.read_csv(ROOT / 'experiments' / 'reports' / 'verdict' / f'{name}.csv')) for name in ('isic', 'phantoms')]
-    page = (ROOT / 'docs' / 'metrics.md').read_text()
+    page = (ROOT / 'docs' / 'verdict.md').read_text()
     for fault in FAULTS:
         strengths = [table.loc[fault, n] for table in tables for n in sorted(table)]
         cells = ['missed' if strength == float('inf') else f'{strength:.3g}' for strength in strengths]
@@ -320,7 +320,7 @@ def test_the_table_of_faults_in_the_documentation_is_that_of_its_files():
 def test_the_table_of_late_faults_in_the_documentation_is_that_of_its_files():
     from medimagegan.evaluate.faults import first_named
     from medimagegan.evaluate.late_faults import LATE_FAULTS
-    page = (ROOT / 'docs' / 'metrics.md').read_text()
+    page = (ROOT / 'docs' / 'verdict.md').read_text()
     reports = ROOT / 'experiments' / 'reports' / 'verdict'
     frozen, now = ([first_named(pd.read_csv(reports / f'{name}_late{kind}.csv')) for name in ('isic', 'phantoms')] for kind in ('_frozen', ''))
 

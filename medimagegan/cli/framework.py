@@ -135,8 +135,8 @@ def check_words(
 # %% ../../nbs/700_cli.framework.ipynb #c19
 _REWORDED = (  # click's wording, and the wording of all other messages here
     (r"'?(.*?)'? is not in the range (.*)", 'expected a number in the range {1}, got {0}'),
-    (r"'(.*)' is not a valid integer", "expected a whole number, got '{0}'"),
-    (r"'(.*)' is not a valid float", "expected a number, got '{0}'"),
+    (r"'(.*)' is not a valid integer(?: range)?", "expected a whole number, got '{0}'"),
+    (r"'(.*)' is not a valid float(?: range)?", "expected a number, got '{0}'"),
     (r"'(.*)' is not one of (.*)", "expected one of {1}, got '{0}'"),
     (r'Got unexpected extra arguments? \((.*)\)', "unexpected arguments: {0}"),
     (r'Missing command', 'expected a command; `medimagegan --help` lists them'),

@@ -61,7 +61,7 @@ def did_you_mean(
 ) -> str:  # `. Did you mean 'x'?`, or '' if no name is similar
     "Suggest the most similar known name, as the end of an error message."
     by_folded = {str(w).lower(): w for w in words}
-    near = difflib.get_close_matches(str(word)[:100].lower(), by_folded, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(word)[:100].lower(), by_folded, n=1, cutoff=0.6)
     return f'. Did you mean {str(by_folded[near[0]])!r}?' if near else ''
 
 # %% ../../nbs/100_core.errors.ipynb #c24

@@ -49,10 +49,11 @@ def effective_size(
 ) -> float:  # At most N
     "Compute how many independent images are worth as much as images in groups (Kish 1965: N divided by the design effect)."
     share = found.mean()
-    if not groups or share in (0, 1):
+    if not groups or share in (0, 1) or len(set(groups)) == 1:
         return float(len(found) if not groups else len(set(groups)))
-    sums = pd.Series(found - share).groupby(np.array(groups, dtype=object)).sum()
-    return len(found) / max(1., float((sums ** 2).sum()) / (share * (1 - share) * len(found)))
+    grouped = pd.Series(found - share).groupby(np.array(groups, dtype=object))
+    if_independent = share * (1 - share) * len(found) * (1 - float((grouped.size() / len(found)).pow(2).sum()))
+    return len(found) / max(1., float((grouped.sum() ** 2).sum()) / if_independent)
 
 # %% ../../nbs/495_evaluate.audit.ipynb #c09
 def _finding(row) -> str:

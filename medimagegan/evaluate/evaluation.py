@@ -19,6 +19,7 @@ from torch import Tensor
 from ..data.imagesets import ImageSet, to_bytes
 from .classes import class_shares, predict_classes
 from .distribution import NEIGHBOURS
+from .evidence import is_known
 from .features import extract
 from medimagegan.evaluate.measures import (
     MEASURES,
@@ -268,7 +269,7 @@ def _cell_text(cell: dict) -> str:
 def measure_table(
     scores: dict,  # From `evaluate`
 ) -> pd.DataFrame:  # Rows: candidates; columns: measures with their arrows; cells: text `value [low, high]`
-    "Print the set measures of fakes, of the baselines, and how much of the gap is closed."
+    "Tabulate the set measures of fakes and of the baselines, and how much of the gap is closed."
     rows = {'fakes': scores['metrics'], **scores['reference_rows']}
     backbone = next(iter(scores['metrics'].values()))['backbone']
     names = {measure_name(name, backbone): row.arrow for name, row in MEASURES.items()}
@@ -289,8 +290,8 @@ def describe_copies(
     found = round(share * n)
     who = f"{found} of {n} fakes {'count as copies' if found > 1 else 'counts as a copy'} of {copies['copied_images']} of the {n_train} training images"
     who = who if found else f'None of {n} fakes counts as a copy of one of the {n_train} training images'
-    shown = '' if low > copies['by_chance'] or not found else ', so this shows no copying'
-    c_t = 'has no value' if copies['c_t'] is None else f"is {copies['c_t']:.1f}"
+    shown = '' if low > copies['by_chance'] or not found else ', so this is no evidence of copying'
+    c_t = f"is {copies['c_t']:.1f}" if is_known(copies['c_t']) else 'has no value'
     text = (f"{who}: {share:.1%} [{low:.1%}, {high:.1%}]. On average, up to {copies['by_chance']:.0%} of unseen real images do so by chance{shown}. "
             f"By distance alone, {copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
             f"AuthPct is {copies['auth_pct']:.0f}, C_T {c_t}; calibrated on {copies['calibrated_on']}")
@@ -302,9 +303,11 @@ def describe_copies(
 def summary(
     scores: dict,  # From `evaluate`
 ) -> str:
-    "Print what a terminal shows: the set measures without intervals, the protocol, copies and the verdict."
+    "Format what a terminal shows: the set measures, the protocol, copies and the verdict."
     one = next(iter(scores['metrics'].values()))
-    table = measure_table(scores).map(lambda cell: cell.split(' ')[0])
+    table = measure_table(scores).T.rename_axis(columns=None)
+    for extreme in ('mean image', 'noise'):
+        table[extreme] = table[extreme].str.split(' ').str[0]  # their intervals say nothing about the fakes
     protocol = (f"{one['n_fake']} fakes against {one['n_real']} {one['reference']}, at {scores['image_size']} pixels; "
                 f"{one['backbone']}, {one['resize']}")
     copies = 'copies: ' + describe_copies(scores['copies'])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LIMITS', 'REAL', 'ALLOWED', 'RELIABLE', 'largest_allowed', 'Evidence', 'describe_quality', 'describe_variety',
-           'describe_signs', 'describe_closeness', 'list_faults']
+           'describe_signs', 'is_known', 'describe_closeness', 'list_faults']
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c02
 import math
@@ -160,12 +160,17 @@ def describe_signs(
             f'and {fake:+.2f} for generated images (+1: all judged real, -1: all judged generated)')
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #161dd518
+def is_known(number: float | None) -> bool:
+    "Return whether a number was measured: neither NaN nor missing."
+    return number is not None and not math.isnan(number)
+
+
 def describe_closeness(
     evidence: Evidence,
 ) -> tuple[str, ...]:  # Empty if C_T is above its limit or not known
     "State that the generated images are closer to the training images than held-out images are."
-    c_t = evidence.numbers.get('copies', {}).get('c_t') or 0.
-    return () if c_t > LIMITS['C_T'] else (
+    c_t = evidence.numbers.get('copies', {}).get('c_t')
+    return () if not is_known(c_t) or c_t > LIMITS['C_T'] else (
         f'C_T is {c_t:.1f}: on average, the generated images are closer to the training images than held-out images are',)
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c17

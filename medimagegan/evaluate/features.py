@@ -159,8 +159,8 @@ def read_classifier(
         raise UserError(f'features: classifier:{folder}: not a classifier trained here: {reason}') from None
 
 # %% ../../nbs/410_evaluate.features.ipynb #c26
-def _load_lite0(_argument: str, _size: int | None) -> tuple[nn.Module, int]:
-    return _load_timm('tf_efficientnet_lite0', 224)
+def _load_lite0(_argument: str, size: int | None) -> tuple[nn.Module, int]:
+    return _load_timm('tf_efficientnet_lite0', size or 224)
 
 # %% ../../nbs/410_evaluate.features.ipynb #c27
 def _load_inception(_argument: str, _size: int | None) -> tuple[nn.Module, int]:

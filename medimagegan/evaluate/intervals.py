@@ -91,7 +91,7 @@ def student_interval(
 # %% ../../nbs/400_evaluate.intervals.ipynb #c30
 def nested_interval(
     drawn: np.ndarray,  # (seeds, n + 1): scores, or differences, on the test set, then on n resampled ones
-    few: int = 10**6,  # Lesions of the smaller side of the test set
+    few: int,  # Lesions of the smaller side of the test set
 ) -> tuple[float, float, float]:  # The mean over seeds and its 95 % interval; `nan` ends for a single seed
     "Compute a mean over seeds with an interval from the variances over seeds and over lesions."
     own, seeds = drawn[:, 0], len(drawn)
@@ -99,7 +99,7 @@ def nested_interval(
         return float(own.mean()), float('nan'), float('nan')
     lesions, between = float(np.nanvar(drawn[:, 1:].mean(0))), float(own.var(ddof=1)) / seeds
     total = lesions + between
-    freedom = total ** 2 / (lesions ** 2 / max(1, few - 1) + between ** 2 / (seeds - 1)) if total else 1.  # Satterthwaite 1946
+    freedom = total ** 2 / (lesions ** 2 / max(1, few - 1) + between ** 2 / (seeds - 1)) if total else 1.  # Welch-Satterthwaite
     reach = float(student.ppf(.975, freedom)) * total ** .5
     return float(own.mean()), float(own.mean()) - reach, float(own.mean()) + reach
 
@@ -109,7 +109,7 @@ def auc_interval(
     positive: int,  # Independent cases of each side, at least 1
     negative: int,
 ) -> tuple[float, float]:  # Ends of the 95 % interval, in [0, 1]
-    "Compute the interval of a single ROC-AUC (Hanley and McNeil 1982), with one more pair of cases, half of it in the wrong order: never [1, 1]."
+    "Compute the interval of a single ROC-AUC (Hanley and McNeil 1982), after adding one pair of cases that counts as half right: never [1, 1]."
     cases = min(positive, negative)
     a = (auc * cases + .5) / (cases + 1)
     by_positive, by_negative = a / (2 - a) - a * a, 2 * a * a / (1 + a) - a * a

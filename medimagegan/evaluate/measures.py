@@ -22,6 +22,7 @@ from ..core.device import map_in_threads
 from ..data.imagesets import to_unit
 from .color import color_distance, describe_colors
 from medimagegan.evaluate.distribution import (
+    NEIGHBOURS,
     FeaturePair,
     coverage,
     density,
@@ -70,7 +71,7 @@ class Measure:
 # %% ../../nbs/450_evaluate.measures.ipynb #c09
 MEASURES = {row.name: row for row in (
     Measure('FD', frechet_distance, 'features', False, best=0., bounds=(0., None), on_curve=False, in_comparison=False,
-            range='0 and up; 0 only for equal sets: too high by about 1/N', inception_name='FID', squared=True),
+            range='0 and up; 0 only for equal sets: too high, by an amount that falls as 1/N', inception_name='FID', squared=True),
     Measure('KD', kernel_distance, 'features', False, best=0., bounds=(None, None), on_curve=True, in_comparison=True,
             range='about 0 for equal distributions, may be below', inception_name='KID', squared=True),
     Measure('precision', precision, 'features', True, best=1., bounds=(0., 1.), on_curve=True, in_comparison=True,
@@ -210,7 +211,7 @@ def compare_features(
     fake: Tensor,  # (N, F)
     real: Tensor,  # (N, F): as many as fakes, otherwise FD and the counts of neighbours cannot be compared between tables
     intervals: bool = True,  # Also compute the intervals?
-    k: int = 5,  # Neighbours
+    k: int = NEIGHBOURS,
     seed: int = 0,  # Seed of the halves
     measures: dict[str, Measure] | None = None,  # Rows to compute; left out: all of `MEASURES`
 ) -> dict[str, tuple[float, float, float]]:  # {measure: (value, low, high)}, `nan` ends without intervals
@@ -226,7 +227,7 @@ def compare_features(
     def measure(draw):
         half = single.subset(*draw)
         return {name: row.fn(half) for name, row in rows.items()}
-    halves = list(map_in_threads(measure, draws, at_once=max(1, 2**30 // (12 * n**2))))  # of a half: six matrices of n²/4 doubles
+    halves = list(map_in_threads(measure, draws, at_once=max(1, 2**30 // (12 * n**2))))  # of a half: six matrices of n²/4 singles
     return {name: _interval(row, values[name], [half[name] for half in halves], n) for name, row in rows.items()}
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c40

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import piq
+import scipy
 import torch
 from torch import Tensor
 
@@ -27,7 +28,7 @@ from ..data.cache import cache_folder, make_private_folder
 def _describe_code() -> str:
     "Compute a digest of the code of the measures, and of the libraries and the processor, which may change last digits."
     here = Path(medimagegan.__file__).parent
-    found = hashlib.sha256(f'{torch.__version__} {np.__version__} {piq.__version__} {torch.backends.cpu.get_cpu_capability()}'.encode())
+    found = hashlib.sha256(f'{torch.__version__} {np.__version__} {scipy.__version__} {piq.__version__} {torch.backends.cpu.get_cpu_capability()}'.encode())
     for file in sorted([*(here / 'evaluate').glob('*.py'), *(here / 'data').glob('*.py')]):
         found.update(file.read_bytes())
     return found.hexdigest()

@@ -24,6 +24,7 @@ from medimagegan.evaluate.evidence import (
     describe_quality,
     describe_signs,
     describe_variety,
+    is_known,
     list_faults,
 )
 
@@ -137,7 +138,8 @@ def find_memorization(
     if not (copied := describe_copied(evidence)):
         return ()
     copies = evidence.numbers['copies']
-    return (*copied, f"AuthPct {copies['auth_pct']:.0f}, C_T {copies['c_t']:.1f}", describe_quality(evidence))
+    c_t = f"C_T {copies['c_t']:.1f}" if is_known(copies['c_t']) else 'C_T has no value'
+    return (*copied, f"AuthPct {copies['auth_pct']:.0f}, {c_t}", describe_quality(evidence))
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c23
 def find_mode_collapse(

@@ -21,7 +21,7 @@ from pathlib import Path
 
 # %% ../../nbs/560_runs.experiment.ipynb #c03
 from ..core.errors import UserError, error_line
-from ..core.files import atomic_write
+from ..core.files import atomic_write, check_exists
 from ..core.packaged import packaged_folder
 from ..core.config import TrainConfig, describe_settings, make_config, name_run
 from ..core.interrupts import SIGNALS
@@ -247,6 +247,15 @@ def _execute_to(
                      engine_name='medimagegan',
                      extra_arguments=['--log-level=CRITICAL'])  # ipykernel warns when it is ended
 
+# %% ../../nbs/560_runs.experiment.ipynb #29d7387a
+def _refuse_early(cfg: TrainConfig, folder: Path, notebook: Path) -> None:
+    "Raise `UserError` for what is wrong before a kernel is started, which takes seconds."
+    if not notebook.exists():
+        raise UserError(f'{notebook}: no such notebook')
+    from medimagegan.runs.folder import RunFolder, check_folder, keep_started  # pandas, which a worker that only waits does not need
+    check_exists('path', cfg.path)
+    check_folder(RunFolder(folder), keep_started(cfg, RunFolder(folder)))
+
 # %% ../../nbs/560_runs.experiment.ipynb #c45
 def run_experiment(
     cfg: TrainConfig,  # The settings; without a run name, one is made from them
@@ -261,8 +270,7 @@ def run_experiment(
     from papermill import PapermillExecutionError
     cfg = name_run(cfg)
     folder, refused, notebook = Path(cfg.out).resolve() / cfg.run, False, Path(notebook or find_notebook())
-    if not notebook.exists():
-        raise UserError(f'{notebook}: no such notebook')
+    _refuse_early(cfg, folder, notebook)
     with tempfile.TemporaryDirectory() as d:
         executed = Path(d, 'experiment.ipynb')
         try:

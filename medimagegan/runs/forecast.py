@@ -53,7 +53,7 @@ def time_step(
     least: float = 1.,  # Minimum number of seconds to time
     most: int = 30,  # Maximum number of steps to time
 ) -> float:  # Seconds
-    "Return the median time of several training steps."
+    "Return the mean time of several training steps."
     device, taken = gan.steps.device, []
     loop = train_steps(gan, data, replace(cfg, num_epochs=1_000, budget_minutes=0., budget_images=0), lambda line: None)
     while len(taken) < warm_up + 3 or (sum(taken[warm_up:]) < least and len(taken) < warm_up + most):
@@ -105,11 +105,12 @@ def count_scores(
     n_train: int,
     steps: float,  # From `count_steps`
 ) -> int:
-    "Count the scores during training; a run with a budget has ten, or one per epoch."
+    "Count the scores during the remaining steps; a run with a budget has ten, or one per epoch."
     if cfg.budget_minutes or cfg.budget_images:
         ended = math.ceil(steps / epoch_steps(cfg, n_train))
-        return max(1, min(10, ended) if cfg.score_every is None else ended // cfg.score_every if cfg.score_every else 1)
-    return len(plan_scores(cfg, epoch_steps(cfg, n_train) * images_per_step(cfg, n_train))[1])
+        return max(1, min(10, ended) if cfg.score_every is None else -(-ended // cfg.score_every) if cfg.score_every else 1)
+    planned = plan_scores(cfg, epoch_steps(cfg, n_train) * images_per_step(cfg, n_train))[1]
+    return sum(epoch > cfg.num_epochs - steps / epoch_steps(cfg, n_train) for epoch in planned)
 
 
 def count_disk(

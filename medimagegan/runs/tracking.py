@@ -231,7 +231,8 @@ def write_final(tracker: Tracker) -> None:
     pass_on(tracker)
     step, metrics = max(tracker.steps.values(), default=0), tracker.folder.scores['metrics']
     values = {f"final/{name.split('(')[0]}": cell['value'] for name, cell in metrics.items() if cell['value'] is not None}
-    tracker.write(step, values)
+    for sink in tracker.sinks.values():  # also if the step itself was passed on before
+        sink.numbers(step, values)
     tracker.flush(step)
     tracker.close()
 

@@ -111,7 +111,7 @@ def usual_scores(
     fakes: torch.Tensor,  # (n, C, H, W), uint8
     reals: torch.Tensor,  # (n, C, H, W), uint8
 ) -> dict[str, float]:
-    "Compute FID, KID, precision and recall with torch-fidelity, on the features of the default network."
+    "Compute the Fréchet distance, the kernel distance, precision and recall with torch-fidelity, on the features of the default network."
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
     from torch_fidelity.metric_kid import kid_features_to_metric
     from torch_fidelity.metric_prc import prc_features_to_metric

@@ -100,7 +100,8 @@ def measure_worth(
     metric, (sizes, curve) = outcomes[k].study.primary_metric, curve_without(outcomes)
     ours, sign = outcomes[k].scores[choose_arms(outcomes[k])[1]][metric], 1 if SCORES[metric] else -1
     at = np.unique(np.geomspace(sizes[0], sizes[-1], 200).round().astype(int))
-    better = np.array([nested_interval(sign * (ours - read_curve(sizes, curve, n))) for n in at])  # than n real images
+    few = min(outcomes[k].lesions)
+    better = np.array([nested_interval(sign * (ours - read_curve(sizes, curve, n)), few) for n in at])  # than n real images
     return _invert(at - sizes[k], better)
 
 # %% ../../nbs/682_studies.balance_map.ipynb #c15

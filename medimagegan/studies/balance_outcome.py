@@ -71,6 +71,11 @@ class Outcome:
         "Count the seeds."
         return len(self.arms[0].test)
 
+    @property
+    def lesions(self) -> tuple[int, int]:  # Of the scarce class, and of the other classes
+        "Count the lesions of the test set."
+        return len(set(self.groups[self.positive])), len(set(self.groups[~self.positive]))
+
     def first(
         self, kind: str,  # A key of `ARM_KINDS`
     ) -> str | None:  # Name of an arm; None if there is none of this kind
@@ -124,7 +129,7 @@ def score_interval(
     """Compute the interval of a score of an arm; its lesions count once, however many classifiers judged them.
 
     It contains Wilson's for a share of lesions, and that of Hanley and McNeil for the area under the ROC curve."""
-    sides = [len(set(outcome.groups[side])) for side in (outcome.positive, ~outcome.positive)]
+    sides = outcome.lesions
     mean, low, high = nested_interval(outcome.scores[arm][metric], min(sides))
     single = (proportion_interval(mean * sides[0], sides[0])[1:] if metric in COUNTED else
               auc_interval(mean, *sides) if metric == 'ROC-AUC' else (mean, mean))
@@ -139,7 +144,7 @@ def differences_to(
     metric, rows = outcome.study.primary_metric, {}
     for name, scores in outcome.scores.items():
         if name != base:
-            mean, low, high = np.clip(nested_interval(scores[metric] - outcome.scores[base][metric]), -1, 1)
+            mean, low, high = np.clip(nested_interval(scores[metric] - outcome.scores[base][metric], min(outcome.lesions)), -1, 1)
             worst, best = (low, high) if SCORES[metric] else (-high, -low)
             conclusion = 'cannot say' if np.isnan(low) else 'helps' if worst > 0 else 'hurts' if best < 0 else 'no evidence'
             rows[name] = {'difference': mean, 'low': low, 'high': high, 'conclusion': conclusion}

@@ -295,10 +295,11 @@ def describe_differences(
     measure: Measure,
     base_failed: int = 0,  # Seeds of the base that failed
     comparisons: int = 0,  # Number of comparisons that the p-values are corrected for; 0: number of rows
+    base_seeds: int = 0,  # Seeds of the base; 0: the most that an arm was compared over
     warnings: dict[str, str] | None = None,  # {arm: what to add if it is called better}
 ) -> str:
     "State in words which arms are better or worse than their base by the corrected test."
-    base, seeds, n_tests = rows['base'].iloc[0], int(rows['seeds'].max()), comparisons or int(rows['p'].notna().sum())
+    base, seeds, n_tests = rows['base'].iloc[0], base_seeds or int(rows['seeds'].max()), comparisons or int(rows['p'].notna().sum())
     listed: dict[str, list[str]] = {'better': [], 'worse': [], 'no evidence': [], 'cannot say': []}
     for row in rows.itertuples():
         warning = (warnings or {}).get(row.arm, '') if row.conclusion == 'better' else ''
@@ -321,5 +322,5 @@ def conclude_family(
     measure, rows = primary_metrics()[primary_metric], table[table['base'] == arms[0].name]
     if rows.empty:
         return f'Nothing to compare with {arms[0].name}: the runs differ only in their seed.'
-    failed, warnings = int(arms[0].scores()[primary_metric].isna().sum()), {a.name: _warn_of_colors(a) for a in arms}
-    return describe_differences(rows, measure, failed, int(table['p'].notna().sum()), warnings)
+    own, warnings = arms[0].scores()[primary_metric], {a.name: _warn_of_colors(a) for a in arms}
+    return describe_differences(rows, measure, int(own.isna().sum()), int(table['p'].notna().sum()), len(own), warnings)

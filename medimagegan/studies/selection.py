@@ -233,11 +233,11 @@ def select_images(
     steps = []
     for name in (name for name in FILTERS if name in selection.drop):
         marked = table[FILTERS[name]].astype(bool)
-        steps.append(f'{int(marked.sum())} {name} were dropped')
+        steps.append(f'1 {FILTERS[name]} was dropped' if marked.sum() == 1 else f'{int(marked.sum())} {name} were dropped')
         table = table[~marked]
     if selection.rank:
         n = max(1, round(len(table) * selection.best))
-        steps.append(f'the {selection.best:.0%} that {selection.rank} ranks highest were kept')
+        steps.append(f'the {100 * selection.best:.0f} % that the {selection.rank} ranks highest were kept')
         table = table.sort_values('rank', ascending=False, kind='stable').iloc[:n].sort_index()
     return table, steps
 

@@ -76,6 +76,6 @@ def subgroups_section(
     "Write the part of a study's page on subgroups."
     table, small = subgroup_table(outcome, traits)
     left_out = f" Left out, with fewer than {MIN_LESIONS} lesions or patients of a side: {', '.join(small)}." if small else ''
-    return ['### By artefact and tone of skin', markdown_table(table),
+    return ['### By artefact and skin tone', markdown_table(table),
             escape_markdown('The two arms of the answer on subgroups of the test images, which were found by simple detectors. The intervals are not corrected '
                             'for the number of rows, and a difference between two rows is not tested.' + left_out)]

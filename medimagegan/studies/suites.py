@@ -286,10 +286,11 @@ def estimate_seconds(
     step(images, labels)
     began = time.perf_counter()
     float(step(images, labels)['d_loss'])
+    step_seconds = time.perf_counter() - began
     n_train = int(_count_images(cfg) * (1 - cfg.holdout)) if n_train is None else n_train
     steps = cfg.num_epochs * epoch_steps(cfg, n_train)
     if cfg.budget_images:
         steps = min(steps, cfg.budget_images / images_per_step(cfg, n_train))
-    seconds = (time.perf_counter() - began) * steps
+    seconds = step_seconds * steps
     torch.set_num_threads(threads)
     return start + (min(seconds, 60 * cfg.budget_minutes) if cfg.budget_minutes else seconds)

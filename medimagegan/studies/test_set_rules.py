@@ -44,4 +44,7 @@ def _parse_rule(entry: str) -> TestSetRule:
     if '=' not in rest:
         return TestSetRule(name, folder=rest)
     column, _, value = (part.strip() for part in rest.partition('='))
-    return TestSetRule(name, column.removesuffix('!').strip(), value, not column.endswith('!'))
+    equal, column = not column.endswith('!'), column.removesuffix('!').strip()
+    if not column:
+        raise UserError(f'test_sets: {name}: expected a column before = or !=, got {rest!r}')
+    return TestSetRule(name, column, value, equal)

@@ -56,7 +56,7 @@ def mark_test_sets(
         if not mine.any() or mine.all() or (marks[mine] != '').any():
             wrong = 'some images of another test set' if (marks[mine] != '').any() else f'{mine.sum()} of {len(data)}'
             some = ', '.join(sorted(set(values) - {''})[:5])
-            raise UserError(f'test_sets: {rule.name}: expected some images, others than those of the other sets, got '
+            raise UserError(f'test_sets: {rule.name}: expected some images, other than those of the other sets, got '
                             f'{wrong} ({rule.column} is {some})')
         marks[mine] = rule.name
     return marks
