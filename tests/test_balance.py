@@ -16,7 +16,8 @@ from medimagegan.studies.balance_outcome import conclude_balance, read_outcome
 from medimagegan.studies.balance_plan import plan_generators, prepare_study
 from medimagegan.studies.balance_training import generate_set, plan_fits
 
-TINY = ['--arch', 'DCGAN', '--image_size', 32, '--gen_feature_maps', 4, '--dis_feature_maps', 4, '--num_epochs', 1, '--n_gpu', 0, '--score_every', 0]
+TINY = ['--arch', 'DCGAN', '--image_size', 32, '--gen_feature_maps', 4, '--dis_feature_maps', 4, '--num_epochs', 1, '--n_gpu', 0, '--score_every', 0,
+        '--features', 'random:test_efficientnet']
 STUDY = '''title: Tiny
 n_images: 160
 image_size: 32
@@ -24,7 +25,7 @@ keep: 8
 doses: [100]
 seeds: 1
 n_gpu: 0
-generator: {arch: SNGAN, gen_feature_maps: 4, dis_feature_maps: 4, num_epochs: 1, batch_size: 4, score_every: 0}
+generator: {arch: SNGAN, gen_feature_maps: 4, dis_feature_maps: 4, num_epochs: 1, batch_size: 4, score_every: 0, features: 'random:test_efficientnet'}
 classifier: {steps: 2, batch_size: 4, checks: 1}
 '''
 

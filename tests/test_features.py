@@ -37,7 +37,7 @@ def test_a_download_that_fails_is_one_line_and_leaves_nothing(tmp_path):
     offline = {k: 'http://127.0.0.1:9' for k in ('https_proxy', 'http_proxy', 'HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY')}
     offline |= {'HF_HUB_OFFLINE': '1', 'HF_HOME': str(tmp_path / 'hf'), 'TORCH_HOME': str(tmp_path / 'torch')}
     names = ['inception', 'dinov2', 'timm:resnet18']
-    program = EACH.format(calls=[flags(**SMALL, features=name) for name in names])
+    program = EACH.format(calls=[flags(**{**SMALL, 'features': name}) for name in names])
     done = command(sys.executable, '-c', program, cwd=tmp_path, **offline)  # one process, because torch takes long to import
     assert [line for line in done.stdout.splitlines() if line.isdigit()] == ['2'] * 3
     said = [line for line in done.stderr.splitlines() if not line.startswith('Downloading')]  # printed by torch
@@ -47,6 +47,6 @@ def test_a_download_that_fails_is_one_line_and_leaves_nothing(tmp_path):
 
 
 def test_weights_that_are_missing_are_refused_before_torch_is_imported(tmp_path):
-    program = EACH.format(calls=[flags(**SMALL, features='dinov2')]) + "import sys\nprint('torch' in sys.modules)\n"
+    program = EACH.format(calls=[flags(**{**SMALL, 'features': 'dinov2'})]) + "import sys\nprint('torch' in sys.modules)\n"
     done = command(sys.executable, '-c', program, cwd=tmp_path, HF_HUB_OFFLINE='1', HF_HOME=str(tmp_path / 'hf'))
     assert done.stdout.splitlines()[-2:] == ['2', 'False'] and 'HF_HUB_OFFLINE is set' in done.stderr

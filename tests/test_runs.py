@@ -118,7 +118,7 @@ def test_a_fastgan_trains_is_scored_resumes_with_equal_bytes_and_samples(medimag
     assert (straight / 'scores.json').exists()
     medimagegan('sample', 'runs/straight', '--n', 3, '--out', 'images')
     assert len(list((tmp_path / 'images').rglob('*.png'))) == 3
-    said = medimagegan('train', *flags(**small, features='timm:tf_efficientnet_lite1'), code=2).stderr
+    said = medimagegan('train', *flags(**{**small, 'features': 'timm:tf_efficientnet_lite1'}), code=2).stderr
     assert 'score with another one' in said and said.count('\n') == 1
 
 

@@ -26,7 +26,8 @@ from medimagegan.runs import launcher, opening
 from medimagegan.runs.folder import RunFolder
 
 TINY = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_images': 60, 'num_epochs': 10, 'n_gpu': 0, 'batch_size': 4,
-        'score_images': 4, 'curve_images': 4, 'score_every': 5, 'log_every': 1, 'precision': 'fp32'}  # 120 steps
+        'score_images': 4, 'curve_images': 4, 'score_every': 5, 'log_every': 1, 'precision': 'fp32',
+        'features': 'random:test_efficientnet'}  # 120 steps; a tiny network: scores take no time
 KINDS = {'DCGAN': {}, 'SNGAN': {'arch': 'SNGAN', 'loss': 'hinge'}, 'MSG': {'multi_scale': True}, 'R1': {'arch': 'SNGAN', 'r1_gamma': 1}}
 EQUAL = ('generator.safetensors', 'best.safetensors', 'history.csv', 'score_history.csv')
 

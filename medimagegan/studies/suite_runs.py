@@ -32,7 +32,7 @@ from ..runs.experiment import find_notebook
 from .comparison import Arm, group_families
 from .comparison_report import write_comparison
 from .cures import conclude
-from .launch import launch_run, read_result
+from .launch import call_once, launch_run, read_result
 from .workers import SlurmJobs, adjust_jobs, open_client
 from .suites import Suite, describe_kept, plan_suite
 
@@ -63,7 +63,7 @@ def _outcome(future) -> tuple[object, str]:  # What the call returned, and its e
     "Read how a call ended. Raises `ChildProcessError` if the scheduler is lost."
     from distributed import CancelledError
     try:
-        error = future.exception()
+        error = future.exception() or (refused if isinstance(refused := future.result(), UserError) else None)
         return (None, ' '.join(str(error).split())) if error is not None else (future.result(), '')
     except CancelledError:
         raise ChildProcessError('the scheduler went away; the same command continues with what is missing') from None
@@ -77,11 +77,11 @@ def run_calls(
     jobs: SlurmJobs | None = None,  # The workers, if they are SLURM jobs
     what: str = 'run',  # The kind of call, for the progress bar
     follow: Callable = lambda names: '',  # Describes which of the named calls are running, for the progress bar
-) -> dict[str, str]:  # {name: error} of those that failed four times
+) -> dict[str, str]:  # {name: error} of those that failed
     "Execute calls on workers and wait for all of them."
     place, failed, began, ended = Path(folder).resolve(), {}, time.monotonic(), queue.SimpleQueue()
     names = {f'{name}@{place}': name for name in calls}
-    waiting = {key: client.submit(*calls[name], retries=3, pure=False, key=key) for key, name in names.items()}
+    waiting = {key: client.submit(call_once, *calls[name], retries=3, pure=False, key=key) for key, name in names.items()}
     for future in waiting.values():
         future.add_done_callback(ended.put)
     with progress_bar(total=len(calls), desc=f'{what}s', unit=what) as bar:
