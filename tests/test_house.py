@@ -243,6 +243,14 @@ def test_the_settings_page_is_written_from_the_settings():
     assert settings_page() == (ROOT / 'docs' / 'settings.md').read_text(), 'run `make format`'
 
 
+def test_one_spelling():
+    "Words in -ize have a z, as in the names of the package; colour and grey are British."
+    roots = 'recogn|initial|normal|memor|minim|summar|synchron|stabil|penal|synthes|optim|organ|visual'
+    other = re.compile(rf'\b(?:un|re)?(?:{roots})is(?:e|es|ed|ing|ation|ations)\b', re.I)
+    for file in [*NOTEBOOKS, *(ROOT / 'docs').glob('*.md'), ROOT / 'README.md', ROOT / 'models' / 'README.md', ROOT / 'pyproject.toml', ROOT / 'settings.ini']:
+        assert not (found := other.search(file.read_text(encoding='utf-8'))), f'{file.name}: {found[0]}: spell it with z'
+
+
 def test_the_readme_is_short():
     assert len((ROOT / 'README.md').read_bytes()) <= 8192
 

@@ -91,7 +91,7 @@ def check_clock(
     except OSError:
         return Check('clock', 'ok', found)
     if abs(apart) > 2:
-        return Check('clock', 'note', found, f'the clock of the file server is {apart:+.0f} s apart: synchronise them')
+        return Check('clock', 'note', found, f'the clock of the file server is {apart:+.0f} s apart: synchronize them')
     return Check('clock', 'ok', found)
 
 # %% ../../nbs/760_cli.doctor.ipynb #c16

@@ -68,7 +68,7 @@ def show_version(ctx: click.Context, _, wanted: bool) -> None:
 @click.option('--version', is_flag=True, is_eager=True, expose_value=False, callback=show_version,
               help='Show the versions and the device, and exit.')
 def medimagegan():
-    "Synthesise medical images of a scarce diagnosis, and score them honestly."
+    "Synthesize medical images of a scarce diagnosis, and score them honestly."
 
 # %% ../../nbs/790_cli.main.ipynb #c11
 def failure(

@@ -146,7 +146,7 @@ def balance(file, dry_run, settings, seeds, out, workers, scheduler, cluster):
 @option('--include-real', is_flag=True, help='Show and name real images, although they are not public.')
 @option('--audit', type=click.Choice(['none', 'skin']), default='none', help='Compare artefacts and skin tones with real images.')
 def synthesize(run, class_name, n, out, seed, drop, rank, best, licence, utility, n_gpu, include_real, audit):
-    """Synthesise images of one class.
+    """Synthesize images of one class.
 
     RUN is the folder of a finished run whose images are still in place. Writes PNG files, a manifest and a
     scorecard, which can be passed on: they contain no real images and no names of real images."""

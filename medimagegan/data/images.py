@@ -33,7 +33,7 @@ _TIFF_MARKS = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 def sniff_format(
     file: str | Path,
 ) -> str:  # A key of `_MARKS`, TIFF, or '' if it is none of them
-    "Recognise the format of a file by its first bytes. A pipe or a device is not opened."
+    "Recognize the format of a file by its first bytes. A pipe or a device is not opened."
     if not os.path.isfile(file):
         return ''
     try:

@@ -126,7 +126,7 @@ EXTRA_TABLES = ('RSNA details', )  # Not taken if another table of the folder ha
 def find_layout(
     columns: Iterable[str],  # Names in the header
 ) -> Layout | None:
-    "Recognise a published table by its columns; of several, the one with the most columns in common."
+    "Recognize a published table by its columns; of several, the one with the most columns in common."
     plain = {plain_name(name) for name in columns}
     named = plain & set(SPELLINGS['image'])  # so the patient is not the image, as in RSNA
     found = [layout for layout in LAYOUTS if layout.columns <= plain and not (named and layout.roles.get('image') in SPELLINGS['patient'])]
@@ -145,7 +145,7 @@ def is_image_name(text: str) -> bool:
 def find_bare_layout(
     rows: Iterable[list[str]],  # Some rows
 ) -> dict[str, int] | None:  # {role: column, from 0}, and under `name` the name of the layout
-    "Recognise a published table without a header by its first rows."
+    "Recognize a published table without a header by its first rows."
     rows = [row for row in rows if any(row)]
     if rows and all(len(row) == 2 and _IS_ISIC.fullmatch(row[0]) for row in rows) and (
             {row[1] for row in rows} <= {*MALIGNANT_CODES, *MALIGNANT_CODES.values()}):

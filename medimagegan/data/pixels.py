@@ -22,7 +22,7 @@ from .color import apply_profile
 SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.tif', '.tiff', '.bmp', '.webp', '.gif', '.jp2', '.pgm', '.ppm')
 
 # %% ../../nbs/210_data.pixels.ipynb #c08
-FORMATS = ('BMP', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', 'WEBP')  # recognised by content, not by suffix
+FORMATS = ('BMP', 'GIF', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', 'WEBP')  # recognized by content, not by suffix
 
 # %% ../../nbs/210_data.pixels.ipynb #c09
 DICOM_SUFFIXES = ('.dcm', '.dicom', '.ima')

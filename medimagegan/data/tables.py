@@ -42,7 +42,7 @@ FIND_ALL = Answers()
 
 
 def ambiguous(text: str) -> UserError:
-    "Make an error for what can be read in two ways; a reader that needs no classes can recognise it and continue."
+    "Make an error for what can be read in two ways; a reader that needs no classes can recognize it and continue."
     error = UserError(text)
     error.is_ambiguous = True
     return error

@@ -19,7 +19,7 @@ from ..core.ranks import draw_for_rank
 
 # %% ../../nbs/330_gan.losses.ipynb #c06
 class Loss(NamedTuple):
-    "The losses of the two networks, each a function of logits (N,) that returns one number to be minimised."
+    "The losses of the two networks, each a function of logits (N,) that returns one number to be minimized."
 
     discriminator: Callable[[Tensor, Tensor], Tensor]  # (real_logits, fake_logits)
     generator: Callable[[Tensor, Tensor], Tensor]  # (fake_logits, real_logits)

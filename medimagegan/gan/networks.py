@@ -122,7 +122,7 @@ def pyramid(
 
 # %% ../../nbs/310_gan.networks.ipynb #c32
 def _init_layer(layer: nn.Module, spectral: bool) -> nn.Module:
-    "Initialise a layer, then apply spectral norm if `spectral`."
+    "Initialize a layer, then apply spectral norm if `spectral`."
     layer = init_weights(layer)
     return spectral_norm(layer) if spectral else layer
 

@@ -189,7 +189,7 @@ def _time_rounds(
 
 # %% ../../nbs/580_runs.bench.ipynb #c31
 def _describe_speed(took: list[float], plain: list[float], cfg: TrainConfig, flops: float, peak: float) -> dict:
-    "Summarise the seconds per step of one variant, beside those of the usual loop in the same rounds."
+    "Summarize the seconds per step of one variant, beside those of the usual loop in the same rounds."
     ratios, median = [usual / t for usual, t in zip(plain, took, strict=True)], statistics.median(took)
     return {'ms_per_step': 1e3 * median, 'images_per_s': cfg.batch_size / median, 'ratio': statistics.median(ratios),
             'ratio_low': min(ratios), 'ratio_high': max(ratios), 'tflops': flops / median / 1e12,

@@ -154,7 +154,7 @@ def summarize(
     rows: pd.DataFrame,  # From `measure_sets`
     floor: float = 0.,  # From `noise_floor`
 ) -> dict:  # `sets`: quartiles of each of `DISTANCES`; `z`: training against held out; `floor`, `recovers`
-    "Summarise the distances of each set, and compare training with held-out images."
+    "Summarize the distances of each set, and compare training with held-out images."
     sets = {name: {'n': len(mine), **{kind: mine[kind].quantile([.25, .5, .75]).tolist() for kind in DISTANCES}}
             for name, mine in rows.groupby('set', sort=False)}
     parts = {name: rows[rows['set'] == name] for name in ('training', 'held out')}
