@@ -1,7 +1,12 @@
 """Archives of real data sets that were once misread: each must be read rightly, or refused with what to do."""
+from types import SimpleNamespace
+
 import pytest
 
 from medimagegan.core.errors import UserError
+from medimagegan.data.answers import collect_answers
+from medimagegan.data.layouts import is_mask, patient_from_name
+from medimagegan.data.parts import has_parts
 from medimagegan.data.reading import report_reading, understand
 
 
@@ -118,3 +123,64 @@ def test_words_for_no_patient_join_nobody_and_two_patients_of_one_image_are_join
 def test_what_is_not_read_is_counted(tmp_path):
     _, _, said = read(make(tmp_path, ['a/1.png', 'b/1.png', 'a/2.heic', 'b/2.HEIC', 'b/3.mp4', 'README.md', 'labels.xlsx']))
     assert '4 files are not read: 2 .heic, 1 .mp4, 1 .xlsx' in said
+
+
+NAMES = [f'{i}.png' for i in range(8)]
+
+
+def table_of(classes, names=NAMES):
+    return lines('image,label', *(f'{name},{kind}' for name, kind in zip(names, classes, strict=True)))
+
+
+def test_a_table_that_the_user_names_is_not_mixed_with_others_however_it_is_spelled(tmp_path, monkeypatch):
+    make(tmp_path, NAMES, metadata__csv=table_of('AAAABBBB'), own__csv=table_of('XXXXXXYY'))
+    monkeypatch.chdir(tmp_path)
+    for name in ('own.csv', './own.csv', str(tmp_path / 'own.csv')):
+        rows, lost, reading, _ = understand('.' if name[0] != '/' else tmp_path, collect_answers(labels=name))
+        assert list(rows['class']) == list('XXXXXXYY') and not lost and len(reading.tables) == 1, name
+
+
+def test_a_second_table_of_the_same_images_neither_adds_images_nor_removes_them(tmp_path):
+    rows, _, _ = read(make(tmp_path / 'one', NAMES, metadata__csv=table_of('AABB', NAMES[:4]), metadata_original__csv=table_of('AAAABBBB')))
+    assert len(rows) == 4  # the others were left out on purpose
+    with pytest.raises(UserError, match='classes in two tables, a.csv and b.csv'):
+        read(make(tmp_path / 'two', NAMES, a__csv=table_of('AAAABBBB'), b__csv=table_of('BBBBAAAA')))
+
+
+def test_an_image_in_two_parts_is_not_trained_on(tmp_path):
+    rows, _, _ = read(make(tmp_path, NAMES, metadata__csv=lines('image,label,split', *(f'{n},A,train' for n in NAMES), '0.png,A,test', '1.png,A,test')))
+    assert list(rows['split'][:3]) == ['test', 'test', 'train']
+
+
+def test_a_published_test_part_is_enough_for_a_split():
+    for parts, kept in ((('', 'test'), True), (('train', 'test'), True), (('', 'train'), False), (('test', 'validation'), False)):
+        assert has_parts(SimpleNamespace(parts=parts)) == kept, parts
+
+
+def test_patients_of_one_table_keep_the_lesions_of_another_together(tmp_path):
+    names = [f'{kind}/{kind}{i}.png' for kind in 'ab' for i in range(4)]
+    stems = [name.split('/')[1] for name in names]
+    rows, _, _ = read(make(tmp_path, names, clinical__csv=lines('image,patient_id', *(f'{s},P{k // 4}' for k, s in enumerate(stems))),
+                           lesions__csv=lines('image,lesion_id', *(f'{s},L{k}' for k, s in enumerate(stems)))))
+    assert rows['group'].nunique() == 2
+
+
+@pytest.mark.parametrize('mask', ['BraTS_001_seg.nii.gz', 'segmentation.nii.gz', 'patient001_gt.nii.gz', 'BraTS_001_seg.nii'])
+def test_masks_of_volumes_are_masks(mask):
+    assert is_mask(f'images/{mask}') and not is_mask('images/BraTS_001_t1.nii.gz')
+
+
+def test_a_date_in_a_name_is_no_patient_and_blanks_before_quotes_are_no_part_of_a_class(tmp_path):
+    names = [f'nevus/2019031{i}_001.png' for i in range(4)]
+    rows, _, _ = read(make(tmp_path / 'dates', names))
+    assert not any('patient' in group for group in rows['group']) and patient_from_name('00000001_000.png')[1] == '00000001'
+    rows, _, _ = read(make(tmp_path / 'quotes', NAMES, labels__csv=lines('image, label', *(f'{n}, "A, b"' for n in NAMES[:4]), *(f'{n}, B' for n in NAMES[4:]))))
+    assert set(rows['class']) == {'A, b', 'B'}
+
+
+def test_a_column_of_flags_with_an_odd_cell_is_named(tmp_path):
+    flags = [[int(i % 3 == k) for k in range(3)] for i in range(8)]
+    flags[5][2] = 'I'
+    make(tmp_path, NAMES, labels__csv=lines('image,MEL,NV,BCC', *(','.join(map(str, [n, *row])) for n, row in zip(NAMES, flags, strict=True))))
+    with pytest.raises(UserError, match='BCC: expected 0 or 1'):
+        understand(tmp_path, collect_answers(class_column=('MEL', 'NV', 'BCC')))

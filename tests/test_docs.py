@@ -10,6 +10,7 @@ from conftest import ROOT, command
 
 from medimagegan.data.splits import read_split
 from medimagegan.evaluate.evidence import REAL, largest_allowed
+from medimagegan.evaluate.measures import gap_closed
 
 
 @pytest.mark.parametrize('name', ['melanoma', 'hundred', 'chest', 'chest_cutout', 'isic_64_seed1', 'isic_64_seed2'])
@@ -231,6 +232,10 @@ def test_the_table_of_feature_networks_equals_its_file():
     for fault, cells in rows.items():
         assert fault in ('no fault', 'noise') or f"| {fault} | {' | '.join(cells)} |" in page, fault
     assert found['command'] in page and f"ROC-AUC {found['classifier ROC-AUC']:.2f}" in page
+    for network in {row['network'] for row in found['rows']}:
+        kd = {row['fault']: row['KD'][0] for row in found['rows'] if row['network'] == network}
+        for row in (row for row in found['rows'] if row['network'] == network):
+            assert abs(row['gap closed'] - gap_closed(kd[row['fault']], kd['no fault'], kd['noise'], squared=True)) < 1e-9, row
     few, real = (next(row['coverage'][0] for row in found['rows'] if row['fault'] == fault and row['network'] == 'efficientnet_lite0')
                  for fault in ('ten images', 'no fault'))
     assert f'coverage ({few:.2f} for ten images in Lite0, {real:.2f} without a fault)' in ' '.join(page.split())

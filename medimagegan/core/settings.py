@@ -152,6 +152,8 @@ def check_ranges(
         value = getattr(settings, f.name)
         if float in (f.type, *get_args(f.type)) and isinstance(value, int):
             object.__setattr__(settings, f.name, float(value))  # 0 and 0.0 must give the same run
+        if isinstance(value, str) and get_origin(f.type) is tuple:
+            raise UserError(f'{f.name}: expected several values, got the text {value!r}: write ({value!r},)')
         for one in value if isinstance(value, tuple) else [] if value is None else [value]:
             _check_value(f, one)
 

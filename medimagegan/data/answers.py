@@ -45,7 +45,8 @@ def read_answers(
     names = {key: _to_names(values.get(key), key, str(file)) for key in _KEYS}
     tables = tuple(os.path.normpath(Path(file).parent / name) for name in names['tables'])
     image = names['image_column'][0] if names['image_column'] else None
-    return Answers(tables, image, names['class_column'], names['group_columns'], names['class_map'], set(values) == set(_KEYS))
+    return Answers(tables, image, names['class_column'], names['group_columns'], names['class_map'],
+                   set(values) == set(_KEYS) and all(values[key] is not None for key in _KEYS if key != 'image_column'))
 
 # %% ../../nbs/238_data.answers.ipynb #c07
 def collect_answers(
@@ -61,7 +62,7 @@ def collect_answers(
         given = {key: value for key, value in vars(said).items() if value}
         return replace(read_answers(labels), **given)
     names = [labels] if labels and (Path(labels).exists() or ',' not in labels) else [n.strip() for n in (labels or '').split(',')]
-    return replace(said, tables=tuple(filter(None, names)))
+    return replace(said, tables=tuple(str(Path(name)) for name in names if name))
 
 # %% ../../nbs/238_data.answers.ipynb #c08
 def answers_of_settings(

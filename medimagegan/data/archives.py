@@ -44,8 +44,10 @@ def _no_table(file: Path) -> str:
 
 def _read_list(file: Path, index: FileIndex, name: str) -> Table | None:
     "Read a file with one image in each line, such as `test_list.txt`; None if it is something else."
+    if not part_of_list(name):
+        return None
     lines = pd.Series([line.strip() for line in decode_text(file.read_bytes()).splitlines() if line.strip()], dtype=str)
-    if not part_of_list(name) or not len(lines) or lines.iloc[::max(1, len(lines) // 100)].map(index.__contains__).mean() < .5:
+    if not len(lines) or lines.iloc[::max(1, len(lines) // 100)].map(index.__contains__).mean() < .5:
         return None
     rows = pd.DataFrame({'image': lines, 'name of the list': part_of_list(name)})
     return Table(name, rows, False, {'image': 'image', 'split': 'name of the list'}, files=[name])

@@ -6,7 +6,7 @@
 __all__ = ['locate_images']
 
 # %% ../../nbs/243_data.arrays.ipynb #c02
-import os
+import secrets
 import shutil
 import zipfile
 import zlib
@@ -90,12 +90,13 @@ def locate_images(
     name = f'{file.stem}-{digest(str(file.resolve()), state.st_size, state.st_mtime_ns)[:12]}'
     folder = cache_folder() / 'arrays' / name
     if not folder.is_dir():
-        new = make_private_folder('arrays') / f'{name}.{os.getpid()}.new'
+        new = make_private_folder('arrays') / f'{name}.{secrets.token_hex(4)}.new'
         try:
             _unpack(file, new, progress)
             new.rename(folder)
-        except FileExistsError:  # another process was faster
-            pass
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
         finally:
             shutil.rmtree(new, ignore_errors=True)
     return folder

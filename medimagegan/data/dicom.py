@@ -175,6 +175,9 @@ def _decode_in_child(ds, frame: int | None) -> np.ndarray | None:  # None: damag
         child.kill()
         child.communicate()
         return None
+    except BaseException:  # its answer would be taken for that of the next file
+        child.kill()
+        raise
     finally:
         timer.cancel()
 

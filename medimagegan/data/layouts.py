@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPELLINGS', 'NESTED_CLASSES', 'PART_WORDS', 'DIAGNOSES', 'FINDINGS', 'NO_CLASSES', 'MALIGNANT_CODES', 'LAYOUTS',
            'EXTRA_TABLES', 'NAME_PATTERNS', 'plain_name', 'Layout', 'find_layout', 'is_image_name', 'find_bare_layout',
-           'patient_from_name', 'is_container', 'part_of_folder', 'part_of_cell', 'is_mask']
+           'patient_from_name', 'is_container', 'part_of_folder', 'part_of_cell', 'image_stem', 'is_mask']
 
 # %% ../../nbs/232_data.layouts.ipynb #c02
 import re
@@ -159,7 +159,7 @@ NAME_PATTERNS = {  # Layout: a regular expression of a path, with the group `pat
     'BreaKHis': re.compile(r'.*\bSOB_[BM]_[A-Z]+-(?P<patient>\d+-\d+[A-Z]*)-\d+-\d+\.\w+$', re.I),
     'CheXpert': re.compile(r'(?:.*/)?(?P<patient>patient\d{5})/study\d+/.*', re.I),
     'MIMIC-CXR': re.compile(r'(?:.*/)?(?P<patient>p\d{8})/s\d{8}/.*', re.I),
-    'NIH ChestX-ray14': re.compile(r'(?:.*/)?(?P<patient>\d{8})_\d{3}\.png$', re.I),
+    'NIH ChestX-ray14': re.compile(r'(?:.*/)?(?P<patient>000[0-3]\d{4})_\d{3}\.png$', re.I),
     'PAD-UFES-20': re.compile(r'(?:.*/)?(?P<patient>PAT_\d+)_\d+_\d+\.\w+$'),
     'Kermany radiographs': re.compile(r'(?:.*/)?(?P<patient>person\d+(?=_(?:bacteria|virus)_\d+\.)|'
                                       r'(?<=NORMAL/)(?:NORMAL2-)?IM-\d{4}(?=-\d{4}))[-\w]+\.\w+$', re.I),
@@ -216,10 +216,17 @@ _MASK_FOLDER = re.compile(r'(.*[\W_])?(segmentations?|segs|masks|superpixels|gro
                           r'|(?!with|without|no)[a-z]*mask|gt|seg|gts|.*_roi|.*\d_lesion|(\d(st|nd)[\W_])?manual\d?', re.I)
 
 
+def image_stem(
+    path: str,
+) -> str:
+    "Return a path without its suffix; `.nii.gz` is one suffix."
+    return re.sub(r'(\.nii\.gz|\.[^./]*)$', '', path, flags=re.I)
+
+
 def is_mask(
     path: str,  # Relative to the folder
 ) -> bool:
     "Return whether a file is a mask by its name or that of a folder above it."
     *folders, name = path.split('/')
-    stem = name.rsplit('.', 1)[0]
+    stem = image_stem(name)
     return _MASK_NAME.fullmatch(stem) is not None or any(_MASK_FOLDER.fullmatch(folder) for folder in folders)

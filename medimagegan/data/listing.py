@@ -16,7 +16,7 @@ from pathlib import Path
 from ..core.errors import UserError, counted, describe_os_error
 from ..core.files import describe_missing
 from .pixels import IMAGE_SUFFIXES
-from .layouts import is_mask
+from .layouts import image_stem, is_mask
 
 # %% ../../nbs/234_data.listing.ipynb #c06
 TABLE_SUFFIXES = ('.csv', '.tsv', '.tab', '.txt')
@@ -95,7 +95,7 @@ def _sort_file(listing: Listing, path: str, file: str) -> None:
 def _link_problem(folder: str, root: str, seen: set[str]) -> str:
     "Say why a link to a folder is not followed; '' if it is."
     real = os.path.realpath(folder)
-    if os.path.realpath(os.path.dirname(folder)).startswith(real):
+    if (os.path.realpath(os.path.dirname(folder)) + os.sep).startswith(real + os.sep):
         return 'a link to a folder above it (a loop)'
     if not (real + os.sep).startswith(root + os.sep):
         return 'a link that leads out of the data set: copy the folder, or give it as path'
@@ -137,10 +137,10 @@ _MASK_END = re.compile(r'(?P<image>.+?)[\W_]*(roi|labels?|contours?|binary|lesio
 
 def _move_masks(listing: Listing) -> None:
     "Move files next to an image of the same name to the masks: `a_roi.png`, `amask.png`, `a (label).png` beside `a.png`."
-    stems = {path.rsplit('.', 1)[0] for path in listing.images}
+    stems = set(map(image_stem, listing.images))
 
     def is_beside(path):
-        found = _MASK_END.fullmatch(path.rsplit('.', 1)[0])
+        found = _MASK_END.fullmatch(image_stem(path))
         return bool(found) and found['image'] in stems
     masks = {path for path in listing.images if is_beside(path)}
     masks |= _masks_in_folders(listing.images)

@@ -135,6 +135,9 @@ def match_labels(
     labelled = rows.drop_duplicates(['path', 'class'])['path']
     ambiguous = set(labelled[labelled.duplicated()])
     lost += [(path, 'in the table with two classes') for path in sorted(ambiguous)]
-    rows = rows[~rows['path'].isin(ambiguous)].drop_duplicates('path').sort_values('path')
+    rows = rows[~rows['path'].isin(ambiguous)]
+    if 'split' in rows:  # an image in two parts belongs to the last of them, so that it is not trained on
+        rows = rows.sort_values('split', key=lambda parts: -parts.map({'validation': 1, 'test': 2}).fillna(0), kind='stable')
+    rows = rows.drop_duplicates('path').sort_values('path')
     lost += [(f, 'no row in the table') for f in files if f not in named]
     return rows.drop(columns=['depth', 'problem']), lost

@@ -15,8 +15,8 @@ PARTS = ('train', 'validation', 'test', 'reserve')  # reserve: real images that 
 def has_parts(
     data,  # An `ImageSet`
 ) -> bool:
-    "Return whether a published split has training images and others."
-    return 'train' in data.parts and bool({'validation', 'test'} & set(data.parts))
+    "Return whether a published split has training images and others; images without a part are for training."
+    return bool({'', 'train'} & set(data.parts)) and bool({'validation', 'test'} & set(data.parts))
 
 
 def mend_parts(

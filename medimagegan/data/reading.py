@@ -15,7 +15,7 @@ import pandas as pd
 from ..core.errors import UserError
 from .listing import Listing, list_files
 from .tables import FIND_ALL, Answers, Table, ambiguous, list_class_columns, list_columns
-from .labels import Reading, find_groups, rename_classes, stack_tables
+from .labels import Reading, find_groups, join_keys, rename_classes, stack_tables
 from .matching import FileIndex, match_labels
 from .arrays import locate_images
 from .subfolders import FILE_NAME, add_from_paths, is_level, read_subfolders
@@ -24,6 +24,7 @@ from .archives import MAIN_TABLES, OWN_SPLIT, label_rows, open_tables, read_part
 # %% ../../nbs/246_data.reading.ipynb #c07
 def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileIndex, reading: Reading) -> pd.DataFrame:
     "Add the groups, parts and licences of tables without classes to rows from folders."
+    keys = []
     for table in tables:
         if 'image' not in table.roles or not ({'lesion', 'patient', 'split', 'licence'} & set(table.roles) or
                                               any(role.startswith('key ') for role in table.roles)):
@@ -39,8 +40,11 @@ def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileInde
         for column in found:
             known = rows['path'].map(found[column]).fillna('')
             rows[column] = known.where(known != '', rows[column])
+            keys += [known] if column == 'group' else []
         reading.columns |= {role.removeprefix('key '): c for role, c in table.roles.items()}
         reading.sources |= table.roles
+    if len(keys) > 1:  # a patient of one table may have several lesions of another
+        rows['group'] = join_keys(keys, rows['group'])
     return rows
 
 # %% ../../nbs/246_data.reading.ipynb #c09
@@ -129,7 +133,7 @@ def _keep_named_masks(listing: Listing, labels: pd.DataFrame, index: FileIndex) 
 def _match_rows(folder: Path, listing: Listing, answers: Answers, reading: Reading) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     "Find the rows of all images from tables, or else from folders; and (file, reason) of the rest."
     index = FileIndex(listing.images + listing.masks)
-    tables = stack_tables(open_tables(folder, listing, index, answers)) if listing.images or listing.masks else []
+    tables = stack_tables(open_tables(folder, listing, index, answers), answers.tables, MAIN_TABLES) if listing.images or listing.masks else []
     _check_group_columns(tables, answers)
     labels = None if _names_folder(answers) else label_rows(tables, folder, index, answers, reading)
     if labels is None:

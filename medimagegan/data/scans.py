@@ -17,15 +17,17 @@ from ..core.errors import UserError
 from .pixels import INSTALL_DICOM, NIFTI_SUFFIXES, SUFFIXES
 from .dicom import read_patient
 from .labels import connect_rows
+from .tables import clean_ids
 
 # %% ../../nbs/247_data.scans.ipynb #c06
 def join_groups(
     known: pd.DataFrame,  # Columns `group` (of the table), `patient`, `study`; '' where unknown
 ) -> list[str]:  # Group of each row; '' for a row that shares nothing
     "Join rows that share a group, a patient or a study, under the table's name for the group or under a number."
-    keys = [known[c] for c in known if c == 'group' or known[c].nunique() > 1]
+    differ = {c: len(set(known[c]) - {''}) > 1 for c in known}
+    keys = [known[c] for c in known if c == 'group' or differ[c]]
     first = connect_rows(keys, known.index)
-    kind = 'DICOM patient' if known['patient'].nunique() > 1 else 'DICOM study'
+    kind = 'DICOM patient' if differ['patient'] else 'DICOM study'
     named = known['group'].where(known['group'] != '').groupby(first).transform('first')
     unnamed = first[pd.concat([key != '' for key in keys], axis=1).any(axis=1) & named.isna()]
     numbers = pd.Series(pd.factorize(unnamed)[0] + 1, unnamed.index, dtype=int).astype(str)
@@ -47,7 +49,8 @@ def join_scans(
         owners = {p: read_patient(folder / p) for p in scans}
     known = pd.DataFrame([(g, *owners.get(p, ('', ''))) for p, g in zip(rows['path'], rows['group'], strict=True)],
                          columns=['group', 'patient', 'study'])
-    one_patient = len(known) > 1 and known['patient'].nunique() == 1 and known['patient'].iloc[0]
-    by = 'study by study' if known['study'].nunique() > 1 else 'image by image'
+    named, known['patient'] = known['patient'].any(), clean_ids(known['patient'])  # `ANONYMOUS` is no patient
+    one_patient = len(known) > 1 and named and len(set(known['patient']) - {''}) <= 1
+    by = 'study by study' if len(set(known['study']) - {''}) > 1 else 'image by image'
     notes = (f'all DICOM files have the same patient; held out {by}',) if one_patient else ()
     return dict(zip(rows['path'], join_groups(known), strict=True)), notes

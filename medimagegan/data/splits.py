@@ -121,6 +121,8 @@ def make_split(
     table = pd.DataFrame({'file': data.files, 'class': [data.classes[k] for k in data.labels], 'group': groups,
                           'split': parts})
     table['sha256'] = [hash_file(locate_images(folder) / file) for file in data.files]
+    if '' in set(table['sha256']):
+        raise UserError(f"path: {table['file'][table['sha256'] == ''].iloc[0]} in {folder} can no longer be read")
     table['phash'] = pack_hashes(hashes[:, 0])
     table[GROUP_COLUMN] = group_kinds(groups)
     _require_all_parts(table, folder)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FIND_ALL', 'Answers', 'ambiguous', 'decode_text', 'find_separator', 'Table', 'read_any_table', 'named_column',
-           'list_columns', 'find_image_column', 'find_other_roles', 'list_class_columns']
+           'list_columns', 'find_image_column', 'clean_ids', 'find_other_roles', 'list_class_columns']
 
 # %% ../../nbs/236_data.tables.ipynb #c02
 import csv
@@ -54,7 +54,7 @@ _SEPARATORS = ('||', '\t', ';', ',', '|', ' ')
 def decode_text(data: bytes) -> str:
     "Decode a text file: UTF-8 or UTF-16 with a byte order mark, UTF-8, else the code page of Windows."
     if data.startswith((b'\xff\xfe', b'\xfe\xff')):
-        return data.decode('utf-16')
+        return data.decode('utf-16', 'replace')
     try:
         return data.decode('utf-8-sig')
     except UnicodeDecodeError:
@@ -116,7 +116,7 @@ def _parse_lines(text: str) -> tuple[list[list[str]], str]:  # Rows of cells, an
         raise ValueError('no columns')
     if len(separator) > 1 or separator == ' ':
         return [_split_line(line, separator) for line in text.splitlines() if line.strip()], separator
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(cell.strip() for cell in row)]
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True) if any(cell.strip() for cell in row)]
     _check_quotes(text, rows, separator)
     return rows, separator
 
@@ -124,7 +124,7 @@ def _parse_lines(text: str) -> tuple[list[list[str]], str]:  # Rows of cells, an
 def _check_quotes(text: str, rows: list[list[str]], separator: str) -> None:
     "Raise `ValueError` for a cell that holds whole rows, because a quotation mark before it is not closed."
     with suppress(csv.Error):
-        list(csv.reader(io.StringIO(text), delimiter=separator, strict=True))
+        list(csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True))
         return
     for i, row in enumerate(rows):
         if any(line.count(separator) >= len(rows[0]) - 1 for cell in row if '\n' in cell for line in cell.splitlines()[1:]):
@@ -231,6 +231,18 @@ def _names_others(table: Table, column: str, other: str) -> bool:
         return cell.replace('\\', '/').rsplit('/', 1)[-1].rsplit('.', 1)[0].lower()
     return column != other and (table.rows[column].map(stem) != table.rows[other].map(stem)).mean() > .5
 
+# %% ../../nbs/236_data.tables.ipynb #e2fcdc13
+_NO_ID = {'na', 'n/a', '#n/a', '<na>', 'nan', 'nat', 'null', 'none', 'nil', 'unknown', 'unk', 'missing', '-', '--', '?', '.',
+          'removed', 'redacted', 'withheld', 'anonymous', 'anonymized', 'anonymised', 'deidentified', 'de-identified', 'confidential'}
+
+
+def clean_ids(
+    cells: pd.Series,  # Lesions or patients, as they are written
+) -> pd.Series:  # '' where the cell says that nothing is known
+    "Write equal numbers in the same way, `12.0` as `12`, and drop the words for a missing value, such as `NA`."
+    cells = cells.str.normalize('NFC').str.strip().str.replace(r'^(\d+)\.0+$', r'\1', regex=True)
+    return cells.where(~cells.str.lower().isin(_NO_ID), '')
+
 # %% ../../nbs/236_data.tables.ipynb #c20
 def _is_yes_or_no(cells: pd.Series) -> bool:
     "Return whether a column answers a question, such as `lesion: 1`, and names nothing."
@@ -253,6 +265,7 @@ def find_other_roles(
         if role == 'split':  # one that names parts, before a `set` A or B
             spelled.sort(key=lambda c: not any(map(part_of_cell, table.rows[c].unique())))
         free = [c for c in spelled if known or c not in table.roles.values() and not (_is_yes_or_no(table.rows[c]) or _names_arms(table, c))]
+        free = [c for c in free if role == 'split' or (clean_ids(table.rows[c]) != '').any()]
         if free and role not in table.roles and any(table.rows[free[0]]):
             table.roles[role] = free[0]
     if answers.group_columns or answers.complete:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pandas as pd
 
 # %% ../../nbs/290_data.training_images.ipynb #c03
-from ..core.errors import counted
+from ..core.errors import UserError, counted
 from ..core.config import TrainConfig
 from .answers import answers_of_settings
 from .imagesets import ImageSet
@@ -44,6 +44,9 @@ def follow_parts(
     "Follow a published split: train on its training images, and hold out its validation images, or some of the training images."
     parts = mend_parts(data.parts, merge_equal_groups(data.groups, data))
     train, held = ([i for i, part in enumerate(parts) if part == name] for name in ('train', 'validation'))
+    if not train:
+        raise UserError('path: every group of images with training images of the published split also has other images: '
+                        'make a new split with `medimagegan split --validation 0.2`, and set `split`')
     if not held:
         mine, other = split_holdout(data.subset(train), cfg.holdout, cfg.seed)
         train, held = [train[i] for i in mine], [train[i] for i in other]

@@ -12,7 +12,7 @@ import pandas as pd
 from ..core.config import TrainConfig
 from ..core.errors import UserError, did_you_mean
 from ..data.answers import answers_of_settings
-from ..data.archives import open_tables
+from ..data.archives import MAIN_TABLES, open_tables
 from ..data.arrays import locate_images
 from ..data.duplicates import DUPLICATE_BITS, hamming_distances, perceptual_hashes, unpack_hashes
 from ..data.imagesets import ImageSet
@@ -30,7 +30,8 @@ def find_values(
     "Look up a column of the tables of a folder. Raises `UserError` if there is none with this name."
     folder = locate_images(cfg.path)
     listing = list_files(folder)
-    tables = stack_tables(open_tables(folder, listing, FileIndex(listing.images), answers_of_settings(cfg)))
+    answers = answers_of_settings(cfg)
+    tables = stack_tables(open_tables(folder, listing, FileIndex(listing.images), answers), answers.tables, MAIN_TABLES)
     having = [table for table in tables if 'image' in table.roles and table.column(column) is not None]
     if not having:
         known = [name for table in tables for name in table.rows]
