@@ -174,7 +174,8 @@ def test_a_date_in_a_name_is_no_patient_and_blanks_before_quotes_are_no_part_of_
     names = [f'nevus/2019031{i}_001.png' for i in range(4)]
     rows, _, _ = read(make(tmp_path / 'dates', names))
     assert not any('patient' in group for group in rows['group']) and patient_from_name('00000001_000.png')[1] == '00000001'
-    rows, _, _ = read(make(tmp_path / 'quotes', NAMES, labels__csv=lines('image, label', *(f'{n}, "A, b"' for n in NAMES[:4]), *(f'{n}, B' for n in NAMES[4:]))))
+    quoted = [*(f'{n}, "A, b"' for n in NAMES[:4]), *(f'{n}, B' for n in NAMES[4:])]
+    rows, _, _ = read(make(tmp_path / 'quotes', NAMES, labels__csv=lines('image, label', *quoted)))
     assert set(rows['class']) == {'A, b', 'B'}
 
 

@@ -57,12 +57,17 @@ def make_loss(
     return loss._replace(discriminator=partial(loss.discriminator, smoothing=label_smoothing))
 
 # %% ../../nbs/330_gan.losses.ipynb #c27
+def _sum_outputs(logits: Tensor) -> Tensor:  # ()
+    "Sum the outputs for all images; the output of several heads is their mean, as in the losses."
+    return logits.reshape(len(logits), -1).mean(1).sum()
+
+
 def r1_penalty(
     images: list[Tensor],  # The pyramid that `logits` was computed from, with `requires_grad`
-    logits: Tensor,  # (N,)
+    logits: Tensor,  # (N,), or (N, heads), whose mean is the output
 ) -> Tensor:  # (), not negative
     "Compute the squared gradient norm, averaged over images: R1 on reals, R2 on fakes (Mescheder et al. 2018, eq. 9)."
-    gradients = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    gradients = torch.autograd.grad(_sum_outputs(logits), images, create_graph=True)
     return sum(g.float().square().flatten(1).sum(1).mean() for g in gradients)
 
 # %% ../../nbs/330_gan.losses.ipynb #c28
@@ -75,5 +80,5 @@ def gradient_penalty(
     "Compute the squared distance of the gradient norm from 1, at random points between reals and fakes (Gulrajani et al. 2017, eq. 3)."
     t = draw_for_rank(torch.rand, len(reals[0]), 1, 1, 1, device=reals[0].device, generator=generator)
     between = [(r + t * (f - r)).detach().requires_grad_() for r, f in zip(reals, fakes, strict=True)]
-    gradients = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+    gradients = torch.autograd.grad(_sum_outputs(discriminator(between)), between, create_graph=True)
     return sum((g.float().flatten(1).norm(dim=1) - 1).square().mean() for g in gradients) / len(gradients)

@@ -88,7 +88,7 @@ def _make_record(
     "Collect the numbers of a step; average them if a record is due. On a CPU, every step is checked."
     now = torch.stack(list(numbers.values())).float()
     gan.since = [*_fill_numbers(gan.since, now), now]
-    if len(gan.since) == cfg.log_every or due:
+    if len(gan.since) >= cfg.log_every or due:
         means = dict(zip(numbers, average(torch.stack(gan.since).mean(0)).tolist(), strict=True))
         _check_finite(gan, means, due)
         gan.since = []

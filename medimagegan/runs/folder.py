@@ -55,7 +55,7 @@ class RunFolder:
         """Read the losses: one row per `log_every` steps, with the mean over these steps.
 
         Columns: `epoch, step, d_loss, g_loss, d_real, d_fake, penalty, d_grad, g_grad, sign_real, sign_fake, separation`. The
-        last two are missing in runs of earlier versions, and empty for steps before such a run was resumed."""
+        last three are missing in runs of earlier versions, and empty for steps before such a run was resumed."""
         return pd.read_csv(self.path / 'history.csv')
 
     @property

@@ -49,7 +49,7 @@ def time_step(
     gan: GAN,  # Newly initialized, with the same settings; it is trained for a few steps
     data: ImageSet,  # The training images
     cfg: TrainConfig,
-    warm_up: int = 3,  # Steps that are not timed
+    warm_up: int = 5,  # Steps that are not timed; on a GPU, the fourth records the graph
     least: float = 1.,  # Minimum number of seconds to time
     most: int = 30,  # Maximum number of steps to time
 ) -> float:  # Seconds
@@ -73,6 +73,7 @@ def time_image(
 ) -> tuple[float, float]:  # Seconds to generate it, and to compute its features
     "Time the scoring of one image."
     extract(features, data[:2], cache=False)
+    sample(gan.ema, 1)
     began = time.monotonic()
     fakes = sample(gan.ema, n)
     generated = time.monotonic()

@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,11 +119,16 @@ class Follower:
     "Read what was appended to a CSV file."
 
     def __init__(self, file: Path):
-        self.file, self.at, self.names = file, 0, []
+        self.file, self.at, self.names, self.tail = file, 0, [], b''
 
     def was_rewound(self) -> bool:
-        "Return whether the file is shorter than what was read."
-        return self.at > (self.file.stat().st_size if self.file.exists() else 0)
+        "Return whether the file no longer has the last row that was read."
+        if not self.at:
+            return False
+        with suppress(OSError), open(self.file, 'rb') as f:
+            f.seek(max(0, self.at - len(self.tail)))
+            return f.read(len(self.tail)) != self.tail
+        return True
 
     def read(self) -> list[dict[str, str]]:  # Complete rows only
         "Read the rows that are new."
@@ -134,6 +140,7 @@ class Follower:
             f.seek(max(self.at, len(head)) if names == self.names or not self.names else len(head))
             lines = f.read().split(b'\n')
             self.at, self.names = f.tell() - len(lines[-1]), names
+            self.tail = lines[-2] + b'\n' if len(lines) > 1 else self.tail
         return [dict(zip(names, line.decode('utf-8', 'replace').split(','), strict=False)) for line in lines[:-1]]
 
 
@@ -164,7 +171,7 @@ class Tracker:
         self.state = folder.path / 'tracking.json'
 
     def open(self, before: float) -> None:
-        "Open the run in each tracker, after the last step that was passed on, is in the logs, and comes before the given one."
+        "Open the run in each tracker. It continues after the last step that was passed on, is still in the logs and precedes `before`."
         at = self.folder.path
         self.logs = {name: Follower(at / f'{name}.csv') for name in ('history', 'score_history', 'timing')}
         steps = self.folder.history['step'] if (at / 'history.csv').exists() else pd.Series(dtype=int)

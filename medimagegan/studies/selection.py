@@ -179,7 +179,8 @@ def _rank_by_discriminator(source: Source, images: Tensor) -> np.ndarray:
                 for part in parts]
     with torch.inference_mode():
         with collected_statistics(discriminator):
-            judge(source.train.split(64))
+            n = len(source.train)
+            judge(source.train[rows] for rows in torch.arange(n).chunk(-(-n // 64)))  # batches of one size: each counts equally
         logits = judge(images.split(64))
     return torch.cat(logits).view(len(images), -1).mean(1).double().numpy()  # a discriminator may have several heads
 

@@ -282,7 +282,7 @@ def estimate_seconds(
     step = make_step(init_gan(cfg, device, classes), replace(cfg, capture='never'))
     shape = (cfg.batch_size * cfg.dis_steps, cfg.number_channels, cfg.image_size, cfg.image_size)
     images = torch.zeros(shape, dtype=torch.uint8, device=device)
-    labels = torch.zeros(cfg.batch_size, dtype=torch.int64, device=device) if classes else None
+    labels = torch.zeros(shape[0], dtype=torch.int64, device=device) if classes else None
     step(images, labels)
     began = time.perf_counter()
     float(step(images, labels)['d_loss'])

@@ -35,7 +35,8 @@ def cores() -> int:
 # %% ../../nbs/620_studies.workers.ipynb #c07
 def _worker_environments(workers: int | None, gpus: int) -> list[dict[str, str]]:
     "List the environment variables of each worker: one worker for each GPU, or for each core, if no number is given."
-    return [{'CUDA_VISIBLE_DEVICES': str(i % gpus)} if gpus else {} for i in range(workers or gpus or cores())]
+    names = list(filter(None, os.environ.get('CUDA_VISIBLE_DEVICES', '').split(','))) or list(map(str, range(gpus)))
+    return [{'CUDA_VISIBLE_DEVICES': names[i % gpus]} if gpus else {} for i in range(workers or gpus or cores())]
 
 
 def count_workers() -> int:
