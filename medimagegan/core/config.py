@@ -54,7 +54,7 @@ NEEDED_SETTINGS = (  # (setting, the other setting, the value it must have)
     ('dis_norm', 'discriminator', 'conv'),
 )
 FOLDER_SETTINGS = (  # these need a folder of images; for phantoms all of this is built in
-    'labels', 'image_column', 'class_column', 'group_columns', 'class_map', 'split')
+    'labels', 'image_column', 'class_column', 'group_columns', 'class_map', 'split', 'window', 'frames')
 
 # %% ../../nbs/140_core.config.ipynb #c15
 def check_combinations(

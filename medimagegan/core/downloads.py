@@ -29,8 +29,9 @@ def is_offline(
     if urllib.request.getproxies():
         return False
     try:
-        host = host or urllib.parse.urlsplit(huggingface_hub.constants.ENDPOINT).hostname
-        socket.create_connection((host, 443), patience).close()
+        hub = urllib.parse.urlsplit(huggingface_hub.constants.ENDPOINT)  # may be a mirror of the institution
+        port = 443 if host else hub.port or (80 if hub.scheme == 'http' else 443)
+        socket.create_connection((host or hub.hostname, port), patience).close()
     except OSError:
         return True
     return False
@@ -79,5 +80,5 @@ def check_weights(
         return
     if features == 'dinov2' and huggingface_hub.constants.HF_HUB_OFFLINE:
         raise missing_weights(features, 'HF_HUB_OFFLINE is set')
-    if is_offline(hosts[features]):
+    if is_offline('' if features == 'dinov2' else hosts[features]):
         raise missing_weights(features, f'no connection to {hosts[features]}')

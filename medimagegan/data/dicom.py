@@ -105,11 +105,11 @@ def pick_frame(
 
 
 def copy_frame_groups(ds, frame: int) -> None:
-    "Copy rescale and window of a frame of an enhanced object to the top of the data set."
+    "Copy rescale, window and pixel spacing of a frame of an enhanced object to the top of the data set."
     groups = list(ds.get('SharedFunctionalGroupsSequence') or [])[:1]
     groups += list(ds.get('PerFrameFunctionalGroupsSequence') or [])[frame:frame + 1]
     for group in groups:
-        for name in ('PixelValueTransformationSequence', 'FrameVOILUTSequence'):
+        for name in ('PixelValueTransformationSequence', 'FrameVOILUTSequence', 'PixelMeasuresSequence'):
             for element in (group.get(name) or [[]])[0]:
                 ds[element.tag] = element
 
@@ -248,6 +248,6 @@ def read_patient(file: str | Path) -> tuple[str, str]:  # Patient ID and study U
 
 # %% ../../nbs/220_data.dicom.ipynb #c42
 def list_decoders() -> list[str]:  # Names with versions
-    "List the installed packages that decode DICOM."
-    names = ('pydicom', 'python-gdcm', 'pylibjpeg-openjpeg', 'imagecodecs')
+    "List the installed packages that decode DICOM or NIfTI: with another one, files are read again."
+    names = ('pydicom', 'python-gdcm', 'pylibjpeg-openjpeg', 'pylibjpeg-libjpeg', 'pylibjpeg-rle', 'pyjpegls', 'imagecodecs', 'nibabel')
     return [f'{found.name} {found.version}' for name in names for found in metadata.distributions(name=name)]

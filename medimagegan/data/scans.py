@@ -15,7 +15,7 @@ import pandas as pd
 # %% ../../nbs/247_data.scans.ipynb #c03
 from ..core.errors import UserError
 from .pixels import INSTALL_DICOM, NIFTI_SUFFIXES, SUFFIXES
-from .dicom import read_patient
+from .dicom import is_dicom, read_patient
 from .labels import connect_rows
 from .tables import clean_ids
 
@@ -39,7 +39,7 @@ def join_scans(
     rows: pd.DataFrame,  # Columns `path`, `group`
 ) -> tuple[dict[str, str], tuple[str, ...]]:  # {file: group or ''}, and notes for the user
     "Find the group of each file. Raises `UserError` if there are DICOM files and pydicom is not installed."
-    scans = [p for p in rows['path'] if not p.lower().endswith(SUFFIXES + NIFTI_SUFFIXES)]
+    scans = [p for p in rows['path'] if not p.lower().endswith(SUFFIXES + NIFTI_SUFFIXES) and is_dicom(folder / p)]
     if not scans:
         return dict(zip(rows['path'], rows['group'], strict=True)), ()
     if importlib.util.find_spec('pydicom') is None:
