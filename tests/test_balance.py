@@ -26,7 +26,7 @@ doses: [100]
 seeds: 1
 n_gpu: 0
 generator: {arch: SNGAN, gen_feature_maps: 4, dis_feature_maps: 4, num_epochs: 1, batch_size: 4, score_every: 0, features: 'random:test_efficientnet'}
-classifier: {steps: 2, batch_size: 4, checks: 1}
+classifier: {model: test_efficientnet, pretrained: false, steps: 2, batch_size: 4, checks: 1}
 '''
 
 
@@ -109,7 +109,7 @@ image_size: 32
 arms: [synthetic]
 seeds: 3
 n_gpu: 0
-classifier: {model: test_efficientnet, pretrained: false, learning_rate: 3.0e-3, steps: 100, batch_size: 32, checks: 4}
+classifier: {model: test_efficientnet, pretrained: false, learning_rate: 3.0e-3, steps: 80, batch_size: 32, checks: 4}
 '''
 
 
