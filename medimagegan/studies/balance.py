@@ -197,7 +197,7 @@ ARM_KINDS = {
     'dose': 'synthetic images added',
     'combined': 'synthetic and repeated real images added',
     'filtered': 'the better half of twice as many synthetic images added',
-    'weighted': 'synthetic images added, which count half of the class in the loss, however many they are',
+    'weighted': 'synthetic images added; in the loss they have half of the weight of the class, however many there are',
     'pretrained': 'synthetic images in the first half of the training, repeated real ones in the second',
     'replaced': 'synthetic images in place of the real ones: train on synthetic, test on real',
     'control': 'more real images',

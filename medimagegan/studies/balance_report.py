@@ -104,7 +104,7 @@ def arms_section(
         'A dose is a percentage of the *gap*: the number of images that the scarce class lacks to be as large as the '
         f'rest. All arms share the rest, {recipe.steps} steps of {recipe.batch_size} images, and the network '
         f'{escape_markdown(recipe.model)}. Weights were chosen by ROC-AUC on the validation images, which are real '
-        'and beyond those that an arm trains on. Every arm was scored on the test images, and otherwise these were used only '
+        'and on which no arm is trained. Every arm was scored on the test images, and otherwise these were used only '
         'to set the threshold of a sensitivity at a given specificity.',
         markdown_table(arms_table(outcome, *others)),
         f'{_explain_values(outcome)} Balanced accuracy is at the threshold that is best '
