@@ -1,13 +1,16 @@
 """Archives of real data sets that were once misread: each must be read rightly, or refused with what to do."""
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
+from medimagegan.core.config import TrainConfig
 from medimagegan.core.errors import UserError
 from medimagegan.data.answers import collect_answers
 from medimagegan.data.layouts import is_mask, patient_from_name
 from medimagegan.data.parts import has_parts
 from medimagegan.data.reading import report_reading, understand
+from medimagegan.data.training_images import follow_parts
 
 
 def make(folder, names, **texts):
@@ -183,5 +186,14 @@ def test_a_column_of_flags_with_an_odd_cell_is_named(tmp_path):
     flags = [[int(i % 3 == k) for k in range(3)] for i in range(8)]
     flags[5][2] = 'I'
     make(tmp_path, NAMES, labels__csv=lines('image,MEL,NV,BCC', *(','.join(map(str, [n, *row])) for n, row in zip(NAMES, flags, strict=True))))
-    with pytest.raises(UserError, match='BCC: expected 0 or 1'):
+    with pytest.raises(UserError, match="BCC has 'I' in row 7: expected 0 or 1"):
         understand(tmp_path, collect_answers(class_column=('MEL', 'NV', 'BCC')))
+    rows, *_ = understand(tmp_path, collect_answers(class_column=('MEL', 'NV', 'MEL')))  # named twice
+    assert set(rows['class']) == {'MEL', 'NV'}
+
+
+def test_a_published_split_that_leaves_nothing_to_train_on_is_refused():
+    data = SimpleNamespace(parts=('train', 'test'), groups=('P1', 'P1'), files=('a', 'b'))
+    with (patch('medimagegan.data.training_images.merge_equal_groups', return_value=data.groups),
+          pytest.raises(UserError, match='so none is left to train on')):
+        follow_parts(data, TrainConfig())

@@ -177,6 +177,7 @@ def _decode_in_child(ds, frame: int | None) -> np.ndarray | None:  # None: damag
         return None
     except BaseException:  # its answer would be taken for that of the next file
         child.kill()
+        child.wait()
         raise
     finally:
         timer.cancel()

@@ -123,11 +123,11 @@ def _describe_flags(flags: pd.DataFrame) -> str:
     return ', '.join(names[:6]) + (f' and {len(names) - 6} more' if len(names) > 6 else '')
 
 
-def _check_flags(table: Table, names: list[str]) -> None:
-    "Raise `UserError` for a column of a diagnosis that has 0 or 1 in most cells, and something else in others."
+def _check_flags(table: Table, names: list[str], share: float = .5) -> None:
+    "Raise `UserError` for a column that has 0 or 1 in more than a share of its cells, and something else in others."
     for name in names:
         known = table.rows[name].str.lower().isin(_FLAGS)
-        if known.mean() > .5 and (table.rows[name] != '').any():
+        if share < known.mean() < 1 and (table.rows[name] != '').any():
             row = int((~known).to_numpy().argmax())
             raise UserError(f'labels: {table.name}: {name} has {table.rows[name].iloc[row]!r} in row {row + 1 + table.headed}: expected 0 or 1')
 
@@ -150,9 +150,8 @@ def _class_from_flags(
 ) -> pd.Series | None:  # '' for a row without a class; None if there are no such columns
     "Return the name of the column that holds the 1, for each row. Raises `UserError` for columns that are ambiguous."
     flags = _flag_columns(table, [named_column(table, c, 'class_column') for c in said]) if said else _candidate_flags(table)
-    if 2 <= flags.shape[1] < len(said):
-        wrong = next(c for c in said if named_column(table, c, 'class_column') not in flags)
-        raise UserError(f'class_column: {wrong}: expected 0 or 1 in every cell ({table.name})')
+    if said and flags.shape[1] >= 2:
+        _check_flags(table, [named_column(table, c, 'class_column') for c in said], share=-1)
     if flags.shape[1] < 2:
         if said:
             raise UserError(f"class_column: {', '.join(said)}: expected one column, or several with 0 and 1 in all cells")
@@ -292,8 +291,10 @@ def _repeats(one: Table, other: Table) -> bool:
     return bool(set(one.rows[one.roles['image']]) & set(other.rows[other.roles['image']]) - {''})
 
 
-def stack_tables(tables: list[Table], named: tuple[str, ...] = (), alone: tuple[str, ...] = ()) -> list[Table]:  # Files; see above
-    "Concatenate tables with the same columns and other images. Tables called `train`, `val` and `test` name the parts of a split."
+def stack_tables(tables: list[Table], named: tuple[str, ...] = (), alone: tuple[str, ...] = ()) -> list[Table]:
+    """Concatenate tables with the same columns and other images. Tables called `train`, `val` and `test` name the parts of a split.
+
+    `named` are files that the user chose: they are not mixed with others. `alone` are files that no other file continues."""
     stacked: dict[tuple, Table] = {}
     for table in _parts_from_names(tables):
         said = bool(set(table.files) & set(named))

@@ -45,8 +45,8 @@ def follow_parts(
     parts = mend_parts(data.parts, merge_equal_groups(data.groups, data))
     train, held = ([i for i, part in enumerate(parts) if part == name] for name in ('train', 'validation'))
     if not train:
-        raise UserError('path: every group of images with training images of the published split also has other images: '
-                        'make a new split with `medimagegan split --validation 0.2`, and set `split`')
+        raise UserError('path: in the published split, every lesion or patient with training images also has validation or test images, '
+                        'so none is left to train on: make another split with `medimagegan split --validation 0.2`, and set `split`')
     if not held:
         mine, other = split_holdout(data.subset(train), cfg.holdout, cfg.seed)
         train, held = [train[i] for i in mine], [train[i] for i in other]

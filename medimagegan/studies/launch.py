@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EXIT_CODES', 'CHILD', 'TIME_IS_OVER', 'execute_run', 'read_result', 'serve_runs', 'RunServer', 'launch_run',
-           'call_once']
+           'catch_refusal']
 
 # %% ../../nbs/625_studies.launch.ipynb #c02
 import json
@@ -179,7 +179,7 @@ def launch_run(
     return status
 
 # %% ../../nbs/625_studies.launch.ipynb #d19ecd39
-def call_once(function: Callable, *arguments) -> object:
+def catch_refusal(function: Callable, *arguments) -> object:
     "Call a function; return a `UserError`, which would occur again, so that the scheduler does not repeat the call."
     try:
         return function(*arguments)

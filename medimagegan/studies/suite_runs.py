@@ -32,7 +32,7 @@ from ..runs.experiment import find_notebook
 from .comparison import Arm, group_families
 from .comparison_report import write_comparison
 from .cures import conclude
-from .launch import call_once, launch_run, read_result
+from .launch import catch_refusal, launch_run, read_result
 from .workers import SlurmJobs, adjust_jobs, open_client
 from .suites import Suite, describe_kept, plan_suite
 
@@ -63,8 +63,9 @@ def _outcome(future) -> tuple[object, str]:  # What the call returned, and its e
     "Read how a call ended. Raises `ChildProcessError` if the scheduler is lost."
     from distributed import CancelledError
     try:
-        error = future.exception() or (refused if isinstance(refused := future.result(), UserError) else None)
-        return (None, ' '.join(str(error).split())) if error is not None else (future.result(), '')
+        error = future.exception()
+        result = future.result() if error is None else error
+        return (None, ' '.join(str(result).split())) if isinstance(result, Exception) else (result, '')
     except CancelledError:
         raise ChildProcessError('the scheduler went away; the same command continues with what is missing') from None
 
@@ -81,7 +82,7 @@ def run_calls(
     "Execute calls on workers and wait for all of them."
     place, failed, began, ended = Path(folder).resolve(), {}, time.monotonic(), queue.SimpleQueue()
     names = {f'{name}@{place}': name for name in calls}
-    waiting = {key: client.submit(call_once, *calls[name], retries=3, pure=False, key=key) for key, name in names.items()}
+    waiting = {key: client.submit(catch_refusal, *calls[name], retries=3, pure=False, key=key) for key, name in names.items()}
     for future in waiting.values():
         future.add_done_callback(ended.put)
     with progress_bar(total=len(calls), desc=f'{what}s', unit=what) as bar:
