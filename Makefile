@@ -1,6 +1,6 @@
 # make demo       install, train on the built-in phantoms, print the path of the report
 # make test       install, then run every test
-# make trials     run the long form of the trials: kills, full disks, hostile files; about an hour
+# make trials     run the slow cells of the chapters and the long form of the trials: kills, full disks, hostile files; about an hour
 # make docs       build the documentation site in _site/
 # make format     after editing a chapter: export, clean, write the generated pages
 # make notebooks  run every chapter again and keep its outputs
@@ -36,6 +36,7 @@ test: install
 	$(SLIM) python -m pytest -q -n 3 --dist worksteal --durations 8
 
 trials: install
+	$(SLIM) nbdev_test --n_workers 2 --flags slow --do_print
 	for t in runs images tables settings trust suites many_runs explorer; do $(SLIM) python tests/trial_$$t.py --full || exit 1; done
 
 docs: install

@@ -105,20 +105,25 @@ def hash_file(
         return ''
 
 # %% ../../nbs/110_core.files.ipynb #c29
-def _acquire_lock(
-    descriptor: int,  # File descriptor of an open folder
+def _open_locked(
+    at: Path,  # A folder; created if missing
     patience: float,  # Seconds
-) -> bool:
-    "Try to lock an open folder for a while; return whether it is locked."
-    began = time.monotonic()
+) -> int | None:  # Its file descriptor; None if another process keeps it locked
+    "Open and lock a folder, and try again for a while."
+    until = time.monotonic() + patience
     while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() - began > patience:
-                return False
-            time.sleep(.2)
+        at.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # removed in between
+            descriptor = os.open(at, os.O_RDONLY)
+            with suppress(BlockingIOError, FileNotFoundError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), os.stat(at)):
+                    return descriptor
+            os.close(descriptor)  # locked by another process, or a folder that is no longer there
+        if time.monotonic() > until:
+            return None
+        time.sleep(.2)
+
 
 # %% ../../nbs/110_core.files.ipynb #c30
 @contextmanager
@@ -131,14 +136,13 @@ def lock_folder(
         yield
         return
     created = [p for p in (at, *at.parents) if not p.exists()]
-    at.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(at, os.O_RDONLY)
+    descriptor = _open_locked(at, patience)
+    if descriptor is None:
+        raise UserError(f'run: another process is training in {at}; wait until it ends, or choose another `run`')
     try:
-        if not _acquire_lock(descriptor, patience):
-            raise UserError(f'run: another process is training in {at}; wait until it ends, or choose another `run`')
         yield
     finally:
-        os.close(descriptor)
         for path in created:
             with suppress(OSError):
                 path.rmdir()
+        os.close(descriptor)

@@ -141,12 +141,24 @@ def _check_shapes(name: str, classes: int, shapes: dict) -> None:
     if {key: list(tensor.shape) for key, tensor in own.items()} != shapes:
         raise ValueError(f'its weights are not those of {name}')
 
+# %% ../../nbs/410_evaluate.features.ipynb #4464567d
+def _find_classifier(folder: Path) -> Path:
+    "Name the file of a classifier. Raises `UserError` if a study has several, one for each number of real images."
+    if not folder.is_dir() or (folder / 'classifier.safetensors').exists():
+        return folder / 'classifier.safetensors' if folder.is_dir() else folder
+    found = sorted(folder.glob('classifier_*/classifier.safetensors'), key=lambda file: (len(file.parent.name), file))
+    if len(found) > 1:
+        raise UserError(f'classifier:{folder}: expected one classifier, found {", ".join(file.parent.name for file in found)}: '
+                        f'choose one, for example classifier:{found[-1].parent}')
+    return found[0] if found else folder / 'classifier.safetensors'
+
+
 # %% ../../nbs/410_evaluate.features.ipynb #c24
 def read_classifier(
-    folder: Path,  # A run folder with `classifier.safetensors`, or that file
+    folder: Path,  # Of a study, one with `classifier.safetensors`, or that file
 ) -> tuple[nn.Module, dict]:  # The network; `model, n_classes, size, mean, std, positive`
     "Read a classifier with its last layer. Raises `UserError` for a file that is not a valid classifier."
-    file = folder / 'classifier.safetensors' if folder.is_dir() else folder
+    file = _find_classifier(folder)
     try:
         about, shapes = _read_header(file)
         about = _check_description(about)

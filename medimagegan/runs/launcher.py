@@ -20,7 +20,7 @@ from ..core.errors import UserError, counted
 from ..core.config import TrainConfig, load_config, name_run, save_config
 from ..core.interrupts import Interrupted, die_with_parent, handle_signals
 from ..core.ranks import print_error
-from ..core.device import pick_device, use_deterministic_algorithms
+from ..core.device import deterministic_algorithms, pick_device
 from .clock import past_images, past_seconds, share_after
 from .folder import RunFolder, check_folder, keep_started
 from .tracking import check_trackers
@@ -111,10 +111,8 @@ def run(
     if folder.finished and not changed:
         log(f'{folder.path}: already finished, nothing to do')
         return folder
-    if cfg.deterministic:
-        use_deterministic_algorithms()
-    device = pick_device(cfg.n_gpu)
-    with handle_signals() as stop:
+    with handle_signals() as stop, deterministic_algorithms(cfg.deterministic):
+        device = pick_device(cfg.n_gpu)
         if must_start_ranks(cfg):
             start_ranks(cfg, cfg.n_gpu, log, force)
         else:

@@ -108,7 +108,7 @@ def fit_arm(
                      for part in ('validation', *prepared.test_sets)}
     file.parent.mkdir(parents=True, exist_ok=True)
     if mix.kind == 'untreated' and cfg.seed == 0:
-        save_classifier(classifier, paths.folder)  # for `features: classifier:FOLDER`
+        save_classifier(classifier, Path(paths.folder) / f'classifier_{len(prepared.find("train", True))}')  # for `features: classifier:STUDY`
     with atomic_write(file) as new:
         new.write_text(json.dumps({
             'arm': mix.name, 'seed': cfg.seed, 'images': len(training.positive),

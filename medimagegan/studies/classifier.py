@@ -291,10 +291,11 @@ def train_classifier(
 # %% ../../nbs/650_studies.classifier.ipynb #c54
 def save_classifier(
     one: Classifier,
-    folder: str | Path,  # Folder for `classifier.safetensors`
+    folder: str | Path,  # Folder for `classifier.safetensors`; created if missing
 ) -> Path:
     "Write a classifier with what is needed to use it."
     file = Path(folder) / 'classifier.safetensors'
+    file.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: t.detach().cpu().contiguous() for name, t in one.network.state_dict().items()}
     with atomic_write(file) as new:
         safetensors.torch.save_file(weights, new, {'classifier': json.dumps(one.about)})
