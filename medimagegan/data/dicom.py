@@ -8,6 +8,7 @@ __all__ = ['HEADER_TAGS', 'FRAMES', 'is_dicom', 'import_pydicom', 'open_dicom', 
            'list_decoders']
 
 # %% ../../nbs/220_data.dicom.ipynb #c02
+import errno
 import logging
 import os
 import pickle
@@ -161,19 +162,35 @@ def _decoder_process() -> subprocess.Popen:
         _of_this_thread.child = child
     return child
 
+# %% ../../nbs/220_data.dicom.ipynb #0f06d06b
+def _end_child(
+    child: subprocess.Popen,  # It did not answer
+    late: bool,  # Was it killed here, after a minute?
+) -> None:
+    "End a child. Raises `UnreadableImage` if it took too long, and `OSError` if the system killed it."
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(1)
+    killed = child.returncode == -9
+    child.kill()
+    child.communicate()
+    if late:
+        raise UnreadableImage('DICOM whose pixels take more than a minute to decode') from None
+    if killed:
+        raise OSError(errno.ENOMEM, 'its decoder was killed, probably because memory ran out') from None
+
+
 # %% ../../nbs/220_data.dicom.ipynb #c27
-def _decode_in_child(ds, frame: int | None) -> np.ndarray | None:  # None: damaged, or more than a minute of work
-    "Decode the pixels of a data set in the child process."
-    child = _decoder_process()
-    timer = threading.Timer(60, child.kill)
+def _decode_in_child(ds, frame: int | None) -> np.ndarray | None:  # None: damaged
+    "Decode the pixels of a data set in the child process. Raises the errors of `_end_child`."
+    child, late = _decoder_process(), threading.Event()
+    timer = threading.Timer(60, lambda: (late.set(), child.kill()))
     timer.start()
     try:
         pickle.dump((ds, frame), child.stdin)
         child.stdin.flush()
         return pickle.load(child.stdout)
     except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-        child.kill()
-        child.communicate()
+        _end_child(child, late.is_set())
         return None
     except BaseException:  # its answer would be taken for that of the next file
         child.kill()
@@ -181,6 +198,7 @@ def _decode_in_child(ds, frame: int | None) -> np.ndarray | None:  # None: damag
         raise
     finally:
         timer.cancel()
+
 
 # %% ../../nbs/220_data.dicom.ipynb #c28
 def _check_decoder(syntax) -> None:  # `pydicom.uid.UID`
