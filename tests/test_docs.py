@@ -211,6 +211,8 @@ def test_what_the_measures_find_is_in_their_file():
         cell = f"{100 * row['share']:.0f} % [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
         assert any(line.startswith(f"| {row['N']} |") and cell in line for line in page.splitlines()), cell
     assert found['command'] in page
+    lacking = {row['N']: f"{100 * row['share']:.0f} % of" for row in found['missing classes'] if row['generator'] == 'missing'}
+    assert f'{lacking[200]} random samples of 200 images of ISIC, and in {lacking[100]} samples of 100' in _page('verdict')
 
 
 def test_the_table_of_the_long_runs_equals_its_file():

@@ -21,6 +21,7 @@ SEED_PURPOSES = {
     'repeated images': 8,
     'bootstrap': 9,
     'planted images': 10,
+    'parts': 11,  # of an experiment
 }
 
 # %% ../../nbs/105_core.seeds.ipynb #c10

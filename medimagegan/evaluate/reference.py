@@ -9,17 +9,31 @@ __all__ = ['MAX_PAIRS', 'choose_reference', 'ReferenceStats', 'make_reference_st
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 # %% ../../nbs/475_evaluate.reference.ipynb #f8078d7f
+from ..data.duplicates import merge_equal_groups
 from ..data.imagesets import ImageSet
+from ..data.splits import assign_groups
 from .classes import label_features
 from .features import Features, extract
 from .measures import are_measures_shipped, compare_features, compare_images, score_pairings
 from .once import compute_once
 from .pairwise import make_baselines
+
+# %% ../../nbs/475_evaluate.reference.ipynb #81356440
+def _halve(data: ImageSet, seed: int) -> tuple[ImageSet, ImageSet]:
+    "Divide images into two halves of the same size. A group is in one of them, unless there is only one group."
+    groups = merge_equal_groups(data.groups, data)
+    several = len(set(groups)) > 1
+    part = assign_groups(data.labels.numpy(), groups, (.5, .5), seed) if several else np.arange(len(data)) % 2
+    rows = [np.flatnonzero(part == k) for k in (0, 1)]
+    half = min(map(len, rows))
+    return data.subset(rows[0][:half] if half else [0]), data.subset(rows[1][:half] if half else [0])
+
 
 # %% ../../nbs/475_evaluate.reference.ipynb #c06
 def choose_reference(
@@ -33,10 +47,8 @@ def choose_reference(
     reference, others = (part.subset(torch.randperm(len(part), generator=rng)) for part in (held, train))
     if against == 'heldout' and len(held):
         return reference, others, 'held-out images'
-    half = max(1, len(others) // 2)
     none = '' if len(held) else ' (none held out)'
-    words = f'training images{none}, which rewards memorization'
-    return others.subset(range(half)), others.subset(range(len(others) - half, len(others))), words
+    return *_halve(others, seed), f'training images{none}, which rewards memorization'
 
 # %% ../../nbs/475_evaluate.reference.ipynb #c09
 MAX_PAIRS = 256  # Pairs for the pairwise metrics
