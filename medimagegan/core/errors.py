@@ -10,6 +10,7 @@ __all__ = ['printable', 'counted', 'UserError', 'describe_value', 'did_you_mean'
 import difflib
 import errno
 import importlib
+import re
 import reprlib
 import traceback
 from pathlib import Path
@@ -84,7 +85,8 @@ def describe_os_error(
     "Describe an error of the file system by the path and the reason."
     if error.errno is None or error.filename is None:
         return str(error)
-    return f"{str(error.filename).removesuffix('.new')}: cannot be read or written: {error.strerror}"
+    file = re.sub(r'(\.\w+-\d+-\w+)?\.new$', '', str(error.filename))
+    return f'{file}: cannot be read or written: {error.strerror}'
 
 # %% ../../nbs/100_core.errors.ipynb #c27
 def is_plot_error(error: BaseException) -> bool:

@@ -6,9 +6,12 @@
 __all__ = ['atomic_write', 'describe_missing', 'check_exists', 'check_finished', 'digest', 'hash_file', 'lock_folder']
 
 # %% ../../nbs/110_core.files.ipynb #c02
+import glob
 import hashlib
 import json
 import os
+import platform
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,16 +35,42 @@ def _flush_folder(folder: Path) -> None:
         finally:
             os.close(descriptor)
 
+# %% ../../nbs/110_core.files.ipynb #3a4aaeb2
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+def _is_running(pid: int) -> bool:
+    "Return whether a process of this machine exists, as far as can be told."
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
+
+
+def _list_abandoned(file: Path) -> list[Path]:
+    "List temporary files of `file` whose process is gone; those of other machines after a day."
+    found = []
+    for new in file.parent.glob(f'{glob.escape(file.name)}.*-*-*.new'):
+        host, pid, _ = new.name.removesuffix('.new').rsplit('.', 1)[-1].split('-')
+        if host == _HOST and os.name != 'nt':
+            found += [] if pid.isdigit() and _is_running(int(pid)) else [new]
+        elif new.exists() and time.time() - new.lstat().st_mtime > 86_400:
+            found.append(new)
+    return found
+
+
 # %% ../../nbs/110_core.files.ipynb #c08
 @contextmanager
 def atomic_write(
     file: str | Path,  # The file to write
     private: bool = False,  # Keep the permissions that the writer gives the file, for example if it is a key?
-) -> Iterator[Path]:  # The temporary file to write in the meantime, `FILE.new`
+) -> Iterator[Path]:  # The temporary file to write in the meantime, `FILE.….new`; two processes have different ones
     "Replace a file as a whole or not at all."
-    new = Path(f'{file}.new')
-    new.unlink(missing_ok=True)  # left by a killed process; a link there would redirect the write to another file
-    new.touch()
+    for old in _list_abandoned(Path(file)):
+        old.unlink(missing_ok=True)
+    new = Path(f'{file}.{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.new')
+    new.touch(exist_ok=False)
     mode = new.stat().st_mode  # as the process's umask has it; safetensors and tempfile make private files
     new.unlink()
     try:
@@ -54,6 +83,7 @@ def atomic_write(
         _flush_folder(Path(file).parent)
     finally:
         new.unlink(missing_ok=True)
+
 
 # %% ../../nbs/110_core.files.ipynb #c20
 def describe_missing(path: str | Path) -> str:

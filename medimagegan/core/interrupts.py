@@ -47,9 +47,13 @@ class Stop:
             raise KeyboardInterrupt('stopped at once')
         if self.asked:
             return
-        self.when, self.asked = time.monotonic(), Interrupted(f'stopped by {signal.Signals(signum).name}', 128 + signum)
+        self.request(Interrupted(f'stopped by {signal.Signals(signum).name}', 128 + signum))
         if not self.busy:
             raise self.asked
+
+    def request(self, reason: Interrupted) -> None:
+        "Ask the process to end; `check` raises the reason."
+        self.when, self.asked = time.monotonic(), reason
 
     def check(self) -> None:
         "Raise `Interrupted` if the process was asked to end."

@@ -125,7 +125,8 @@ def prepare_targets(
 def _find_candidates(
     centers: Tensor,  # (N, C, 24, 24): central parts
     targets: Targets,
-    own: Tensor | None,  # (N,), int64: targets that are left out
+    left_out: Tensor | None,  # (N, M), bool: targets that are no candidates
+    most: int,  # K
 ) -> tuple[Tensor, Tensor]:  # (N, K), int64 each: target and orientation
     "Find the targets and orientations that resemble each image, the most similar first."
     n, m, likeness = len(centers), len(targets.small), None
@@ -134,9 +135,8 @@ def _find_candidates(
         found = views @ at_one_position.T
         likeness = found if likeness is None else torch.maximum(likeness, found, out=likeness)
     likeness = likeness.view(8, n, m).transpose(0, 1).contiguous()
-    if own is not None:
-        likeness[torch.arange(n), :, own] = -2
-    most = min(MOST_ALIGNED, 8 * (m - (own is not None)))
+    if left_out is not None:
+        likeness.masked_fill_(left_out[:, None], -2)
     best = likeness.flatten(1).topk(most, 1).indices
     return best % m, best // m
 
@@ -151,10 +151,10 @@ class Matches(NamedTuple):
     place: Tensor  # (N, K), int64: where its central part lies in the target, 9 · row + column
 
 # %% ../../nbs/268_data.alignment.ipynb #c27
-def _align(small: Tensor, targets: Targets, own: Tensor | None) -> Matches:  # (N, C, 32, 32), smooth
+def _align(small: Tensor, targets: Targets, left_out: Tensor | None, most: int) -> Matches:  # (N, C, 32, 32), smooth
     "Find the candidates of a few images, and align them."
     centers = _cut_centers(small)
-    index, view = _find_candidates(centers[:, len(ZOOMS) // 2], targets, own)
+    index, view = _find_candidates(centers[:, len(ZOOMS) // 2], targets, left_out, most)
     theirs, norms, best = torch.fft.rfft2(targets.small[index]), targets.norms[index], None
     for zoom in range(len(ZOOMS)):
         value, place = _correlate(_transform(normalize_parts(centers[:, zoom])), view, theirs, norms).max(2)
@@ -167,12 +167,19 @@ def find_matches(
     images: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
     targets: Tensor | ImageSet | Targets,  # (M, C, H, W), M at least 2; `Targets` if there are several searches
     own: Tensor | None = None,  # (N,), int64: the positions of `images` in `targets`; an image does not match itself
+    groups: Tensor | None = None,  # (M,), int64: the group of each target; with `own`, an image does not match its group
 ) -> Matches:
     "Find the targets that resemble each image, moved by up to an eighth, cropped or zoomed by 15 %, turned or flipped."
     targets = targets if isinstance(targets, Targets) else prepare_targets(targets)
     small, n = _smooth(shrink_images(images)), 8  # the data for 8 images fit into the cache
+    groups = torch.arange(len(targets.small)) if groups is None else groups
+    most = min(MOST_ALIGNED, 8 * (len(groups) - (0 if own is None else int(groups.bincount().max()))))
+
+    def align(part: tuple[Tensor, Tensor | None]) -> Matches:
+        left_out = None if part[1] is None else groups[part[1]][:, None] == groups
+        return _align(part[0], targets, left_out, most)
     parts = zip(small.split(n), itertools.repeat(None) if own is None else own.split(n))  # noqa: B905
-    found = map_in_threads(lambda part: _align(part[0], targets, part[1]), parts)
+    found = map_in_threads(align, parts)
     return Matches(*(torch.cat(part) for part in zip(*found, strict=True)))
 
 # %% ../../nbs/268_data.alignment.ipynb #c34

@@ -74,7 +74,7 @@ def measure_fakes(
     gaps = {name: gap_closed(value, floor[name][0], noise[name][0], MEASURES[name].higher_is_better, MEASURES[name].squared)
             for name, (value, _, _) in values.items() if name in floor}
     return {'values': values, 'gap_closed': gaps, 'diversity': relative_diversity(seen, stats.seen['reference']),
-            'near_duplicates': near_duplicate_rate(fakes, reals), 'outliers': count_outliers(stats, seen)}
+            'near_duplicates': near_duplicate_rate(fakes, stats.reference), 'outliers': count_outliers(stats, seen)}
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c16
 def headline_metrics(
@@ -93,12 +93,15 @@ def headline_metrics(
 def measure_classes(
     stats: ReferenceStats,  # From `make_reference_stats`
     seen: Tensor,  # (n, F): features of fakes
-) -> dict[str, dict[str, float]]:  # {class: `share`, `error`, `real`, `z`}; empty if a class has fewer than ten reals
+) -> dict[str, dict[str, float]]:  # {class: `share`, `error`, `real`, `z`}; empty if a class has fewer than ten lesions or patients
     "Estimate the share of each class among the fakes."
-    real, labels = stats.labeled or (seen, torch.zeros(0, dtype=torch.int64))
+    if stats.labeled is None:
+        return {}
+    real, labels, groups = stats.labeled
     classes = stats.reference.classes
-    rare = labels.bincount(minlength=len(classes)).min() < 10
-    return {} if rare else dict(zip(classes, class_shares(*predict_classes(seen, real, labels), labels), strict=True))
+    rare = any(len(groups[labels == label].unique()) < 10 for label in range(len(classes)))
+    found = () if rare else class_shares(*predict_classes(seen, real, labels, groups), labels, groups)
+    return dict(zip(classes, found, strict=not rare))
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c26
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['THUMBNAIL_SIZE', 'DUPLICATE_RATIO', 'LEAST_HELD', 'LEAST_IN_COMMON', 'make_thumbnails', 'Nearest',
-           'summarize_matches', 'find_nearest', 'Calibration', 'calibrate', 'compare_distances', 'copy_test',
-           'find_regions', 'neighbour_distances', 'find_different', 'find_copies', 'structure_in_common',
+           'summarize_matches', 'find_nearest', 'Calibration', 'number_groups', 'calibrate', 'compare_distances',
+           'copy_test', 'find_regions', 'neighbour_distances', 'find_different', 'find_copies', 'structure_in_common',
            'near_duplicate_rate', 'nearest_pairs', 'copy_sheet']
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c02
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -74,9 +75,10 @@ def find_nearest(
     images: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
     train: Tensor | ImageSet | Targets,  # (M, C, H, W), M at least 2
     own: Tensor | None = None,  # (N,), int64: the positions of `images` in `train`; an image is not its own neighbour
+    groups: Tensor | None = None,  # (M,), int64: with `own`, nor is another image of its lesion or patient
 ) -> Nearest:
     "Find the nearest training image of each image, with its ratio (Carlini et al. 2023, sec. 5.1)."
-    return summarize_matches(find_matches(images, train, own))
+    return summarize_matches(find_matches(images, train, own, groups))
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c20
 class Calibration(NamedTuple):
@@ -88,13 +90,20 @@ class Calibration(NamedTuple):
     duplicates: int  # Real images left out because they are near-duplicates of training images
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #24945c8f
-def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | None = None) -> Nearest:
+def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | None = None, groups: Tensor | None = None) -> Nearest:
     "Do the same as `find_nearest`; read the result from the cache if it was found before."
     def compute():
-        found = find_nearest(images, targets, own)
+        found = find_nearest(images, targets, own, groups)
         return {'index': found.index.tolist(), 'distance': found.distance.tolist(), 'ratio': found.ratio.tolist()}
-    found = compute_once('nearest', shrink_images(images), targets.small, own, compute=compute)
+    found = compute_once('nearest', shrink_images(images), targets.small, own, groups, compute=compute)
     return Nearest(torch.tensor(found['index']), torch.tensor(found['distance']), torch.tensor(found['ratio']))
+
+# %% ../../nbs/460_evaluate.memorization.ipynb #ab7cc1d0
+def number_groups(images: Tensor | ImageSet) -> Tensor | None:  # (N,), int64; None: not known, or only one
+    "Number the lesions or patients of a set of images."
+    numbers = pd.factorize(np.array(images.groups, dtype=object))[0] if isinstance(images, ImageSet) else np.zeros(1, int)
+    return torch.from_numpy(numbers) if numbers.any() else None
+
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c21
 LEAST_HELD = 20  # Fewer cannot show how close real images are to the training set
@@ -105,13 +114,14 @@ def calibrate(
     held: Tensor | ImageSet | None = None,  # (K, C, H, W): real images that were not trained on; fewer than `LEAST_HELD` are not used
     seed: int = 0,  # Seed of the choice of at most 1000 training images
     targets: Targets | None = None,  # `train`, prepared
+    groups: Tensor | None = None,  # (M,), int64, from `number_groups(train)`
 ) -> Calibration:
     "Measure how close real images lie to the training set, without near-duplicates."
-    targets = targets or prepare_targets(train)
+    targets, groups = targets or prepare_targets(train), number_groups(train) if groups is None else groups
     real = _nearest_once(held, targets) if held is not None and len(held) >= LEAST_HELD else None
     if real is None or (real.ratio < DUPLICATE_RATIO).all():
         own = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:1000]
-        real, points = _nearest_once(train[own], targets, own), make_thumbnails(train[own])
+        real, points = _nearest_once(train[own], targets, own, groups), make_thumbnails(train[own])
         source = 'training images without themselves'
     else:
         points, source = make_thumbnails(held), 'held-out images'
@@ -166,10 +176,11 @@ def neighbour_distances(
     chosen: Tensor,  # (N,), int64: training images; one may appear several times
     train: Tensor | ImageSet,  # (M, C, H, W)
     targets: Targets | None = None,  # `train`, prepared
-) -> Tensor:  # (N,): distance of each to its nearest neighbour that is not a near-duplicate; infinite if there is none
+    groups: Tensor | None = None,  # (M,), int64, from `number_groups(train)`
+) -> Tensor:  # (N,): distance of each to its nearest neighbour of another lesion, near-duplicates left out; infinite if there is none
     "Measure how far training images lie from each other."
     each, back = chosen.unique(return_inverse=True)
-    found = find_matches(train[each], targets or prepare_targets(train), each).distance
+    found = find_matches(train[each], targets or prepare_targets(train), each, groups).distance
     near = found < DUPLICATE_RATIO * found.mean(1, keepdim=True)
     return found.masked_fill(near, torch.inf).amin(1)[back]
 
@@ -197,13 +208,13 @@ LEAST_IN_COMMON = .7  # Correlation with the training image. Measured once on IS
 
 
 def _search_copies(
-    fakes: Tensor, train: Tensor, held: Tensor | None, seed: int, real: Calibration | None,
+    fakes: Tensor, train: Tensor, held: Tensor | None, seed: int, real: Calibration | None, groups: Tensor | None,
 ) -> tuple[dict, Nearest]:  # As `find_copies`, from images of 32 pixels
     targets = prepare_targets(train)
-    real, matches = real or calibrate(train, held, seed, targets), find_matches(fakes, targets)
+    real, matches = real or calibrate(train, held, seed, targets, groups), find_matches(fakes, targets)
     found, n_real = summarize_matches(matches), len(real.nearest.index)
     near, ratio = real.nearest.distance.quantile(.01).item(), real.nearest.ratio.quantile(.01).item()
-    authentic = found.distance > neighbour_distances(found.index, train, targets)
+    authentic = found.distance > neighbour_distances(found.index, train, targets, groups)
     copied = (found.ratio < ratio) & ~authentic
     copied &= ~find_different(fakes, matches, found, copied, 2 * near)
     if copied.any():
@@ -227,10 +238,12 @@ def find_copies(
     "Measure memorization: shares of copies and near images, AuthPct, C_T, and the nearest training image of each fake."
     small = [to_signed(shrink_images(x)) if x is not None and len(x) else None for x in (fakes, train, held)]  # read once
 
+    groups = number_groups(train)
+
     def compute():
-        found, nearest = _search_copies(*small, seed, real)
+        found, nearest = _search_copies(*small, seed, real, groups)
         return {'found': found, 'nearest': [part.tolist() for part in nearest]}
-    kept = compute_once('copies', *small, seed, *(() if real is None else (*real.nearest[:3], *real[1:])), compute=compute)
+    kept = compute_once('copies', *small, seed, groups, *(() if real is None else (*real.nearest[:3], *real[1:])), compute=compute)
     found = {name: tuple(cell) if isinstance(cell, list) else cell for name, cell in kept['found'].items()}
     return found, Nearest(*map(torch.tensor, kept['nearest']))
 
@@ -254,16 +267,16 @@ def _regional_copy_test(fakes: Tensor, found: Nearest, train: Tensor, real: Cali
     return copy_test(found.distance, real.nearest.distance, *regions)
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c50
-def _distance_to_others(images: Tensor) -> Tensor:  # (N,): to the nearest other image of the set
-    points = make_thumbnails(images)
-    likeness = points @ points.T
-    likeness.fill_diagonal_(-2)
+def _distance_to_others(images: Tensor | ImageSet) -> Tensor:  # (N,): to the nearest image of the set that shows something else
+    points, groups = make_thumbnails(images), number_groups(images)
+    groups = torch.arange(len(points)) if groups is None else groups
+    likeness = (points @ points.T).masked_fill(groups[:, None] == groups, -2)
     return (2 - 2 * likeness.amax(1)).clamp(min=0).sqrt()
 
 
 def near_duplicate_rate(
     fakes: Tensor,  # (N, C, H, W): uint8, or floats in [-1, 1]
-    reals: Tensor,  # (N, C, H, W): as many real images, for the calibration
+    reals: Tensor | ImageSet,  # (N, C, H, W): as many real images, for the calibration
 ) -> tuple[float, float, float]:  # Share, 0 to 1, with its 95 % interval; about 0.01 by chance
     "Compute the share of generated images that are near-duplicates of another generated image."
     real, fake = _distance_to_others(reals), _distance_to_others(fakes)

@@ -64,7 +64,7 @@ class ReferenceStats:
     seen: dict[str, Tensor]  # {`reference`, `real vs. real`, `mean image`, `noise`: their features (n, F)}
     rows: dict[str, dict[str, tuple[float, float, float]]]  # {baseline: {measure: (value, low, high)}}
     pairs: pd.DataFrame  # The pairwise metrics of the last three, as `score_pairings` gives them
-    labeled: tuple[Tensor, Tensor] | None  # Features (M, F) and classes (M,) of real images; None for one class
+    labeled: tuple[Tensor, Tensor, Tensor] | None  # Features (M, F), classes and groups (M,) of real images; None for one class
 
     def __len__(self) -> int:
         return len(self.reference)

@@ -173,6 +173,8 @@ def check_folder(
     was = folder.config
     name = changed_setting(was, replace(cfg, **{name: getattr(was, name) for name in LENGTH_SETTINGS})) or changed_setting(was, cfg)
     if name in LENGTH_SETTINGS and not force and extends(cfg, was) and not extends(was, cfg):
+        if not folder.finished:  # its length was a mistake: `check_longer` decides
+            return True
         raise UserError(f'{name}: expected at least {getattr(was, name)}, the length of {at}, got {getattr(cfg, name)}: '
                         'a run can be made longer, not shorter; choose another `run` name')
     if name and not force and not extends(was, cfg):

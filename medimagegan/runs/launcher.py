@@ -86,7 +86,8 @@ def check_longer(
 ) -> None:
     "Raise `UserError` if the run has already reached the requested length."
     epoch = int(folder.timing['epoch'].max()) if (folder.path / 'timing.csv').exists() else 0
-    if epoch and share_after(cfg, folder, epoch) >= 1:
+    done = [share_after(cfg, folder, n) >= 1 for n in (epoch, epoch - 1)]
+    if epoch and all(done[:1 if folder.finished else 2]):  # an unfinished run that ends here has still to be scored
         raise UserError(f'{folder.path}: already trained for {counted(epoch, "epoch")}, {past_images(cfg, folder):,} images and '
                         f'{past_seconds(folder) / 60:.3g} minutes: to extend the run, set a larger total')
 

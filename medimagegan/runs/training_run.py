@@ -158,7 +158,7 @@ def check_stop(
 ) -> None:
     "Raise `Interrupted` if a signal or the clock asks for it."
     if time.monotonic() > deadline and not stop.asked:
-        stop.asked = Interrupted(f'max_time: {max_time:g} minutes are up', 124)
+        stop.request(Interrupted(f'max_time: {max_time:g} minutes are up', 124))
     if n_ranks() == 1:
         stop.check()
     elif record:
@@ -256,7 +256,7 @@ def roll_back(
 ) -> int:  # The step at which training diverged
     "Return to the last checkpoint, with lower learning rates."
     gan, bad = run.gan, run.gan.step
-    load_checkpoint(gan, run.cfg, run.folder.checkpoint, log=log)
+    load_checkpoint(gan, run.cfg, run.folder.checkpoint, force=True, log=log)  # what differs was accepted at the start
     gan.rolled_back = bad
     for optimizer in (gan.opt_g, gan.opt_d):
         for group in optimizer.param_groups:

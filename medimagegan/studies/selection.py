@@ -82,8 +82,9 @@ def open_source(
 ) -> Source:
     "Open a run. Raises `UserError` if it cannot generate the class, or its images have changed."
     folder = RunFolder(run)
-    if not (folder.path / 'generator.safetensors').exists():
-        raise UserError(f'{run}: expected a finished run, found no generator.safetensors in it')
+    for name in ('generator.safetensors', 'scores.json'):
+        if not (folder.path / name).exists():
+            raise UserError(f'{run}: expected a finished run, found no {name} in it')
     generator, _ = read_generator(folder.path / 'generator.safetensors', device)
     cfg = folder.config
     data = open_images(cfg, lambda images: progress_bar(images, desc='images'))
