@@ -71,6 +71,11 @@ def medimagegan():
     "Synthesize medical images of a scarce diagnosis, and score them honestly."
 
 # %% ../../nbs/790_cli.main.ipynb #c11
+def _ran_out_of_memory(error: BaseException) -> bool:
+    from medimagegan.core.device import is_out_of_memory
+    return is_out_of_memory(error)
+
+
 def failure(
     error: BaseException,
     command: str,  # Name of the command
@@ -82,8 +87,8 @@ def failure(
         return 2 if is_wrong_path(error) else 1, describe_os_error(error)
     if isinstance(error, FloatingPointError):
         return 1, str(error)
-    if isinstance(error, MemoryError):
-        return 1, str(error) or 'out of memory: use fewer or smaller images'
+    if isinstance(error, MemoryError) or 'torch' in sys.modules and _ran_out_of_memory(error):
+        return 1, str(error) if type(error) is MemoryError and str(error) else 'out of memory: use fewer or smaller images, or a smaller batch'
     if isinstance(error, KeyboardInterrupt):
         hint = '; the same command resumes' if command in RESUMABLE else ''
         return getattr(error, 'code', 130), f"{str(error) or 'stopped'}{hint}"
@@ -109,7 +114,7 @@ def main(
         noun = 'setting' if isinstance(COMMANDS.get(command), SettingsCommand) else 'option'
         print_failure(f'{name}: {describe_usage_error(error, noun)}')
         return 2
-    except (UserError, FloatingPointError, OSError, MemoryError, KeyboardInterrupt) as error:
+    except (UserError, FloatingPointError, OSError, MemoryError, KeyboardInterrupt, RuntimeError) as error:
         code, line = failure(error, command)
         print_failure(f'{name}: {line}')
         return code

@@ -88,7 +88,7 @@ def describe_plan(
     from medimagegan.studies.workers import count_workers
     plan = plan_suite(suite, out)
     todo = [(name, cfg) for name, cfg in plan if read_result(cfg) is None]
-    side = max(1, min(len(todo), workers or count_workers()))
+    side = max(1, min(len(todo), workers or count_workers([cfg.n_gpu for _, cfg in todo] or [0])))
     seconds = {name: estimate_seconds(suite.runs[name], share=side) for name in dict.fromkeys(name for name, _ in todo)}
     times = [f'{seconds[name]:6.0f} s' if (name, cfg) in todo else '    done' for name, cfg in plan]
     lines = [f'{time}  {name}, seed {cfg.seed}: {cfg.out}/{cfg.run}' for time, (name, cfg) in zip(times, plan, strict=True)]

@@ -7,6 +7,7 @@ __all__ = ['WARM_UP_STEPS', 'CapturedStep', 'make_step']
 
 # %% ../../nbs/360_gan.capture.ipynb #c02
 import copy
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -76,9 +77,11 @@ class CapturedStep:
     def _record(self, images: Tensor, labels: Tensor | None) -> None:
         graph, scaler, rng_state = torch.cuda.CUDAGraph(), copy.deepcopy(self.gan.scaler), self.gan.rng.get_state()
         now = torch.cuda.current_stream(images.device)
-        graph.register_generator_state(self.gan.rng)
         self.images, self.labels = images.clone(), None if labels is None else labels.clone()
         try:  # thread_local: other threads pin batches at the same time
+            with warnings.catch_warnings():  # PyTorch registers generators itself since 2.14, and this method will go
+                warnings.simplefilter('ignore')
+                getattr(graph, 'register_generator_state', lambda generator: None)(self.gan.rng)
             with torch.cuda.graph(graph, stream=self.stream, capture_error_mode='thread_local'):
                 self.numbers = self.step(self.images, self.labels)
             self.graph = graph

@@ -17,7 +17,7 @@ import torch
 
 # %% ../../nbs/517_runs.forecast.ipynb #c03
 from ..core.config import TrainConfig
-from ..core.device import peak_memory, pick_device
+from ..core.device import forget_gpu_memory, peak_memory, pick_device
 from ..core.ranks import n_ranks
 from ..data.imagesets import ImageSet
 from ..data.training_images import describe_images, open_images, split_images
@@ -173,6 +173,8 @@ def log_forecast(
         found = forecast(cfg, run.train_set, len(run.held), run.data.classes, features, run.gan.steps.device, run.gan.step)
     except (MemoryError, RuntimeError, FloatingPointError):  # the run itself reports what is wrong
         return
+    finally:
+        forget_gpu_memory(run.gan.steps.device)
     log(f'forecast: {found}')
 
 

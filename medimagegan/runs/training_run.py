@@ -22,7 +22,7 @@ from ..core.architectures import ARCHITECTURES
 from ..core.config import TrainConfig
 from ..core.interrupts import Interrupted, Stop
 from ..core.ranks import broadcast, is_first_process, n_ranks, process_group, rank, wait_for_all
-from ..core.device import DTYPES, explain_memory_error, keep_freed_memory, peak_memory
+from ..core.device import DTYPES, explain_memory_error, forget_gpu_memory, keep_freed_memory, peak_memory
 from ..core.progress import progress_bar, shows_bars
 from ..data.training_images import describe_images
 from ..gan.step import GAN
@@ -338,12 +338,13 @@ def train_run(
     "Lock the folder, open the run and train it in this process, alone or as one rank. Raises the same errors as `run`."
     first = is_first_process()
     keep_freed_memory()
-    features = load_features(cfg.features, device=device) if first else None
+    forget_gpu_memory(device)
     with lock_folder(folder.path) if first else nullcontext(), process_group(device):
         if folder.finished and not check_folder(folder, cfg, force):  # by another process, while this one waited
             return
         log = log if rank() == 0 else lambda line: None
         try:
+            features = load_features(cfg.features, device=device) if first else None
             train_opened(open_run(cfg, folder, device, force, log), features, stop, log, deadline)
         except (MemoryError, RuntimeError) as error:
             raise explain_memory_error(error, cfg, device) or error from None

@@ -132,7 +132,7 @@ def forecast_study(
     workers: int | None = None,  # Number of parallel workers; None: as many as a study starts
 ) -> str:  # Several lines
     "State what a study will compute and how long it takes, and write nothing. Raises `UserError` as the study would."
-    lines, side, threads = [], workers or count_workers(), torch.get_num_threads()
+    lines, side, threads = [], workers or count_workers([balance.study.n_gpu]), torch.get_num_threads()
     with tempfile.TemporaryDirectory() as scratch:
         studies = prepare_sizes(balance, out if _is_prepared(balance, out) else scratch, lines.append)
         torch.set_num_threads(max(1, cores() // side))

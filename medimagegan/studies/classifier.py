@@ -273,8 +273,8 @@ def train_classifier(
     class_weights = torch.tensor(weights, device=device)
     checks = {round(recipe.steps * (k + 1) / recipe.checks) for k in range(recipe.checks)}
     best, losses = BestCheckpoint(), []
-    with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
-        torch.default_generator.manual_seed(seed + 2)
+    with torch.random.fork_rng(devices=[device] if torch.device(device).type == 'cuda' else []):  # dropout draws from the global generators
+        torch.manual_seed(seed + 2)
         for step in progress(range(1, recipe.steps + 1)):
             chosen = next(batches)
             shown = change(images[chosen].to(device), rng)

@@ -247,7 +247,8 @@ def run_suite(
     "Execute what is missing and write the report. Raises `ChildProcessError`, after the report, if runs failed."
     runs, failed = plan_suite(suite, out), {}
     if not scheduler and cluster == 'local':
-        pick_device(runs[0][1].n_gpu)  # refuses a missing GPU before workers are started
+        for n_gpu in {cfg.n_gpu for _, cfg in runs}:  # refuses a missing GPU before workers are started
+            pick_device(n_gpu)
     if any(read_result(cfg) is None for _, cfg in runs):
         n_gpu, logs = [cfg.n_gpu for _, cfg in runs], Path(out) / suite.name / 'jobs'
         with open_client(workers, scheduler, cluster, n_gpu, logs) as (client, jobs):

@@ -283,7 +283,7 @@ def estimate_seconds(
     shape = (cfg.batch_size * cfg.dis_steps, cfg.number_channels, cfg.image_size, cfg.image_size)
     images = torch.zeros(shape, dtype=torch.uint8, device=device)
     labels = torch.zeros(shape[0], dtype=torch.int64, device=device) if classes else None
-    step(images, labels)
+    float(step(images, labels)['d_loss'])  # waits for the GPU
     began = time.perf_counter()
     float(step(images, labels)['d_loss'])
     step_seconds = time.perf_counter() - began

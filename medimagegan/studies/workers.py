@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,28 +33,39 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 # %% ../../nbs/620_studies.workers.ipynb #c07
-def _worker_environments(workers: int | None, gpus: int) -> list[dict[str, str]]:
-    "List the environment variables of each worker: one worker for each GPU, or for each core, if no number is given."
+def _worker_environments(
+    workers: int | None,  # None: one for each GPU, or as many GPUs as a run needs; without GPUs, one for each core
+    gpus: int,  # GPUs of this machine
+    n_gpu: Sequence[int | None] = (None,),  # GPUs of the runs; None: one, if there is one
+) -> list[dict[str, str]]:
+    "List the environment variables of each worker."
+    each = max(1 if n is None else n for n in n_gpu)
+    if not gpus or not each:
+        return [{}] * (workers or cores())
     names = list(filter(None, os.environ.get('CUDA_VISIBLE_DEVICES', '').split(','))) or list(map(str, range(gpus)))
-    return [{'CUDA_VISIBLE_DEVICES': names[i % gpus]} if gpus else {} for i in range(workers or gpus or cores())]
+    return [{'CUDA_VISIBLE_DEVICES': ','.join(names[(i * each + k) % gpus] for k in range(each))} for i in range(workers or gpus // each)]
 
 
-def count_workers() -> int:
+def count_workers(
+    n_gpu: Sequence[int | None] = (None,),  # GPUs of the runs; None: one, if there is one
+) -> int:
     "Count the workers that this machine gets if no number is given."
-    import torch
-    return len(_worker_environments(None, torch.cuda.device_count()))
+    from medimagegan.core.device import count_gpus
+    return len(_worker_environments(None, count_gpus(), n_gpu))
 
 # %% ../../nbs/620_studies.workers.ipynb #c10
 def _start_local_cluster(
     workers: int | None,
+    n_gpu: Sequence[int | None],  # GPUs of the runs
 ):  # A `distributed.SpecCluster`
     "Start a scheduler and workers on this machine."
     import dask
     import distributed
-    import torch
+
+    from medimagegan.core.device import count_gpus
     resource_tracker.ensure_running()  # the first process of multiprocessing; starting it would unblock SIGINT
     options = [{'nthreads': 1, 'silence_logs': logging.CRITICAL, 'env': env}
-               for env in _worker_environments(workers, torch.cuda.device_count())]
+               for env in _worker_environments(workers, count_gpus(), n_gpu)]
     spec = {i: {'cls': distributed.Nanny, 'options': one} for i, one in enumerate(options)}
     scheduler = {'cls': distributed.Scheduler, 'options': {'dashboard_address': ':0', 'host': '127.0.0.1'}}
     with keep_from_children('SIGINT'), dask.config.set({'distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_': None}):
@@ -317,7 +328,7 @@ def open_client(
     workers: int | None = None,  # Maximum number; default: one for each GPU or each core, or four SLURM jobs
     scheduler: str | None = None,  # `tcp://HOST:PORT` of a running Dask scheduler
     cluster: str = 'local',  # `local`, or `slurm` (needs the extra `cluster`)
-    n_gpu: list[int | None] = (None,),  # GPUs of the runs, for SLURM; None: use what is available
+    n_gpu: Sequence[int | None] = (None,),  # GPUs of the runs; None: use what is available
     logs: str | Path = 'jobs',  # Folder for the output of SLURM jobs
 ) -> Iterator[tuple]:  # (a `distributed.Client`, its `SlurmJobs` or None)
     "Start workers or connect to them. Raises `UserError` if there are none."
@@ -331,7 +342,7 @@ def open_client(
             where, jobs = _start_slurm_cluster(workers, list(n_gpu), Path(logs))
             stack.callback(where.close)
         else:
-            where = _start_local_cluster(workers)
+            where = _start_local_cluster(workers, n_gpu)
             stack.callback(where.close)
         import distributed
         client = distributed.Client(where, timeout=30)
