@@ -266,5 +266,6 @@ def _explain_map(*outcomes: Outcome) -> str:  # Of one size, on each test set
     return (f'{"; ".join(counts)}. {counted(first.n_seeds, "seed")}. All sizes have the same test images. At each size, the best '
             f'arm of each kind was chosen on the validation images. Intervals of {first.study.primary_metric} are 95 % '
             'intervals over lesions or patients and seeds; those of differences are paired. They are not corrected for '
-            'the number of sizes. The control adds all real images that were set aside, and is compared with the arm '
+            f'the number of sizes{" and test sets" * (len(outcomes) > 1)}. All seeds have the same real images of each size: another sample '
+            'of them may give another curve. The control adds all real images that were set aside, and is compared with the arm '
             'that adds nothing.')

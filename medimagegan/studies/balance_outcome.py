@@ -207,11 +207,18 @@ def signed_interval(
 
 
 def _conclude_control(outcome: Outcome) -> str:
-    "Compare the control with the untreated arm."
-    row, untreated = compare_control(outcome), outcome.first('untreated')
-    return '' if row is None else (
-        f'{CONTROL_CONCLUSIONS[row.conclusion]} ({outcome.study.primary_metric} {signed_interval(row)}{"," * bool(np.isnan(row.low))} '
-        f'against "{untreated}")')
+    "Compare the control with the untreated arm and, if it helps, with the arm that synthetic images are compared with."
+    row, untreated, base = compare_control(outcome), outcome.first('untreated'), choose_arms(outcome)[0]
+    if row is None:
+        return ''
+    said = f'{outcome.study.primary_metric} {signed_interval(row)}{"," * bool(np.isnan(row.low))} against "{untreated}"'
+    if row.conclusion != 'helps' or base == untreated:
+        return f'{CONTROL_CONCLUSIONS[row.conclusion]} ({said})'
+    other = differences_to(outcome, base).loc[outcome.first('control')]
+    words = CONTROL_CONCLUSIONS['helps'] if other.conclusion == 'helps' else (
+        f'more real images help, but not measurably more than "{base}", with which synthetic images are compared, '
+        'so the study may be too small to show a gain')
+    return f'{words} ({said}, and {signed_interval(other)} against "{base}")'
 
 # %% ../../nbs/680_studies.balance_outcome.ipynb #c35
 def _read_fit(file: Path, lengths: dict[str, int]) -> dict:

@@ -82,7 +82,7 @@ def list_answers(
     for one in (outcome, *others):
         (answer, control), of = conclude_balance(one), '' if one is outcome else f' on {one.test_set}'
         lines += [f'Answer{of}: {answer}.'] + ([f'Control{of}: {control}.'] if control else [])
-    return lines
+    return lines + ['The answers are not corrected for the number of test sets.'] * bool(others)
 
 # %% ../../nbs/690_studies.balance_report.ipynb #c09
 def _explain_values(outcome: Outcome) -> str:
@@ -90,7 +90,8 @@ def _explain_values(outcome: Outcome) -> str:
         return 'Each value is that of a single seed, and has no interval.'
     return (f'Each value is the mean over {outcome.n_seeds} seeds (each with its own generator and classifier), with its 95 % interval. '
             'The interval combines a paired bootstrap over lesions or patients, where they are known, '
-            f'({outcome.n_draws:,} draws) with the spread over seeds.')
+            f'({outcome.n_draws:,} draws) with the spread over seeds. All seeds have the same training images: the intervals hold for '
+            'these, and another sample may give another answer.')
 
 
 def arms_section(
