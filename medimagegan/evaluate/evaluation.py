@@ -293,13 +293,15 @@ def describe_copies(
     found = round(share * n)
     who = f"{found} of {n} fakes {'count as copies' if found > 1 else 'counts as a copy'} of {copies['copied_images']} of the {n_train} training images"
     who = who if found else f'None of {n} fakes counts as a copy of one of the {n_train} training images'
+    trained = copies['calibrated_on'].startswith('training')
     shown = '' if low > copies['by_chance'] or not found else ', so this is no evidence of copying'
     c_t = f"is {copies['c_t']:.1f}" if is_known(copies['c_t']) else 'has no value'
-    text = (f"{who}: {share:.1%} [{low:.1%}, {high:.1%}]. On average, up to {copies['by_chance']:.0%} of unseen real images do so by chance{shown}. "
+    kind = 'other training images' if trained else 'unseen real images'
+    text = (f"{who}: {share:.1%} [{low:.1%}, {high:.1%}]. On average, up to {copies['by_chance']:.0%} of {kind} do so by chance{shown}. "
             f"By distance alone, {copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
             f"AuthPct is {copies['auth_pct']:.0f}, C_T {c_t}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
-    twin = 'equal to another training image' if copies['calibrated_on'].startswith('training') else 'also in the training set'
+    twin = 'equal to another training image' if trained else 'also in the training set'
     return text + (f'; {known} of these {"are" if known > 1 else "is"} {twin} and left out' if known else '')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c46

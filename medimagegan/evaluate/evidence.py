@@ -168,10 +168,12 @@ def is_known(number: float | None) -> bool:
 def describe_closeness(
     evidence: Evidence,
 ) -> tuple[str, ...]:  # Empty if C_T is above its limit or not known
-    "State that the generated images are closer to the training images than held-out images are."
-    c_t = evidence.numbers.get('copies', {}).get('c_t')
+    "State that the generated images are closer to the training images than other real images are."
+    copies = evidence.numbers.get('copies', {})
+    c_t, held = copies.get('c_t'), not copies.get('calibrated_on', '').startswith('training')
+    than = 'held-out images are' if held else 'training images of different lesions or patients are to each other'
     return () if not is_known(c_t) or c_t > LIMITS['C_T'] else (
-        f'C_T is {c_t:.1f}: on average, the generated images are closer to the training images than held-out images are',)
+        f'C_T is {c_t:.1f}: on average, the generated images are closer to the training images than {than}',)
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c17
 _SENTENCES = {

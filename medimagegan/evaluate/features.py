@@ -141,7 +141,7 @@ def _check_shapes(name: str, classes: int, shapes: dict) -> None:
     if {key: list(tensor.shape) for key, tensor in own.items()} != shapes:
         raise ValueError(f'its weights are not those of {name}')
 
-# %% ../../nbs/410_evaluate.features.ipynb #4464567d
+
 def _find_classifier(folder: Path) -> Path:
     "Name the file of a classifier. Raises `UserError` if a study has several, one for each number of real images."
     if not folder.is_dir() or (folder / 'classifier.safetensors').exists():

@@ -25,7 +25,7 @@ from .once import compute_once
 from .pairwise import make_baselines
 
 # %% ../../nbs/475_evaluate.reference.ipynb #81356440
-def _halve(data: ImageSet, seed: int) -> tuple[ImageSet, ImageSet]:
+def _divide_in_two(data: ImageSet, seed: int) -> tuple[ImageSet, ImageSet]:
     "Divide images into two halves of the same size. A group is in one of them, unless there is only one group."
     groups = merge_equal_groups(data.groups, data)
     several = len(set(groups)) > 1
@@ -48,7 +48,7 @@ def choose_reference(
     if against == 'heldout' and len(held):
         return reference, others, 'held-out images'
     none = '' if len(held) else ' (none held out)'
-    return *_halve(others, seed), f'training images{none}, which rewards memorization'
+    return *_divide_in_two(others, seed), f'training images{none}, which rewards memorization'
 
 # %% ../../nbs/475_evaluate.reference.ipynb #c09
 MAX_PAIRS = 256  # Pairs for the pairwise metrics

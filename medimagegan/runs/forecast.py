@@ -177,7 +177,7 @@ def log_forecast(
         forget_gpu_memory(run.gan.steps.device)
     log(f'forecast: {found}')
 
-
+# %% ../../nbs/517_runs.forecast.ipynb #b1ee48b3
 def forecast_settings(
     cfg: TrainConfig,
     log: Callable = print,  # Receives a line: which images, and how long the training

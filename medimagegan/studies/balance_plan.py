@@ -34,7 +34,7 @@ from ..data.training_images import open_images
 from ..runs.folder import RunFolder
 from .balance import Balance, Mix, Study, list_mixes, list_sizes
 from .test_set_rules import TestSetRule, parse_test_sets
-from .test_sets import check_outside_folder, mark_test_sets, set_test_sets_aside
+from .test_sets import check_outside_folder, describe_shared_groups, mark_test_sets, set_test_sets_aside
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c05
 @dataclass(frozen=True)
@@ -311,6 +311,9 @@ def prepare_study(
     counts = ', '.join(f'{part} {len(prepared.find(part, True))} of {len(prepared.find(part))}'
                        for part in dict.fromkeys(prepared.parts))
     log(f'{paths.images}: {balance.study.positive}: {counts}')
+    for rule, outside in zip(_list_folders(balance.study), prepared.folders, strict=True):
+        if note := describe_shared_groups(outside, rule, read_split(paths.split)):
+            log(f'note: test_sets: {note}')
     return prepared
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c30

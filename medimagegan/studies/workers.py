@@ -46,9 +46,7 @@ def _worker_environments(
     return [{'CUDA_VISIBLE_DEVICES': ','.join(names[(i * each + k) % gpus] for k in range(each))} for i in range(workers or gpus // each)]
 
 
-def count_workers(
-    n_gpu: Sequence[int | None] = (None,),  # GPUs of the runs; None: one, if there is one
-) -> int:
+def count_workers(n_gpu: Sequence[int | None] = (None,)) -> int:  # `n_gpu`: GPUs of the runs; None: one, if there is one
     "Count the workers that this machine gets if no number is given."
     from medimagegan.core.device import count_gpus
     return len(_worker_environments(None, count_gpus(), n_gpu))
@@ -61,7 +59,6 @@ def _start_local_cluster(
     "Start a scheduler and workers on this machine."
     import dask
     import distributed
-
     from medimagegan.core.device import count_gpus
     resource_tracker.ensure_running()  # the first process of multiprocessing; starting it would unblock SIGINT
     options = [{'nthreads': 1, 'silence_logs': logging.CRITICAL, 'env': env}
