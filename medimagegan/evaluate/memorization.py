@@ -90,6 +90,12 @@ class Calibration(NamedTuple):
     duplicates: int  # Real images left out because they are near-duplicates of training images
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #24945c8f
+def number_groups(images: Tensor | ImageSet) -> Tensor | None:  # (N,), int64; None: not known, or only one
+    "Number the lesions or patients of a set of images."
+    numbers = pd.factorize(np.array(images.groups, dtype=object))[0] if isinstance(images, ImageSet) else np.zeros(1, int)
+    return torch.from_numpy(numbers) if numbers.any() else None
+
+
 def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | None = None, groups: Tensor | None = None) -> Nearest:
     "Do the same as `find_nearest`; read the result from the cache if it was found before."
     def compute():
@@ -97,13 +103,6 @@ def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | Non
         return {'index': found.index.tolist(), 'distance': found.distance.tolist(), 'ratio': found.ratio.tolist()}
     found = compute_once('nearest', shrink_images(images), targets.small, own, groups, compute=compute)
     return Nearest(torch.tensor(found['index']), torch.tensor(found['distance']), torch.tensor(found['ratio']))
-
-# %% ../../nbs/460_evaluate.memorization.ipynb #ab7cc1d0
-def number_groups(images: Tensor | ImageSet) -> Tensor | None:  # (N,), int64; None: not known, or only one
-    "Number the lesions or patients of a set of images."
-    numbers = pd.factorize(np.array(images.groups, dtype=object))[0] if isinstance(images, ImageSet) else np.zeros(1, int)
-    return torch.from_numpy(numbers) if numbers.any() else None
-
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c21
 LEAST_HELD = 20  # Fewer cannot show how close real images are to the training set
