@@ -92,11 +92,14 @@ def _choose_images(path: str | Path, answers: Answers, classes: tuple[str, ...],
 
 
 # %% ../../nbs/260_data.datasets.ipynb #c29
-def _describe_source(folder, image_size, labels, classes, n_images, seed) -> str:
-    "Describe a choice of images in words, for the cache."
+def _describe_source(folder, image_size, labels, classes, n_images, seed, answers: Answers, window, frames) -> str:
+    "Describe a choice of images in words, for the cache: two choices from one folder have an entry each."
     chosen = [str(Path(labels).absolute())] if labels else []
     chosen += [*classes, f'{n_images} by seed {seed}'] if n_images else classes
+    chosen += [f'{name} {getattr(answers, name)}' for name in ('image_column', 'class_column', 'class_map') if getattr(answers, name)]
+    chosen += [f'window {window}'] * (window != 'auto') + [f'frames {frames}'] * (frames != 'middle')
     return ', '.join([str(folder), f'{image_size} px', *chosen])
+
 
 # %% ../../nbs/260_data.datasets.ipynb #c30
 def read_folder(
@@ -121,7 +124,7 @@ def read_folder(
     groups, group_notes = join_scans(folder, rows)
     count_images(reading, rows.assign(group=[groups[file] for file in files]))
     report_reading(reading, listing)
-    source = _describe_source(folder, image_size, labels, classes, n_images, seed)
+    source = _describe_source(folder, image_size, labels, classes, n_images, seed, answers, window, frames)
     rules = ReadingRules(image_size, channels, window, frames)
     images, bad, where, remarks = read_files(folder, files, source, rules, workers, progress)
     good = rows[[file not in bad for file in files]]

@@ -8,8 +8,10 @@ __all__ = ['parameters_cell', 'parameter_names', 'papermill_words', 'texts_befor
 
 # %% ../../nbs/560_runs.experiment.ipynb #c02
 import ast
+import builtins
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -220,8 +222,12 @@ def _original_error(
     "Rebuild the exception that ended the notebook."
     if error.ename == 'Interrupted':
         return SystemExit(124)
-    known = {kind.__name__: kind for kind in (UserError, FloatingPointError, MemoryError, OSError)}
-    return known.get(error.ename, RuntimeError)(error.evalue)
+    known = {kind.__name__: kind for kind in (UserError, FloatingPointError, MemoryError)} | {'OutOfMemoryError': MemoryError}
+    found = known.get(error.ename) or getattr(builtins, error.ename, None)
+    if not isinstance(found, type) or not issubclass(found, (*known.values(), OSError)):
+        return RuntimeError(error.evalue)
+    parts = re.fullmatch(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?", error.evalue) if issubclass(found, OSError) else None
+    return OSError(int(parts[1]), *filter(None, parts.groups()[1:])) if parts else found(error.evalue)
 
 # %% ../../nbs/560_runs.experiment.ipynb #c42
 def find_notebook() -> Path:

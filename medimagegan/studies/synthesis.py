@@ -146,15 +146,20 @@ def prepare_to_travel(
 def new_folder(
     out: Path,  # Missing or empty
 ) -> Iterator[Path]:  # Where to write in the meantime
-    "Write a folder as a whole or not at all."
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f'.{out.name}.', dir=out.parent))
+    "Write a folder as a whole or not at all. An empty one is filled at the end, since it may be a link, a mounted disk or `.`."
+    out = out.resolve()
+    place = out if out.exists() else out.parent
+    place.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f'.{out.name}.', dir=place))
     try:
         yield beside
-        beside.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        os.rename(beside, out)
+        if place == out:
+            for entry in sorted(beside.iterdir(), key=lambda entry: entry.is_file()):  # the tables last
+                os.rename(entry, out / entry.name)
+            beside.rmdir()
+        else:
+            beside.chmod(0o755)
+            os.rename(beside, out)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
