@@ -135,6 +135,17 @@ def test_the_maps_of_the_classifier_study_are_those_of_their_files():
                 assert any(line.startswith(f"| {row['real images']} |") and line.endswith(cells) for line in page.splitlines()), cells
 
 
+def test_the_scores_at_128_pixels_are_those_of_their_file():
+    page, found = _page('classifier_study'), json.loads((REPORTS / 'isic' / 'map_128.json').read_text())
+    for row in found['scores']:
+        line = next(line for line in page.split('### At 128 pixels')[1].splitlines() if line.startswith(f"| {row['arm']} |"))
+        assert f"| {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] |" in line, line
+    text = ' '.join(page.split())
+    for said in re.findall(r'is ([-+][.\d]+ \[[^]]+\])', found['answer']) + re.findall(r'ROC-AUC ([-+][.\d]+ \[[^]]+\])', found['answer']):
+        assert said in text, said
+    assert found['command'] in page
+
+
 def test_what_the_border_changed_stands_in_both_files():
     before, now = (json.loads((REPORTS / 'quality' / f'{name}.json').read_text())['scores'][0] for name in ('scores_zeros', 'scores'))
     changed = f"{now['KD'][0]:.3f} in place of {before['KD'][0]:.3f}, coverage {now['coverage'][0]:.2f} in place of {before['coverage'][0]:.2f}"
