@@ -28,7 +28,7 @@ from medimagegan.cli.framework import (
 )
 from ..core.config import make_config, name_run
 from ..core.downloads import check_weights
-from ..core.files import check_exists, check_finished
+from ..core.files import check_exists, check_finished, new_folder
 from ..core.errors import UserError, counted
 
 # %% ../../nbs/710_cli.training.ipynb #c06
@@ -167,16 +167,16 @@ def sample(run, n, out, seed, classes, truncation, best, n_gpu):
 # %% ../../nbs/710_cli.training.ipynb #c15
 def write_pngs(
     images,  # (N, C, H, W), uint8
-    out: Path,  # The folder; created if missing
+    out: Path,  # Missing or empty
     stem: str,  # Files are named `STEM_00000.png`
     classes: list[str] | None = None,  # The class of each image, appended to its name: `STEM_00000_melanoma.png`
 ) -> None:
     "Write images as numbered PNG files."
     from PIL import Image
-    out.mkdir(parents=True, exist_ok=True)
-    for i, image in enumerate(images):
-        kind = '_' + ''.join(c if c.isalnum() or c in '-.' else '_' for c in classes[i]) if classes else ''
-        Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(out / f'{stem}_{i:05d}{kind}.png')
+    with new_folder(out) as folder:
+        for i, image in enumerate(images):
+            kind = '_' + ''.join(c if c.isalnum() or c in '-.' else '_' for c in classes[i]) if classes else ''
+            Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy()).save(folder / f'{stem}_{i:05d}{kind}.png')
 
 # %% ../../nbs/710_cli.training.ipynb #c17
 @click.command(cls=Command, examples=(

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 # %% ../../nbs/265_data.phantoms.ipynb #c03
 from ..core.errors import UserError
+from ..core.files import new_folder
 from ..core.tables import write_table
 from .imagesets import ImageSet
 
@@ -266,11 +267,12 @@ def write_phantoms(
         raise UserError(f'{folder} is not an empty folder: choose a new one, '
                         'so that phantoms are not mixed with old files')
     data = make_phantoms(n, image_size, seed, artefacts=artefacts, progress=progress)
-    for image, file in zip(data.images, data.files, strict=True):
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / file)
     table = data.factors.rename(columns={'class': 'diagnosis'})
     table.insert(0, 'image', data.files)
     table.insert(2, 'lesion_id', [g.replace(' ', '_') for g in data.groups])
-    write_table(table, folder / 'metadata.csv')
+    with new_folder(folder) as new:
+        for image, file in zip(data.images, data.files, strict=True):
+            (new / file).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(new / file)
+        write_table(table, new / 'metadata.csv')
     return folder

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,8 +67,11 @@ _COUNTERS = ('epoch', 'batch', 'seconds', 'rolled_back')
 # %% ../../nbs/380_gan.checkpoints.ipynb #c13
 def describe_environment(gan: GAN) -> dict[str, str]:
     "Describe what the exact numbers of a run depend on besides its settings."
-    return {'device': gan.rng.device.type, 'medimagegan': __version__, 'torch': str(torch.__version__),
-            'python': platform.python_version(), 'threads': str(torch.get_num_threads()), 'processes': str(n_ranks())}
+    device = gan.rng.device
+    processor = torch.cuda.get_device_name(device) if device.type == 'cuda' else torch.backends.cpu.get_cpu_capability()
+    return {'device': device.type, 'medimagegan': __version__, 'torch': str(torch.__version__),
+            'python': platform.python_version(), 'threads': str(torch.get_num_threads()), 'processes': str(n_ranks()),
+            'numpy': np.__version__, 'processor': processor}
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c16
 def _previous(file: str | Path) -> Path:

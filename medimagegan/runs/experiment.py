@@ -132,7 +132,7 @@ def _execute(
     client.create_kernel_manager()
     relay = _SignalRelay(client)
     with tempfile.TemporaryDirectory() as folder:
-        if os.name == 'posix':
+        if os.name == 'posix' and len(folder) < 80:  # the path of a socket has at most about 100 characters
             client.km.transport, client.km.ip = 'ipc', f'{folder}/kernel'
         with relay.installed():
             client.execute()

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 # %% ../../nbs/535_runs.inversion.ipynb #c03
 from ..core.device import pick_device
 from ..core.errors import UserError
-from ..core.files import atomic_write, hash_file
+from ..core.files import atomic_write, hash_file, new_folder
 from ..core.pages import data_url, render_page
 from ..core.progress import progress_bar
 from ..core.seeds import make_rng
@@ -243,13 +243,12 @@ def write_inversion(
     page: str,  # From `inversion_page`
 ) -> Path:  # The page
     "Write the page, the distances and the latent vectors."
-    out.mkdir(parents=True, exist_ok=True)
-    write_table(rows, out / 'inversion.csv')
-    for name, inversion in found.items():
-        known = {key: t.contiguous() for key, t in inversion.at._asdict().items() if t is not None}
-        safetensors.torch.save_file(known, out / f"latents_{name.replace(' ', '_')}.safetensors")
-    with atomic_write(out / 'inversion.html') as new:
-        new.write_text(page, encoding='utf-8')
+    with new_folder(out) as folder:
+        write_table(rows, folder / 'inversion.csv')
+        for name, inversion in found.items():
+            known = {key: t.contiguous() for key, t in inversion.at._asdict().items() if t is not None}
+            safetensors.torch.save_file(known, folder / f"latents_{name.replace(' ', '_')}.safetensors")
+        (folder / 'inversion.html').write_text(page, encoding='utf-8')
     return out / 'inversion.html'
 
 # %% ../../nbs/535_runs.inversion.ipynb #c27

@@ -4,16 +4,11 @@
 
 # %% auto #0
 __all__ = ['LIMITS_OF_USE', 'UTILITY_UNKNOWN', 'find_licence', 'describe_provenance', 'score_images', 'score_set',
-           'prepare_to_travel', 'new_folder', 'name_files', 'make_manifest', 'write_set', 'limits_of_use', 'audit_skin',
-           'synthesize']
+           'prepare_to_travel', 'name_files', 'make_manifest', 'write_set', 'limits_of_use', 'audit_skin', 'synthesize']
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c02
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..core.errors import UserError, counted
-from ..core.files import hash_file
+from ..core.files import hash_file, new_folder
 from ..core.seeds import make_rng
 from ..core.tables import write_table
 from ..core.device import pick_device
@@ -140,29 +135,6 @@ def prepare_to_travel(
     key = open_key(source.folder)
     hidden = table.assign(nearest=[conceal_name(key, file) for file in table['nearest']])
     return hidden, public_scores(scores, paths, key), hide_reals(pictures), paths
-
-# %% ../../nbs/660_studies.synthesis.ipynb #c15
-@contextmanager
-def new_folder(
-    out: Path,  # Missing or empty
-) -> Iterator[Path]:  # Where to write in the meantime
-    "Write a folder as a whole or not at all. An empty one is filled at the end, since it may be a link, a mounted disk or `.`."
-    out = out.resolve()
-    place = out if out.exists() else out.parent
-    place.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f'.{out.name}.', dir=place))
-    try:
-        yield beside
-        if place == out:
-            for entry in sorted(beside.iterdir(), key=lambda entry: entry.is_file()):  # the tables last
-                os.rename(entry, out / entry.name)
-            beside.rmdir()
-        else:
-            beside.chmod(0o755)
-            os.rename(beside, out)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
 
 # %% ../../nbs/660_studies.synthesis.ipynb #c16
 def name_files(
