@@ -76,6 +76,17 @@ def _unpack(file: Path, folder: Path, progress: Callable[[Iterable], Iterable]) 
             rows.append((name, labels[i], part))
     write_table(pd.DataFrame(rows, columns=['medmnist_file', 'label', 'split']), folder / 'metadata.csv')
 
+# %% ../../nbs/243_data.arrays.ipynb #9c5cfedb
+def _is_complete(folder: Path) -> bool:
+    "Return whether all images were unpacked and are still there: some systems delete old files of a cache one by one."
+    try:
+        with open(folder / 'metadata.csv', encoding='utf-8') as f:
+            rows = sum(1 for _ in f) - 1
+        return rows == sum(file.stat().st_size > 0 for part in _PARTS_OF_FILE for file in folder.glob(f'{part}/*.png'))
+    except OSError:
+        return False
+
+
 # %% ../../nbs/243_data.arrays.ipynb #c10
 def locate_images(
     path: str | Path,  # A folder of images, or a file of MedMNIST
@@ -89,7 +100,8 @@ def locate_images(
     state = file.stat()
     name = f'{file.stem}-{digest(str(file.resolve()), state.st_size, state.st_mtime_ns)[:12]}'
     folder = cache_folder() / 'arrays' / name
-    if not folder.is_dir():
+    if not _is_complete(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         new = make_private_folder('arrays') / f'{name}.{secrets.token_hex(4)}.new'
         try:
             _unpack(file, new, progress)

@@ -41,7 +41,8 @@ from .reference import MAX_PAIRS, ReferenceStats
 from .verdict import describe_verdict, judge
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #fbbb7699
-INTERVALS = '95 %: from random halves of both sets (measures of sets), bootstrap over pairs (pairwise metrics), Wilson (shares)'
+INTERVALS = ('95 %: from random halves of both sets (measures of sets), bootstrap over pairs (pairwise metrics), Wilson (shares); '
+             'images of one lesion or patient count as independent')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #455fedb0
 def count_outliers(

@@ -139,8 +139,10 @@ def find_outliers(
     "Find images whose nearest training image is farther away, in the features, than for 99 of 100 real images."
     network = load_features(features, device=device)
     theirs = extract(network, train.images).double()
+    groups = np.array(train.groups, dtype=object)
+    same = torch.from_numpy(groups[:, None] == groups)  # images of one lesion are closer to each other than to any other
     real = torch.cdist(extract(network, held.images).double(), theirs) if len(held) else \
-        torch.cdist(theirs, theirs).fill_diagonal_(math.inf)
+        torch.cdist(theirs, theirs).masked_fill(same, math.inf)
     distance = torch.cdist(extract(network, images, cache=False).double(), theirs).amin(1)
     return (distance > real.amin(1).quantile(.99)).numpy()
 
