@@ -88,7 +88,7 @@ def headline_metrics(
                if MEASURES[name].on_curve or MEASURES[name].kind == 'images'},
             'gap_closed': found['gap_closed']['KD'], 'diversity': found['diversity'], 'near_duplicates': found['near_duplicates'][0],
             'outliers': found['outliers'], 'noise': {name: value for name, (value, _, _) in stats.rows['noise'].items()},
-            'n': len(stats), 'floor': floor}
+            'n': len(stats), 'groups': len(set(stats.reference.groups)), 'floor': floor}
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c19
 def measure_classes(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LIMITS', 'REAL', 'ALLOWED', 'RELIABLE', 'largest_allowed', 'Evidence', 'describe_quality', 'describe_variety',
-           'describe_signs', 'is_known', 'describe_closeness', 'list_faults']
+           'describe_signs', 'is_known', 'describe_closeness', 'describe_few_groups', 'list_faults']
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c02
 import math
@@ -174,6 +174,16 @@ def describe_closeness(
     than = 'held-out images are' if held else 'training images of different lesions or patients are to each other'
     return () if not is_known(c_t) or c_t > LIMITS['C_T'] else (
         f'C_T is {c_t:.1f}: on average, the generated images are closer to the training images than {than}',)
+
+
+def describe_few_groups(
+    evidence: Evidence,
+) -> tuple[str, ...]:  # Empty if there is at least one lesion or patient for two images, or the number is not known
+    "State that the reference shows few lesions or patients."
+    n, groups = evidence.numbers['n'], evidence.numbers.get('groups', math.inf)
+    return () if groups >= n / 2 else (
+        f'the {n} images of the reference show only {groups} lesions or patients, and images of one resemble each other more than those of '
+        'another: hold out more lesions or patients',)
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c17
 _SENTENCES = {

@@ -17,16 +17,8 @@ import pandas as pd
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c03
 from ..core.errors import counted
-from medimagegan.evaluate.evidence import (
-    LIMITS,
-    Evidence,
-    describe_closeness,
-    describe_quality,
-    describe_signs,
-    describe_variety,
-    is_known,
-    list_faults,
-)
+from .evidence import (
+    LIMITS, Evidence, describe_closeness, describe_few_groups, describe_quality, describe_signs, describe_variety, is_known, list_faults)
 
 # %% ../../nbs/470_evaluate.verdict.ipynb #c06
 class Verdict(NamedTuple):
@@ -267,13 +259,13 @@ def find_blind_features(
     evidence: Evidence,
 ) -> tuple[str, ...]:
     "Find a baseline that is itself far from the reference, or features in which noise is no worse, so that gap closed has no value."
-    floor = evidence.numbers['floor']
+    floor, n = evidence.numbers['floor'], evidence.numbers['n']
     if min(floor['coverage'], floor['precision']) < LIMITS['baseline']:
         return (f"other real images do not resemble the reference (coverage {floor['coverage']:.2f}, precision {floor['precision']:.2f}), "
-                'so the generated images cannot be compared with it',)
+                'so the generated images cannot be compared with it', *describe_few_groups(evidence))
     if not math.isnan(evidence.gap_closed):
         return ()
-    return ('gap closed has no value, because the KD of noise is no higher than that of other real images', f"N = {evidence.numbers['n']}")
+    return ('gap closed has no value, because the KD of noise is no higher than that of other real images', f'N = {n}')
 
 
 def find_distance_to_real(
