@@ -219,7 +219,7 @@ class TrainConfig:
     curve_images: int = setting(
         128, 'Generated images in each score during training, at most as many as are held out', low=4, high=50_000)
     features: str = setting(
-        'efficientnet_lite0', 'Feature network of the scores: efficientnet_lite0, inception, dinov2, timm:MODEL, random:MODEL or classifier:RUN')
+        'efficientnet_lite0', 'Feature network of the scores: efficientnet_lite0, inception, dinov2, timm:MODEL, random:MODEL or classifier:STUDY')
     reference: str = setting(
         'heldout', 'Reference set of the scores; train rewards memorization', choices=('heldout', 'train'))
     stop_on: tuple[str, ...] = setting(

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 import tempfile
@@ -52,14 +53,13 @@ def _is_running(pid: int) -> bool:
 
 
 def _list_abandoned(file: Path) -> list[Path]:
-    "List temporary files of `file` whose process is gone; those of other machines after a day."
-    found = []
-    for new in file.parent.glob(f'{glob.escape(file.name)}.*-*-*.new'):
-        host, pid, _ = new.name.removesuffix('.new').rsplit('.', 1)[-1].split('-')
-        if host == _HOST and os.name != 'nt':
-            found += [] if pid.isdigit() and _is_running(int(pid)) else [new]
-        elif new.exists() and time.time() - new.lstat().st_mtime > 86_400:
-            found.append(new)
+    "List temporary files of `file` whose process is gone: after ten minutes, or after a day if it ran on another machine."
+    found, name = [], re.compile(re.escape(file.name) + r'\.([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.new')
+    for new in file.parent.glob(f'{glob.escape(file.name)}.*.new'):
+        if parts := name.fullmatch(new.name):
+            here = parts[1] == _HOST and os.name != 'nt' and not _is_running(int(parts[2]))
+            with suppress(OSError):  # another process was faster
+                found += [new] * (time.time() - new.lstat().st_mtime > (600 if here else 86_400))
     return found
 
 
@@ -71,7 +71,8 @@ def atomic_write(
 ) -> Iterator[Path]:  # The temporary file to write in the meantime, `FILE.….new`; two processes have different ones
     "Replace a file as a whole or not at all."
     for old in _list_abandoned(Path(file)):
-        old.unlink(missing_ok=True)
+        with suppress(OSError):
+            old.unlink()
     new = Path(f'{file}.{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.new')
     new.touch(exist_ok=False)
     mode = new.stat().st_mode  # as the process's umask has it; safetensors and tempfile make private files
@@ -105,7 +106,9 @@ def new_folder(
                 os.rename(entry, out / entry.name)
             beside.rmdir()
         else:
-            beside.chmod(0o755)
+            mask = os.umask(0)
+            os.umask(mask)
+            beside.chmod(0o777 & ~mask)  # as `mkdir` would make it; tempfile makes private folders
             os.rename(beside, out)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)

@@ -59,7 +59,7 @@ def data_url(picture: Image.Image | Figure | Path) -> str:
 
 # %% ../../nbs/190_core.pages.ipynb #c21
 _MARKUP_CODES = {c: f'&#{ord(c)};' for c in '&<>|`*$\\[]'}  # characters that Markdown or HTML would interpret
-_AUTOLINK = re.compile(r'//|(?<=www)\.|@', re.IGNORECASE)  # parts of addresses, which GitHub and other renderers turn into links
+_AUTOLINK = re.compile(r'//|(?<=www)\.|@|(?<!\w)_|_(?!\w)', re.IGNORECASE)  # parts of addresses, which become links, and _emphasis_
 _INTERVAL = re.compile(r'(\[[-+.,\d e]+\](?![\[(:]))')  # [0.1, 0.2] stays readable; nothing can define it as a link
 _BLOCK = re.compile(r'#(?=#*(\s|$))|[-+](?=\s|$)|[-_=~](?=[-_=~ ]*$)|~(?=~~)|:(?=\s)|(?<=\d)[.)](?=\s|$)')
 
@@ -106,7 +106,7 @@ def markdown_page(
     "Render Markdown as a page that is one file, with its pictures inside."
     import mistune
 
-    body = mistune.create_markdown(plugins=['table'])(text.replace('<', '&lt;'))
+    body = mistune.create_markdown(escape=False, plugins=['table'])(text.replace('<', '&lt;'))
     body = body.replace('<table>', '<div class="scroll"><table>').replace('</table>', '</table></div>')
     return render_page('markdown', title=title, settings=settings, body=_inline_pictures(_remove_links(body), folder))
 

@@ -11,6 +11,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -77,14 +78,36 @@ def _unpack(file: Path, folder: Path, progress: Callable[[Iterable], Iterable]) 
     write_table(pd.DataFrame(rows, columns=['medmnist_file', 'label', 'split']), folder / 'metadata.csv')
 
 # %% ../../nbs/243_data.arrays.ipynb #9c5cfedb
-def _is_complete(folder: Path) -> bool:
-    "Return whether all images were unpacked and are still there: some systems delete old files of a cache one by one."
+@cache
+def _count_problem(folder: Path) -> str:  # '' if all images are there
+    "Compare the unpacked images with their table, once in a process: some systems delete old files of a cache one by one."
     try:
         with open(folder / 'metadata.csv', encoding='utf-8') as f:
             rows = sum(1 for _ in f) - 1
-        return rows == sum(file.stat().st_size > 0 for part in _PARTS_OF_FILE for file in folder.glob(f'{part}/*.png'))
+        found = sum(file.stat().st_size > 0 for part in _PARTS_OF_FILE for file in folder.glob(f'{part}/*.png'))
+        return '' if rows == found else f'{found} of {rows} images'
+    except OSError as error:
+        return str(error)
+
+
+# %% ../../nbs/243_data.arrays.ipynb #b4005f2f
+def _replace_folder(folder: Path, beside: Path, write: Callable[[Path], None]) -> None:
+    "Write the folder of the images as a whole; an incomplete one is moved away first."
+    new, old = beside.with_suffix('.new'), beside.with_suffix('.old')
+    try:
+        write(new)
+        _count_problem.cache_clear()
+        if folder.is_dir() and _count_problem(folder):
+            folder.rename(old)
+        new.rename(folder)
     except OSError:
-        return False
+        _count_problem.cache_clear()
+        if _count_problem(folder):  # else another process was faster
+            raise
+    finally:
+        _count_problem.cache_clear()
+        for rest in (new, old):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 # %% ../../nbs/243_data.arrays.ipynb #c10
@@ -100,15 +123,6 @@ def locate_images(
     state = file.stat()
     name = f'{file.stem}-{digest(str(file.resolve()), state.st_size, state.st_mtime_ns)[:12]}'
     folder = cache_folder() / 'arrays' / name
-    if not _is_complete(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        new = make_private_folder('arrays') / f'{name}.{secrets.token_hex(4)}.new'
-        try:
-            _unpack(file, new, progress)
-            new.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was faster
-                raise
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+    if _count_problem(folder):
+        _replace_folder(folder, make_private_folder('arrays') / f'{name}.{secrets.token_hex(4)}', lambda new: _unpack(file, new, progress))
     return folder

@@ -167,14 +167,14 @@ def _end_child(
     child: subprocess.Popen,  # It did not answer
     late: bool,  # Was it killed here, after a minute?
 ) -> None:
-    "End a child. Raises `OSError` if it took too long or the system killed it: another time, the file may be read."
+    "End a child. Raises `UnreadableImage` if it took too long, and `OSError` if the system killed it: another time, the file may be read."
     with suppress(subprocess.TimeoutExpired):
         child.wait(1)
     killed = child.returncode == -9
     child.kill()
     child.communicate()
     if late:
-        raise OSError(errno.ETIMEDOUT, 'decoding took more than a minute') from None
+        raise UnreadableImage('DICOM whose pixels take more than a minute to decode') from None
     if killed:
         raise OSError(errno.ENOMEM, 'its decoder was killed, probably because memory ran out') from None
 

@@ -214,7 +214,7 @@ EXTRACTORS = {  # name: its loader; a name with a colon takes an argument in pla
     'dinov2': _load_dinov2,
     'timm:MODEL': _load_timm,
     'random:MODEL': _load_random,
-    'classifier:RUN': _load_classifier,
+    'classifier:STUDY': _load_classifier,
 }
 
 # %% ../../nbs/410_evaluate.features.ipynb #c32

@@ -90,10 +90,10 @@ class Calibration(NamedTuple):
     duplicates: int  # Real images left out because they are near-duplicates of training images
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #24945c8f
-def number_groups(images: Tensor | ImageSet) -> Tensor | None:  # (N,), int64; None: not known, or only one
-    "Number the lesions or patients of a set of images."
+def number_groups(images: Tensor | ImageSet) -> Tensor | None:  # (N,), int64; None: not known, or one has more than half of the images
+    "Number the lesions or patients of a set of images, so that the images of one are left out of a comparison."
     numbers = pd.factorize(np.array(images.groups, dtype=object))[0] if isinstance(images, ImageSet) else np.zeros(1, int)
-    return torch.from_numpy(numbers) if numbers.any() else None
+    return torch.from_numpy(numbers) if 2 * np.bincount(numbers).max() <= len(numbers) else None
 
 
 def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | None = None, groups: Tensor | None = None) -> Nearest:
@@ -121,7 +121,7 @@ def calibrate(
     if real is None or (real.ratio < DUPLICATE_RATIO).all():
         own = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:1000]
         real, points = _nearest_once(train[own], targets, own, groups), make_thumbnails(train[own])
-        source = 'training images without themselves'
+        source = 'training images without themselves'  # nor others of their lesion, where it is known
     else:
         points, source = make_thumbnails(held), 'held-out images'
     kept = real.ratio >= DUPLICATE_RATIO

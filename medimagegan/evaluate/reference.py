@@ -26,10 +26,11 @@ from .pairwise import make_baselines
 
 # %% ../../nbs/475_evaluate.reference.ipynb #81356440
 def _divide_in_two(data: ImageSet, seed: int) -> tuple[ImageSet, ImageSet]:
-    "Divide images into two halves of the same size. A group is in one of them, unless there is only one group."
+    "Divide images into two halves of the same size. A group is in one of them, unless one group has most of the images."
     groups = merge_equal_groups(data.groups, data)
-    several = len(set(groups)) > 1
-    part = assign_groups(data.labels.numpy(), groups, (.5, .5), seed) if several else np.arange(len(data)) % 2
+    part = assign_groups(data.labels.numpy(), groups, (.5, .5), seed)
+    if min(np.bincount(part, minlength=2)) < len(data) // 4:
+        part = np.arange(len(data)) % 2
     rows = [np.flatnonzero(part == k) for k in (0, 1)]
     half = min(map(len, rows))
     return data.subset(rows[0][:half] if half else [0]), data.subset(rows[1][:half] if half else [0])

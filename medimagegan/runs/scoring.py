@@ -115,7 +115,7 @@ def measure_epoch(
     "Score samples of the same latent vectors each time; a class-conditional generator gets the classes of the reference."
     fakes = to_bytes(sample(gan.ema, len(stats), cfg.seed, labels=stats.reference.labels))
     numbers = headline_metrics(stats, measure_fakes(stats, fakes, intervals=False, measures=curve_measures()))
-    row = {name: value for name, value in numbers.items() if np.isscalar(value) and name != 'outliers'}  # not in curves of earlier versions
+    row = {name: value for name, value in numbers.items() if np.isscalar(value) and name not in ('outliers', 'groups')}  # not in curves of earlier versions
     curve = pd.concat([past_scores(folder), pd.DataFrame([{'epoch': gan.epoch, **row}])], ignore_index=True)
     verdict = judge(numbers, folder.history, curve)
     few = min(64, len(stats))

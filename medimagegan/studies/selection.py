@@ -27,7 +27,7 @@ from ..gan.step import make_discriminator
 from ..gan.sampling import read_generator, sample
 from ..gan.checkpoints import list_checkpoints
 from ..evaluate.features import extract, load_features
-from ..evaluate.memorization import find_copies
+from ..evaluate.memorization import find_copies, number_groups
 from ..runs.folder import RunFolder
 from .classifier import load_classifier
 
@@ -139,10 +139,10 @@ def find_outliers(
     "Find images whose nearest training image is farther away, in the features, than for 99 of 100 real images."
     network = load_features(features, device=device)
     theirs = extract(network, train.images).double()
-    groups = np.array(train.groups, dtype=object)
-    same = torch.from_numpy(groups[:, None] == groups)  # images of one lesion are closer to each other than to any other
+    groups = number_groups(train)  # images of one lesion are closer to each other than to any other
+    groups = torch.arange(len(train)) if groups is None else groups
     real = torch.cdist(extract(network, held.images).double(), theirs) if len(held) else \
-        torch.cdist(theirs, theirs).masked_fill(same, math.inf)
+        torch.cdist(theirs, theirs).masked_fill(groups[:, None] == groups, math.inf)
     distance = torch.cdist(extract(network, images, cache=False).double(), theirs).amin(1)
     return (distance > real.amin(1).quantile(.99)).numpy()
 

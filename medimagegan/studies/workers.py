@@ -43,7 +43,7 @@ def _worker_environments(
     if not gpus or not each:
         return [{}] * (workers or cores())
     names = list(filter(None, os.environ.get('CUDA_VISIBLE_DEVICES', '').split(','))) or list(map(str, range(gpus)))
-    return [{'CUDA_VISIBLE_DEVICES': ','.join(names[(i * each + k) % gpus] for k in range(each))} for i in range(workers or gpus // each)]
+    return [{'CUDA_VISIBLE_DEVICES': ','.join(names[(i * each + k) % gpus] for k in range(each))} for i in range(workers or max(1, gpus // each))]
 
 
 def count_workers(n_gpu: Sequence[int | None] = (None,)) -> int:  # `n_gpu`: GPUs of the runs; None: one, if there is one
