@@ -93,7 +93,7 @@ def _count_problem(folder: Path) -> str:  # '' if all images are there
 # %% ../../nbs/243_data.arrays.ipynb #b4005f2f
 def _replace_folder(folder: Path, beside: Path, write: Callable[[Path], None]) -> None:
     "Write the folder of the images as a whole; an incomplete one is moved away first."
-    new, old = beside.with_suffix('.new'), beside.with_suffix('.old')
+    new, old = Path(f'{beside}.new'), Path(f'{beside}.old')
     try:
         write(new)
         _count_problem.cache_clear()
