@@ -29,7 +29,7 @@ from .config import TrainConfig
 
 # %% ../../nbs/170_core.device.ipynb #2c32201d
 def count_gpus() -> int:
-    "Count the GPUs that PyTorch can use: an old driver reports GPUs on which no program for this CUDA version runs."
+    "Count the GPUs that PyTorch can use; a driver may be too old for its version of CUDA."
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 

@@ -44,7 +44,7 @@ _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 
 
 def _is_running(pid: int) -> bool:
-    "Return whether a process of this machine exists, as far as can be told."
+    "Return whether this machine has a process of this number."
     try:
         os.kill(pid, 0)
     except OSError as error:
@@ -53,7 +53,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _list_abandoned(file: Path) -> list[Path]:
-    "List temporary files of `file` whose process is gone: after ten minutes, or after a day if it ran on another machine."
+    "List temporary files of `file` that killed processes left: after ten minutes, those of other machines after a day."
     found, name = [], re.compile(re.escape(file.name) + r'\.([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.new')
     for new in file.parent.glob(f'{glob.escape(file.name)}.*.new'):
         if parts := name.fullmatch(new.name):
@@ -94,7 +94,7 @@ def atomic_write(
 def new_folder(
     out: Path,  # Missing or empty
 ) -> Iterator[Path]:  # Where to write in the meantime
-    "Write a folder as a whole or not at all. An empty one is filled at the end, since it may be a link, a mounted disk or `.`."
+    "Write a folder as a whole or not at all. An existing one is filled at the end: it may be a link, a mounted disk or `.`."
     out = out.resolve()
     place = out if out.exists() else out.parent
     place.mkdir(parents=True, exist_ok=True)

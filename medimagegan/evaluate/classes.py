@@ -77,7 +77,7 @@ def assign_folds(
     groups: Tensor,  # (M,), int64: lesion or patient of each image
     folds: int,
 ) -> Tensor:  # (M,), int64
-    "Put all images of a group into one fold, and spread the groups of each class, that of their rarest image, over all folds."
+    "Put all images of a group into one fold, and spread the groups of each class over all folds; a group counts for its rarest class."
     by_count = labels.bincount().argsort(stable=True)
     names, of = groups.unique(return_inverse=True)
     rarest = torch.full((len(names),), len(by_count)).scatter_reduce(0, of, by_count.argsort()[labels], 'amin')

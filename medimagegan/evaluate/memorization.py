@@ -121,7 +121,7 @@ def calibrate(
     if real is None or (real.ratio < DUPLICATE_RATIO).all():
         own = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:1000]
         real, points = _nearest_once(train[own], targets, own, groups), make_thumbnails(train[own])
-        source = 'training images without themselves'  # nor others of their lesion, where it is known
+        source = 'training images without themselves'  # nor others of their lesion, if that is known
     else:
         points, source = make_thumbnails(held), 'held-out images'
     kept = real.ratio >= DUPLICATE_RATIO
