@@ -98,7 +98,7 @@ class Neighbours:
         real, file = self.real.nearest.distance, self.train.files[int(nearest.index)]
         share = (real <= nearest.distance).double().mean().item()
         text = (f'Nearest training image: {file}, distance {nearest.distance.item():.2f}. '
-                f'{share:.0%} of {len(real)} {self.real.source} are at least as near to a training image.')
+                f'{100 * share:.0f} % of {len(real)} {self.real.source} are at least as near to a training image.')
         return Image.fromarray(copy_sheet(image, self.train, nearest, 1)), text + (' This is unusually near.' if share < .01 else '')
 
 # %% ../nbs/770_explorer.ipynb #c15

@@ -1,9 +1,13 @@
 """Archives of real data sets that were once misread: each must be read rightly, or refused with what to do."""
+import zlib
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from medimagegan.cli.main import main
 from medimagegan.core.config import TrainConfig
 from medimagegan.core.errors import UserError
 from medimagegan.data.answers import collect_answers
@@ -197,3 +201,147 @@ def test_a_published_split_that_leaves_nothing_to_train_on_is_refused():
     with (patch('medimagegan.data.training_images.merge_equal_groups', return_value=data.groups),
           pytest.raises(UserError, match='so none is left to train on')):
         follow_parts(data, TrainConfig())
+
+
+def groups(rows):
+    return {path: group.rsplit(' ', 1)[-1] for path, group in rows['group'].items()}
+
+
+def test_tables_of_patients_are_joined_by_the_patient_and_visits_by_both(tmp_path):
+    names = [f'{i}.jpg' for i in range(8)]
+    images = lines('file,patient_id', *(f'{name},P{i // 2}' for i, name in enumerate(names)))
+    rows, _, _ = read(make(tmp_path / 'a', names, images__csv=images, patients__csv=lines('patient_id,dx,split', *(
+        f'P{k},{"ab"[k % 2]},{("train", "train", "val", "test")[k]}' for k in range(4)))))
+    assert list(rows['class']) == list('aabbaabb') and list(rows['split']) == ['train'] * 4 + ['validation'] * 2 + ['test'] * 2
+    rows, lost, _ = read(make(tmp_path / 'b', names[:4], images__csv=lines('file,patient_id,visit_id', '0.jpg,A,1', '1.jpg,A,2', '2.jpg,B,1', '3.jpg,B,2'),
+                              labels__csv=lines('patient_id,visit_id,dx', 'A,1,a', 'B,2,b')))
+    assert dict(rows['class']) == {'0.jpg': 'a', '3.jpg': 'b'} and len(lost) == 2
+
+
+@pytest.mark.parametrize('above', ('', 'images/'))
+def test_folders_named_after_the_patients_of_a_table_get_their_classes(above, tmp_path):
+    rows, _, said = read(make(tmp_path, [f'{above}P{k:03}/{i}.png' for k in range(6) for i in range(2)],
+                              patients__csv=lines('patient_id,diagnosis', *(f'P{k:03},{"ab"[k % 2]}' for k in range(6)))))
+    assert list(rows['class']) == list('aabb' * 3) and 'patient: patient_id' in said and '6 patients' in said
+    answers = tmp_path / 'r.yaml'
+    answers.write_text(f'tables: [{tmp_path / "patients.csv"}]\nimage_column: files in folders\nclass_column: diagnosis\ngroup_columns: patient_id\n')
+    again = understand(tmp_path, collect_answers(labels=str(answers)))[0]
+    assert list(again['class']) == list(rows['class']) and list(again['group']) == list(rows['group'])
+
+
+def test_numbers_of_patients_are_not_taken_for_those_of_images(tmp_path):
+    rows, _, _ = read(make(tmp_path, [f'{i}.png' for i in range(1, 9)], images__csv=lines('file,patient_id', *(f'{i}.png,{(i + 1) // 2}' for i in range(1, 9))),
+                           patients__csv=lines('patient_id,diagnosis', '1,a', '2,b', '3,a', '4,b')))
+    assert list(rows['class']) == list('aabbaabb')
+
+
+def test_frames_that_are_numbered_for_each_patient_are_not_those_of_another_patient(tmp_path):
+    frames = [f'benign/P1/{i:06}.png' for i in range(3)] + [f'malignant/P3/{i:06}.png' for i in range(5)]
+    table = lines('file,patient', *(f'P{k}/{i:06}.png,pat{k}' for k in (4, 2, 1, 3) for i in range(5)))
+    assert groups(read(make(tmp_path / 'a', frames, patients__csv=table))[0]) == {name: f'pat{name.split("/P")[1][0]}' for name in frames}
+    rows, lost, _ = read(make(tmp_path / 'b', [f'P1/{i}.png' for i in range(4)], labels__csv=lines('file,class', *(f'P2/{i}.png,nv' for i in range(4)))))
+    assert not len(rows) and len(lost) == 8
+    _, _, said = read(make(tmp_path / 'c', [f'site B/{i}.png' for i in range(4)], labels__csv=lines('file,class', *(f'site A/{i}.png,nv' for i in range(4)))))
+    assert 'site A/0.png in the table is taken for site B/0.png' in said
+
+
+def test_columns_of_parts_and_of_views_are_no_classes(tmp_path):
+    names = [f'{kind}/{kind}{i}.png' for kind in ('normal', 'pneumonia') for i in range(4)]
+
+    def with_columns(folder, columns, cells):
+        return make(tmp_path / folder, names, info__csv=lines(f'file,{columns}', *(f'{name},{cells(int(name[-5]) > 1)}' for name in names)))
+    for folder, columns, cells in (('a', 'train,test', lambda late: '0,1' if late else '1,0'), ('b', 'is_test', lambda late: int(late))):
+        rows = read(with_columns(folder, columns, cells))[0]
+        assert set(rows['class']) == {'normal', 'pneumonia'} and list(rows['split']) == ['train', 'train', 'test', 'test'] * 2
+    views = with_columns('c', 'AP,PA', lambda late: '0,1' if late else '1,0')
+    with pytest.raises(UserError, match='set class_column: folder 1, or class_column: AP, PA'):
+        read(views)
+    assert set(understand(views, collect_answers(class_column=('folder 1',)))[0]['class']) == {'normal', 'pneumonia'}
+
+
+@pytest.mark.parametrize('train, test', (('trainset', 'testset'), ('train', 'test_unseen'), ('Train_cropped', 'Test_cropped'), ('derm_train', 'derm_test'),
+                                         ('a. Training Set', 'b. Testing Set'), ('isic/1. Training', 'isic/2. Test')))
+def test_folders_with_a_word_for_a_part_are_parts(train, test, tmp_path):
+    names = [f'{folder}/{folder[0]}{i}.png' for folder in (train, test) for i in range(4)]
+    rows = read(make(tmp_path, sorted({name.rsplit('/', 1)[0] + f'/{k}.png' for k, name in enumerate(names)}),
+                     labels__csv=lines('file,class', *(f'{k},{"ab"[k % 2]}' for k in range(8)))))[0]
+    assert {path: part for path, part in rows['split'].items()} == {path: 'train' if path.startswith(train) else 'test' for path in rows.index}
+
+
+def test_tables_with_a_word_for_a_part_are_parts_if_they_name_different_images(tmp_path):
+    names = [f'images/ISIC_{i:07}.jpg' for i in range(6)]
+
+    def truth(some):
+        return lines('image,MEL,NV', *(f'ISIC_{i:07},{i % 2},{1 - i % 2}' for i in some))
+    rows = read(make(tmp_path / 'a', names, ISIC2018_Training_GroundTruth__csv=truth(range(4)), ISIC2018_Test_GroundTruth__csv=truth((4, 5))))[0]
+    assert list(rows['split']) == ['train'] * 4 + ['test'] * 2
+    rows = read(make(tmp_path / 'b', names, blood_test__csv=lines('image,dx', *(f'ISIC_{i:07},a' for i in range(6))),
+                     train_notes__csv=lines('image,patient_id', *(f'ISIC_{i:07},P{i}' for i in range(6)))))[0]
+    assert set(rows['split']) == {''}
+
+
+def test_lists_with_labels_are_read_and_ragged_ones_are_named(tmp_path):
+    def listed(some, more=''):
+        return ''.join(f'i{i}.png {i % 2}{more}\n' for i in some)
+    names = [f'i{i}.png' for i in range(8)]
+    rows = read(make(tmp_path / 'a', names, train__txt=listed(range(6)), test__txt=listed((6, 7))))[0]
+    assert list(rows['class']) == list('01010101') and list(rows['split']) == ['train'] * 6 + ['test'] * 2
+    rows = read(make(tmp_path / 'b', names, train__txt=listed(range(6)), test__txt=listed((6, 7)),
+                     labels__csv=lines('file,class', *(f'{name},nv' for name in names))))[0]
+    assert set(rows['class']) == {'nv'} and list(rows['split']) == ['train'] * 6 + ['test'] * 2
+    said = read(make(tmp_path / 'c', names, labels__txt=listed(range(6)) + 'i 6.png 0\ni 7.png 0\n'))[2]
+    assert 'labels.txt is not read' in said
+    said = read(make(tmp_path / 'd', names, README__txt='These are images.\nPlease cite us, and our paper.\n'))[2]
+    assert 'README' not in said
+
+
+def test_what_gives_no_labels_is_left_out_and_said(tmp_path):
+    names, truth = [f'ISIC_{i:07}.jpg' for i in range(6)], lines('image_name,dx', *(f'ISIC_{i:07},{"ab"[i % 2]}' for i in range(6)))
+    rows, _, said = read(make(tmp_path / 'a', names, truth__csv=truth, duplicates__csv=lines('image_name_1,image_name_2', 'ISIC_0000000,ISIC_0000005'),
+                              sampleSubmission__csv=truth))
+    assert list(rows['class']) == list('ababab') and 'duplicates.csv is not read: pairs of images' in said and 'a submission form' in said
+    twice = make(tmp_path / 'b', [f'{folder}/{name}' for folder in ('HAM_part_1', 'ham_part_1') for name in names], truth__csv=truth)
+    rows, lost, _ = read(twice)
+    assert len(rows) == 6 and not lost
+    with pytest.raises(UserError, match='it has a header and no rows'):
+        read(make(tmp_path / 'c', names, metadata__csv='file,class\n'))
+
+
+def test_equal_names_in_two_parts_are_told_apart_by_the_part(tmp_path):
+    names = [f'{part}/{i}.png' for part in ('train', 'test') for i in range(3)]
+    rows = read(make(tmp_path, names, train_labels__csv=lines('id,label', '0,a', '1,a', '2,a'), test_labels__csv=lines('id,label', '0,b', '1,b', '2,b')))[0]
+    assert {path[:5] + kind for path, kind in rows['class'].items()} == {'traina', 'test/b'}
+
+
+def test_columns_of_one_name_and_numbers_of_lesions_with_a_point_are_read(tmp_path):
+    names = [f'{i}.png' for i in range(4)]
+    rows = read(make(tmp_path / 'a', names, labels__csv=lines('file,mel,nv,x,x,x 5', *(f'{i}.png,{i % 2},{1 - i % 2},a,b,c' for i in range(4)))))[0]
+    assert list(rows['class']) == ['nv', 'mel'] * 2
+    rows = read(make(tmp_path / 'b', names, images__csv=lines('file,lesion_id', '0.png,101.0', '1.png,101.0', '2.png,102.0', '3.png,'),
+                     lesions__csv=lines('lesion_id,dx', '101,a', '102,b')))[0]
+    assert list(rows['class']) == ['a', 'a', 'b']
+
+
+def test_two_spellings_of_a_patient_are_named_without_the_patient(tmp_path):
+    said = read(make(tmp_path, ['a.png', 'b.png', 'c.png'], labels__csv=lines('file,label,patient', 'a.png,x,Ward7', 'b.png,x,P2', 'c.png,y,ward7')))[2]
+    assert '1 name of lesions or patients with spellings that differ only in case' in said and 'ard7' not in said
+
+
+def test_a_split_says_what_it_moves_and_is_not_drawn_from_the_test_images(tmp_path, capsys):
+    def write(folder, parts):
+        for part, names in parts.items():
+            for name in names:
+                (folder / part / name[0]).mkdir(parents=True, exist_ok=True)
+                noise = np.random.default_rng(zlib.crc32(f'{part}{name}'.encode())).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+                Image.fromarray(noise).save(folder / part / name[0] / f'{name}.png')
+        return folder
+    main(['split', str(write(tmp_path / 'a', {'train': [f'{k}{i}' for k in 'ab' for i in range(9)], 'test': [f'{k}{i}' for k in 'ab' for i in (9, 10)]})),
+          '--out', str(tmp_path / 'a.csv')])
+    assert 'moved' not in capsys.readouterr().out
+    patients = write(tmp_path / 'b', {'train': [f'{k}{i}' for k in 'ab' for i in range(9)], 'test': [f'{k}{i}' for k in 'ab' for i in (9, 10)]})
+    (patients / 'patients.csv').write_text(lines('file,patient', *(f'train/{k}/{k}{i}.png,P{k}{i}' for k in 'ab' for i in range(9)),
+                                                 *(f'test/{k}/{k}{i}.png,P{k}{i - 9}' for k in 'ab' for i in (9, 10))))
+    main(['split', str(patients), '--out', str(tmp_path / 'b.csv')])
+    assert 'note: 4 training images are moved to the part in which' in capsys.readouterr().out
+    assert main(['split', str(write(tmp_path / 'c', {'val': ['a1', 'b1'], 'test': ['a2', 'b2']})), '--out', str(tmp_path / 'c.csv')]) == 2
+    assert 'no images to train on' in capsys.readouterr().err and not (tmp_path / 'c.csv').exists()

@@ -47,6 +47,7 @@ def test_a_run_is_extended_and_other_settings_need_force(medimagegan, tmp_path):
     faster = medimagegan('train', 'runs/a', '--num_epochs', 4, '--ttur', 4, '--force').stdout
     assert 'resumes with ttur 4.0, started with ttur 1.0: the result is no longer byte-identical' in faster
     assert 'ttur: 1.0, then 4.0' in (tmp_path / 'runs' / 'a' / 'report.html').read_text()
+    assert 'held out now, and runs/a was trained on it' in medimagegan('train', 'runs/a', '--num_epochs', 5, '--seed', 1, '--force', code=2).stderr
     wider = flags(gen_feature_maps=8, num_epochs=5)
     assert 'cannot resume from this checkpoint' in medimagegan('train', 'runs/a', *wider, '--force', code=2).stderr
 

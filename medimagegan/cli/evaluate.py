@@ -90,6 +90,9 @@ def describe_left_out(
              for what, n in scores['unreadable'].items() if n]
     if scores['trained_on_too']:
         notes.append(f"note: left out, because they are in {reals} too: {counted(scores['trained_on_too'], 'image')} of {reference}")
+    if scores.get('shared_groups'):
+        notes.append(f"note: {counted(scores['shared_groups'], 'name')} of lesions or patients in {reference}: also in {reals}; if they mean the same, "
+                     'leave their images out, or the scores are too good')
     return notes
 
 # %% ../../nbs/730_cli.evaluate.ipynb #c12

@@ -83,7 +83,7 @@ def check_outputs(out: str | None, save: str | None) -> None:
 # %% ../../nbs/720_cli.images.ipynb #c13
 @click.command(cls=Command, examples=(
     'medimagegan split images --out split.csv',
-    'medimagegan split HAM10000 --labels HAM10000_metadata.csv --test 0.3 --out split.csv'))
+    'medimagegan split HAM10000 --labels HAM10000/HAM10000_metadata.csv --test 0.3 --out split.csv'))
 @click.argument('path', type=PATH, metavar='DIR')
 @option('--out', type=PATH, required=True, metavar='FILE.csv', help='A new file. `split: FILE.csv` makes a run follow it.')
 @table_options
@@ -102,13 +102,15 @@ def split(path, out, validation, test, seed, **tables):
     from medimagegan.core.progress import progress_bar
     from medimagegan.data.datasets import read_folder
     from medimagegan.data.duplicates import describe_conflicts
+    from medimagegan.data.parts import describe_moves, has_parts
     from medimagegan.data.splits import make_split, write_split
     data = read_folder(path, 64, answers=answers, progress=lambda images: progress_bar(images, desc='images'))
     given = validation is not None or test is not None
     shares = tuple(.2 if share is None else share for share in (validation, test))
     table = make_split(data, path, shares if given else None, seed)
     write_split(table, out)
-    for line in (*data.reading.report, *(f'note: {note}' for note in data.notes + describe_conflicts(data))):
+    moves = [describe_moves(data.parts, tuple(table['group']))] if not given and has_parts(data) else []
+    for line in (*data.reading.report, *(f'note: {note}' for note in filter(None, [*data.notes, *describe_conflicts(data), *moves]))):
         print_lines(line)
     print_lines(describe_split(table))
     print_lines(f'split: {out}')

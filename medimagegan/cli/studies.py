@@ -46,7 +46,7 @@ def repeat_command(
 
 # %% ../../nbs/740_cli.studies.ipynb #c08
 @click.command(cls=Command, examples=(
-    'medimagegan suite experiments/suites/architectures.yaml --dry-run',
+    'medimagegan suite experiments/suites/ttur.yaml --dry-run',
     'medimagegan suite my_suite.yaml --seeds 3 --set num_epochs=20'))
 @click.argument('file', type=PATH, metavar='SUITE.yaml')
 @option('--dry-run', is_flag=True, help='Print the plan with the time it takes, and stop.')
@@ -100,7 +100,7 @@ def describe_plan(
 # %% ../../nbs/740_cli.studies.ipynb #c12
 @click.command(cls=Command, examples=(
     'medimagegan balance experiments/balance.yaml --dry-run',
-    'medimagegan balance experiments/balance.yaml --set path=HAM10000'))
+    'medimagegan balance experiments/balance.yaml --set path=HAM10000 positive=mel'))
 @click.argument('file', type=PATH, metavar='STUDY.yaml')
 @option('--dry-run', is_flag=True, help='Print what would be trained and the time it takes, and stop.')
 @click.option('--set', 'settings', multiple=True, metavar='NAME=VALUE...',

@@ -182,7 +182,7 @@ class TrainConfig:
         choices=('bce', 'hinge', 'lsgan', 'wgan-gp', 'relativistic'))
     label_smoothing: float = setting(0.0, 'bce only: the label of real images is 1 minus this', low=0, below=1)
     r1_gamma: float | None = setting(
-        None, 'Weight of the R1 penalty (relativistic: of R1 and R2); empty: 0, for relativistic 1', low=0)
+        None, 'R1 penalty: γ / 2 times the squared norm of the gradient is added to the loss (relativistic: R1 and R2); empty: 0, for relativistic 1', low=0)
     gp_weight: float = setting(10.0, 'wgan-gp only: weight of the gradient penalty', low=0)
     ttur: float = setting(
         1.0, "Two-time-scale update rule: the discriminator's learning rate divided by the generator's",
@@ -212,7 +212,7 @@ class TrainConfig:
     log_every: int = setting(
         10, 'Steps between rows of history.csv; each row is a mean over them', low=1, high=1_000_000)
     score_every: int | None = setting(
-        None, 'Epochs between sample sheets and scores; empty: tenths of the run, at least eight of them scored; '
+        None, 'Epochs between sample sheets and scores; empty: tenths of the run, at least eight of them scored (with fewer epochs: each); '
         '0: only at the end', low=0, high=1_000_000)
     score_images: int = setting(
         500, 'Number of generated images in the final scores, at most the number of held-out images', low=4, high=50_000)

@@ -39,7 +39,7 @@ def _check_labels(file: Path, part: str, images: np.ndarray, labels: np.ndarray)
     "Raise `UserError` for labels that are no whole numbers, or not as many as the images."
     if labels.ndim not in (1, 2) or not len(labels) or len(labels) != len(images):
         raise UserError(f'path: {file}: {part}_labels has the shape {labels.shape}: expected labels for {counted(len(images), "image")}, at least one')
-    if labels.dtype.kind not in 'biu' and not (labels.dtype.kind == 'f' and (labels == labels.astype(int)).all()):
+    if labels.dtype.kind not in 'biu' and not (labels.dtype.kind == 'f' and (np.isfinite(labels) & (labels == np.round(labels))).all()):
         raise UserError(f'path: {file}: {part}_labels are of {labels.dtype}: expected whole numbers')
 
 # %% ../../nbs/243_data.arrays.ipynb #4a823466

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 # %% ../../nbs/260_data.datasets.ipynb #c03
-from ..core.errors import UserError, did_you_mean
+from ..core.errors import UserError, counted, did_you_mean
 from ..core.seeds import make_rng
 from .pixels import IMAGE_SUFFIXES
 from .listing import Listing
@@ -37,6 +37,7 @@ def _label_files(
     if not len(rows):
         tables, links = ' and '.join(reading.tables), '; '.join(f'{link} is {why}' for link, why in listing.links)
         first = f'; {len(lost)} left out, the first: {lost[0][0]}, {lost[0][1]}' if lost else ''
+        first += f'; {counted(len(listing.masks), "file")} taken for masks, by the name of the folder or the file: {listing.masks[0]}' if listing.masks else ''
         raise UserError(f"path: {folder} has no image ({', '.join(IMAGE_SUFFIXES)})"
                         + (f' that {tables} names' if tables else '') + (f'; {links}' if links else '') + first)
     return rows, lost + unnamed, reading, listing

@@ -90,6 +90,13 @@ def _check_object(ds) -> None:
         raise UnreadableImage(f'DICOM without an image: {name}' if name else 'DICOM without an image')
     check_size(ds.Rows, ds.Columns)
 
+
+def _check_bits(ds) -> None:
+    "Raise `UnreadableImage` for uncompressed values that do not fill the lowest bits."
+    high, stored, syntax = ds.get('HighBit'), ds.get('BitsStored'), getattr(getattr(ds, 'file_meta', None), 'TransferSyntaxUID', None)
+    if high is not None and stored and high >= stored and not getattr(syntax, 'is_compressed', False):
+        raise UnreadableImage(f'DICOM with {stored} stored bits, of which the highest is bit {high}: expected bit {stored - 1}')
+
 # %% ../../nbs/220_data.dicom.ipynb #c19
 FRAMES = ('middle', 'first')
 
@@ -241,6 +248,7 @@ def read_header(
     "Read the header of a picture. Raises `UnreadableImage` for a file that is not a picture; pydicom raises its own errors."
     ds = open_dicom(file, HEADER_TAGS)
     _check_object(ds)
+    _check_bits(ds)
     frame = pick_frame(int(ds.get('NumberOfFrames') or 1), frames, [] if notes is None else notes)
     copy_frame_groups(ds, frame)
     return ds, frame

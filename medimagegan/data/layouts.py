@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SPELLINGS', 'NESTED_CLASSES', 'PART_WORDS', 'DIAGNOSES', 'FINDINGS', 'NO_CLASSES', 'MALIGNANT_CODES', 'LAYOUTS',
            'EXTRA_TABLES', 'NAME_PATTERNS', 'plain_name', 'Layout', 'find_layout', 'is_image_name', 'find_bare_layout',
-           'patient_from_name', 'is_container', 'part_of_folder', 'part_of_cell', 'image_stem', 'is_mask']
+           'patient_from_name', 'is_container', 'part_of_folder', 'part_of_cell', 'part_of_flag', 'image_stem',
+           'is_mask', 'is_unique_name']
 
 # %% ../../nbs/232_data.layouts.ipynb #c02
 import re
@@ -47,7 +48,9 @@ NESTED_CLASSES = tuple(map(plain_name, ('class', 'diagnosis', 'dx', 'benign_mali
 
 # %% ../../nbs/232_data.layouts.ipynb #c10
 PART_WORDS = {'train': 'train', 'training': 'train', 'development': 'validation', 'val': 'validation', 'valid': 'validation',
-              'validation': 'validation', 'dev': 'validation', 'tune': 'validation', 'tuning': 'validation', 'test': 'test', 'testing': 'test',
+              'validation': 'validation', 'validate': 'validation', 'trainset': 'train', 'trainingset': 'train', 'valset': 'validation',
+              'validationset': 'validation', 'testset': 'test', 'testingset': 'test', 'dev': 'validation', 'tune': 'validation',
+              'tuning': 'validation', 'test': 'test', 'testing': 'test',
               'holdout': 'test', 'held': 'test', 'hold': 'test', 'eval': 'test', 'evaluation': 'test'}
 
 # %% ../../nbs/232_data.layouts.ipynb #c12
@@ -210,6 +213,14 @@ def part_of_cell(
     parts = {PART_WORDS[word] for word in _words(text) if word in PART_WORDS}
     return parts.pop() if len(parts) == 1 else ''
 
+
+def part_of_flag(
+    column: str,  # Name of a column of 0 and 1
+) -> str:  # 'train', 'validation', 'test' or ''
+    "Return the part of a split that a column of 0 and 1 marks: `is_test`, `train`; `test_result` marks none."
+    words = [word for word in _words(column) if word not in ('is', 'in', 'for', 'flag')]
+    return part_of_cell(' '.join(words)) if set(words) <= {*PART_WORDS, 'set'} else ''
+
 # %% ../../nbs/232_data.layouts.ipynb #c29
 _MASK_NAME = re.compile(r'(.*[\W_])?(segmentations?|seg|masks?|superpixels?|gt|ground_?truth|annotations?)([\W_]?\d+)?', re.I)
 _MASK_FOLDER = re.compile(r'(.*[\W_])?(segmentations?|segs|masks|superpixels|ground_?truths?|annotations)([\W_].*)?'
@@ -230,3 +241,13 @@ def is_mask(
     *folders, name = path.split('/')
     stem = image_stem(name)
     return _MASK_NAME.fullmatch(stem) is not None or any(_MASK_FOLDER.fullmatch(folder) for folder in folders)
+
+# %% ../../nbs/232_data.layouts.ipynb #aeff4b4f
+_COUNTER = re.compile(r'(frame|fr|img|image|im|slice|photo|pic|picture|scan|file|view|dsc[nf]?|[a-z])?[\W_]*(0\d*|\d{1,4})', re.I)
+
+
+def is_unique_name(
+    stem: str,  # Name of a file without folder and suffix
+) -> bool:
+    "Return whether a name is likely to be used once: with a long number, such as `ISIC_0024306`, that is not a counter, such as `frame_00012`."
+    return re.search(r'\d{5}|[0-9a-f]{12}', stem, re.I) is not None and _COUNTER.fullmatch(stem) is None

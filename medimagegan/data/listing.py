@@ -46,7 +46,7 @@ def kind_of_file(
     if name.endswith(IMAGE_SUFFIXES):
         return 'image'
     if suffix in TABLE_SUFFIXES:
-        return 'table'
+        return 'table' if os.path.isfile(file) else 'no regular file'
     if suffix in OTHER_TABLES:
         return f'{suffix} is not read: save a table as CSV'
     start = b'' if suffix in _NO_DATA else _first_bytes(str(file))
@@ -135,6 +135,30 @@ def _skip_folder(entry: os.DirEntry) -> str:
 _MASK_END = re.compile(r'(?P<image>.+?)[\W_]*(roi|labels?|contours?|binary|lesion|mask|seg)\W?', re.I)
 
 
+def _drop_second_copies(folder: str | Path, listing: Listing) -> None:
+    "Leave out images whose path differs from that of another only in case, and whose content is the same: Kaggle's HAM10000 has each twice."
+    first: dict[str, str] = {}
+    for path in sorted(listing.images):
+        other = first.setdefault(path.casefold(), path)
+        if other != path and _ends_of_file(os.path.join(folder, other)) == _ends_of_file(os.path.join(folder, path)):
+            listing.ignored.append((path, f'the same file as {other}'))
+    again = {name for name, why in listing.ignored if why.startswith('the same file as ')}
+    listing.images = [path for path in listing.images if path not in again]
+
+
+def _ends_of_file(file: str) -> tuple[int, bytes, bytes]:
+    "Return the size of a file, and its first and last bytes; its name if it cannot be read."
+    try:
+        with open(file, 'rb') as f:
+            size = f.seek(0, os.SEEK_END)
+            f.seek(max(0, size - 4096))
+            last = f.read(4096)
+            f.seek(0)
+            return size, f.read(4096), last
+    except OSError:
+        return -1, file.encode('utf-8', 'surrogateescape'), b''
+
+# %% ../../nbs/234_data.listing.ipynb #36bbedc1
 def _move_masks(listing: Listing) -> None:
     "Move files next to an image of the same name to the masks: `a_roi.png`, `amask.png`, `a (label).png` beside `a.png`."
     stems = set(map(image_stem, listing.images))
@@ -185,6 +209,7 @@ def list_files(
                 listing.ignored.append((below, reason))
             else:
                 (links if entry.is_symlink() else waiting).append(below)
+    _drop_second_copies(path, listing)
     _move_masks(listing)
     for names in (listing.images, listing.tables, listing.masks, listing.ignored):
         names.sort()

@@ -12,11 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 # %% ../../nbs/246_data.reading.ipynb #c03
-from ..core.errors import UserError
-from .listing import Listing, list_files
+from ..core.errors import UserError, counted
+from .listing import TABLE_SUFFIXES, Listing, list_files
 from .tables import FIND_ALL, Answers, Table, ambiguous, list_class_columns, list_columns
-from .labels import Reading, find_groups, join_keys, rename_classes, stack_tables
-from .matching import FileIndex, match_labels
+from .joins import stack_tables
+from .labels import Reading, find_groups, join_keys, rename_classes
+from .matching import FileIndex, describe_moved, match_labels
 from .arrays import locate_images
 from .subfolders import FILE_NAME, add_from_paths, is_level, read_subfolders
 from .archives import MAIN_TABLES, OWN_SPLIT, label_rows, open_tables, read_parts, role_cells
@@ -32,7 +33,8 @@ def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileInde
         meant = index.find_each(list(table.rows[table.roles['image']]))
         found = pd.DataFrame({'path': [paths[0] if len(paths) == 1 else '' for paths, _ in meant], 'group': list(find_groups(table)),
                               'split': list(read_parts(table, reading)), 'licence': list(role_cells(table, 'licence'))})
-        found = found.drop_duplicates('path').set_index('path')
+        found = found.assign(depth=[depth for _, depth in meant]).sort_values('depth', ascending=False, kind='stable')  # whose folders agree best
+        found = found.drop(columns='depth').drop_duplicates('path').set_index('path')
         if not set(found.index) & set(rows['path']):
             continue
         reading.tables.append(table.name)
@@ -101,6 +103,7 @@ def count_groups(
     groups: pd.Series,  # Group of each image: `patient P1`, `lesion L1`, `DICOM patient 3`, ...; '' where unknown
 ) -> None:
     "Count the groups of the images by their kind."
+    reading.remarks += _find_similar_groups(groups)
     kinds = {'lesion': 'lesions', 'patient': 'patients', 'DICOM patient': 'DICOM patients', 'DICOM study': 'DICOM studies'}
     known = groups[groups != ''].astype(str)
     words = pd.Series([kinds.get(name.rsplit(' ', 1)[0], kinds.get(name.split(' ')[0], 'groups')) for name in known],
@@ -139,7 +142,10 @@ def _match_rows(folder: Path, listing: Listing, answers: Answers, reading: Readi
     if labels is None:
         return _rows_from_folders(folder, listing.images, tables, index, answers, reading), []
     _keep_named_masks(listing, labels, index)
-    return match_labels(listing.images, labels, FileIndex(listing.images))
+    index = FileIndex(listing.images)
+    rows, lost = match_labels(listing.images, labels, index)
+    reading.remarks += describe_moved(rows, index)
+    return rows, lost
 
 # %% ../../nbs/246_data.reading.ipynb #96e5acfb
 def understand(
@@ -196,6 +202,15 @@ def _find_spellings(classes: dict[str, int]) -> list[str]:
     return [f'{" and ".join(map(repr, names))} are different classes; class_map: {names[1]}={names[0]} joins them'
             for names in by_name.values() if len(names) > 1]
 
+
+def _find_similar_groups(groups: pd.Series) -> list[str]:
+    "Warn about lesions or patients whose names differ in case or leading zeros alone: `P1` and `p1`, `007` and `7`."
+    names = groups[groups != ''].drop_duplicates()
+    same = names.groupby(names.str.casefold().str.replace(r'\b0+(?=\d)', '', regex=True)).agg(list)
+    some = same[same.map(len) > 1]
+    return [f'{counted(len(some), "name")} of lesions or patients with spellings that differ only in case or leading zeros, as P1 and p1 do, '
+            'or 007 and 7: they are taken for different ones; write them alike if they are the same'] if len(some) else []
+
 # %% ../../nbs/246_data.reading.ipynb #c15
 def report_reading(
     reading: Reading,  # Gets a headline and warnings
@@ -207,7 +222,8 @@ def report_reading(
     if not reading.said.complete:
         unread = [f'{len(listing.masks)} masks are left out; the first: {listing.masks[0]}'] if listing.masks else []
         lacking = [*_find_spellings(reading.classes), *([] if reading.known else [NO_GROUPS])]
-        unread += [f'{name} is not read: {why}' for name, why in listing.ignored if name.endswith('.csv') and why != OWN_SPLIT]
+        unread += [f'{name} is not read: {why}' for name, why in listing.ignored
+                   if name.lower().endswith(TABLE_SUFFIXES) and why not in (OWN_SPLIT, 'hidden')]
         unread += filter(None, [listing.describe_ignored()])
         reading.headline, reading.warnings = describe_reading(reading), [*reading.remarks, *lacking, *unread, *reading.warnings]
     return reading

@@ -23,7 +23,7 @@ from .arrays import locate_images
 from .imagesets import ImageSet
 from .parts import PARTS, group_kinds, has_parts, mend_parts
 from medimagegan.data.duplicates import (
-    DUPLICATE_BITS, HASH_BITS, hamming_distances, merge_duplicate_groups, merge_equal_groups, pack_hashes, perceptual_hashes,
+    DUPLICATE_BITS, HASH_BITS, hamming_distances, is_one_colour, merge_duplicate_groups, merge_equal_groups, pack_hashes, perceptual_hashes,
     unpack_hashes)
 
 # %% ../../nbs/280_data.splits.ipynb #c07
@@ -132,6 +132,9 @@ def make_split(
     seed: int = 0,  # Orders groups of the same size
 ) -> pd.DataFrame:  # A row for each image: `COLUMNS` and `GROUP_COLUMN`
     "Split a folder into train, validation and test. Raises `UserError` if a class has too few groups."
+    if shares is None and set(data.parts) == {'validation', 'test'}:
+        raise UserError(f'path: {folder} has the parts validation and test of a published split and no images to train on: add them, or draw a new '
+                        'split with --validation and --test')
     keep, shares = shares is None and has_parts(data), shares or (.2, .2)
     if not (min(shares) > 0 and sum(shares) < 1):
         raise UserError(f'shares: expected two numbers above 0 with a sum below 1, got {shares[0]:g} and {shares[1]:g}')
@@ -212,7 +215,7 @@ def check_split(
     twice = table['file'][table['file'].duplicated()]
     if len(twice):
         raise UserError(f'{where}: {twice.iloc[0]} is listed twice; keep one row')
-    _check_shared(table, 'sha256', 'the same bytes', where)
+    _check_shared(table[~is_one_colour(_unpack_hashes(table))], 'sha256', 'the same bytes', where)
     _check_shared(table, 'group', 'one lesion or patient', where)
     _check_near_duplicates(table, where)
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 # %% ../../nbs/244_data.subfolders.ipynb #c03
 from ..core.errors import UserError
-from .layouts import is_container, part_of_folder, patient_from_name
+from .layouts import is_container, part_of_cell, part_of_folder, patient_from_name
 from .tables import Answers, ambiguous
 from .labels import Reading
 
@@ -50,6 +50,12 @@ def _is_id_level(names: pd.Series, above: pd.Series | None) -> bool:
     return bool(looks and (are_named_ids(known) or one_parent and many))
 
 # %% ../../nbs/244_data.subfolders.ipynb #59039e3a
+def _are_parts(names: set[str]) -> bool:
+    "Return whether each name has the word of one part of a split, and there are several parts: `derm_train` and `derm_test`, `train` and `test_new`."
+    parts = set(map(part_of_cell, names))
+    return '' not in parts and len(parts) > 1
+
+
 def describe_levels(
     levels: pd.DataFrame,  # From `split_levels`
 ) -> dict[str, str]:  # {column: 'part', 'container', 'id', 'constant' or 'class'}
@@ -57,7 +63,7 @@ def describe_levels(
     kinds, above = {}, None
     for column in levels:
         names = set(levels[column]) - {''}
-        if all(part_of_folder(name) for name in names):
+        if all(part_of_folder(name) for name in names) or _are_parts(names):
             kinds[column] = 'part'
         elif all(is_container(name) for name in names):
             kinds[column] = 'container'
@@ -89,7 +95,7 @@ def _choose_level(levels: pd.DataFrame, kinds: dict[str, str], folder: str | Pat
 def check_parts(levels: pd.DataFrame, kinds: dict[str, str]) -> None:
     "Raise `UserError` if a level of folders mixes parts of a split with other names: `train`, `test`, `extra`."
     for column in (column for column, kind in kinds.items() if kind == 'class'):
-        parts = {name: part_of_folder(name) for name in sorted(set(levels[column]) - {''})}
+        parts = {name: part_of_folder(name) or part_of_cell(name) for name in sorted(set(levels[column]) - {''})}
         others = [name for name, part in parts.items() if not part]
         if len(set(parts.values()) - {''}) > 1:
             raise ambiguous(f"path: {others[0]} lies beside {' and '.join(name for name in parts if parts[name])}, which are parts of a split: "
@@ -173,7 +179,7 @@ def add_from_paths(
         check_parts(levels, kinds)
     if parts and (rows['split'] == '').all():
         reading.columns['split'] = parts[0]
-        rows = rows.assign(split=levels[parts[0]].map(part_of_folder))
+        rows = rows.assign(split=levels[parts[0]].map(lambda name: part_of_folder(name) or part_of_cell(name)))
     return rows
 
 # %% ../../nbs/244_data.subfolders.ipynb #c18

@@ -21,7 +21,7 @@ import pandas as pd
 from ..core.errors import UserError, did_you_mean, error_line
 from ..core.tables import restore_cell
 from .layouts import (
-    NESTED_CLASSES, NO_CLASSES, SPELLINGS, Layout, find_bare_layout, find_layout, is_image_name, part_of_cell, plain_name)
+    NESTED_CLASSES, NO_CLASSES, SPELLINGS, Layout, find_bare_layout, find_layout, is_image_name, part_of_cell, part_of_flag, plain_name)
 from .listing import OTHER_TABLES
 
 # %% ../../nbs/236_data.tables.ipynb #c06
@@ -113,7 +113,7 @@ def _parse_lines(text: str) -> tuple[list[list[str]], str]:  # Rows of cells, an
     lines = [line for line in text.splitlines()[:40] if line.strip()]
     separator = find_separator(lines)
     if separator is None:
-        raise ValueError('no columns')
+        raise ValueError('no separator gives its rows the same number of cells')
     if len(separator) > 1 or separator == ' ':
         return [_split_line(line, separator) for line in text.splitlines() if line.strip()], separator
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True) if any(cell.strip() for cell in row)]
@@ -156,6 +156,8 @@ def read_any_table(
     rows = [[cell.strip() for cell in row] for row in rows]
     bare = find_bare_layout(rows[:20])
     headed = not bare and not any(is_image_name(cell) or is_file(cell) and not _is_heading(cell) for cell in rows[0] if cell)
+    if len(rows) == headed:
+        raise UserError(f'labels: {file} is not a table: it has a header and no rows')
     names = _unique(rows[0]) if headed else [f'column {i + 1}' for i in range(len(rows[0]))]
     name = name or str(file)
     table = Table(name, pd.DataFrame(rows[headed:], columns=names, dtype=str), headed, files=[name])
@@ -173,7 +175,13 @@ def _is_heading(cell: str) -> bool:
 
 def _unique(names: list[str]) -> list[str]:
     "Number the columns whose names are empty or not unique."
-    return [name if name and names.count(name) == 1 else f'{name} {i + 1}'.strip() for i, name in enumerate(names)]
+    found: list[str] = []
+    for i, name in enumerate(names):
+        numbered, k = name if name and names.count(name) == 1 else f'{name} {i + 1}'.strip(), i + 2
+        while numbered in found or numbered != name and numbered in names:
+            numbered, k = f'{name} {k}'.strip(), k + 1
+        found.append(numbered)
+    return found
 
 # %% ../../nbs/236_data.tables.ipynb #c16
 def _columns_of(table: Table, role: str) -> list[str]:
@@ -253,7 +261,18 @@ def _names_arms(table: Table, column: str) -> bool:
     "Return whether a column called `group` divides the images into a few large groups, such as cases and controls."
     return plain_name(column) == 'group' and len(table.rows) >= 20 and table.rows[column].nunique() <= 3
 
+# %% ../../nbs/236_data.tables.ipynb #a40f98f0
+def _split_of_flags(table: Table) -> pd.Series | None:  # Part of each row; None if no columns of 0 and 1 mark parts
+    "Read columns such as `is_test`, or `train` and `test`, as one column of parts."
+    flags = {c: part_of_flag(c) for c in table.rows if part_of_flag(c) and _is_yes_or_no(table.rows[c])}
+    if not flags or len(flags) == 1 and len(re.findall('[A-Z]?[a-z]+|[A-Z]+', next(iter(flags)))) < 2:  # `test` alone may be a finding
+        return None
+    parts = pd.Series('' if 'train' in flags.values() else 'train', index=table.rows.index)
+    for column, part in flags.items():
+        parts = parts.mask(table.rows[column].str.lower().isin(['1', '1.0', 'true', 'yes']), part)
+    return parts
 
+# %% ../../nbs/236_data.tables.ipynb #c5ac67be
 def find_other_roles(
     table: Table,  # Its column of images is known
     answers: Answers,
@@ -268,6 +287,8 @@ def find_other_roles(
         free = [c for c in free if role == 'split' or (clean_ids(table.rows[c]) != '').any()]
         if free and role not in table.roles and any(table.rows[free[0]]):
             table.roles[role] = free[0]
+    if 'split' not in table.roles and (parts := _split_of_flags(table)) is not None:
+        table.rows, table.roles['split'] = table.rows.assign(**{'columns of parts': parts}), 'columns of parts'
     if answers.group_columns or answers.complete:
         said = dict.fromkeys(table.column(name) for name in answers.group_columns)  # in the order of the answers, in every process
         for role in [r for r in ('lesion', 'patient') if table.roles.get(r) not in said]:

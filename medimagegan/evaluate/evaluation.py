@@ -34,7 +34,7 @@ from medimagegan.evaluate.measures import (
     relative_diversity,
     score_pairings,
 )
-from .memorization import Nearest, copy_sheet, find_copies, near_duplicate_rate, nearest_pairs
+from .memorization import Nearest, copy_sheet, find_copies, near_duplicate_rate, nearest_pairs, number_groups
 from .once import compute_once
 from .pairwise import CANDIDATES
 from .reference import MAX_PAIRS, ReferenceStats
@@ -94,15 +94,20 @@ def headline_metrics(
 def measure_classes(
     stats: ReferenceStats,  # From `make_reference_stats`
     seen: Tensor,  # (n, F): features of fakes
-) -> dict[str, dict[str, float]]:  # {class: `share`, `error`, `real`, `z`}; empty if a class has fewer than ten lesions or patients
-    "Estimate the share of each class among the fakes."
+) -> dict[str, dict[str, float]]:  # {class: `share`, `error`, `real`, `z`}
+    """Estimate the share of each class among the fakes.
+
+    Classes with fewer than ten lesions or patients are left out; if these have more than a twentieth of the real images, nothing is estimated."""
     if stats.labeled is None:
         return {}
     real, labels, groups = stats.labeled
-    classes = stats.reference.classes
-    rare = any(len(groups[labels == label].unique()) < 10 for label in range(len(classes)))
-    found = () if rare else class_shares(*predict_classes(seen, real, labels, groups), labels, groups)
-    return dict(zip(classes, found, strict=not rare))
+    common = [k for k in range(len(stats.reference.classes)) if len(groups[labels == k].unique()) >= 10]
+    kept = torch.isin(labels, torch.tensor(common, dtype=labels.dtype))
+    if len(common) < 2 or kept.double().mean() < .95:
+        return {}
+    real, groups, labels = real[kept], groups[kept], torch.searchsorted(torch.tensor(common), labels[kept])
+    found = class_shares(*predict_classes(seen, real, labels, groups), labels, groups)
+    return dict(zip([stats.reference.classes[k] for k in common], found, strict=True))
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c26
 def _binned(values: pd.Series, bins: int = 4) -> np.ndarray:
@@ -202,7 +207,7 @@ def _measure_once(
     def compute():
         pairs = score_pairings({'fakes': fakes[:few]}, stats.reference.images[:few], seed)
         return {'found': measure_fakes(stats, fakes, seed=seed, seen=seen), 'pairs': pairs.to_dict('records')}
-    parts = 'fakes', seed, MAX_PAIRS, fakes, seen, stats.reference.images, *stats.seen.values(), repr(stats.rows)
+    parts = 'fakes', seed, MAX_PAIRS, fakes, seen, stats.reference.images, number_groups(stats.reference), *stats.seen.values(), repr(stats.rows)
     kept = compute_once(*parts, compute=compute) if are_measures_shipped() else compute()
     found = kept['found'] | {'values': {name: tuple(cell) for name, cell in kept['found']['values'].items()}}
     return found, pd.concat([pd.DataFrame(kept['pairs']), stats.pairs], ignore_index=True)
@@ -298,12 +303,15 @@ def describe_copies(
     shown = '' if low > copies['by_chance'] or not found else ', so this is no evidence of copying'
     c_t = f"is {copies['c_t']:.1f}" if is_known(copies['c_t']) else 'has no value'
     kind = 'other training images' if trained else 'unseen real images'
-    text = (f"{who}: {share:.1%} [{low:.1%}, {high:.1%}]. On average, up to {copies['by_chance']:.0%} of {kind} do so by chance{shown}. "
-            f"By distance alone, {copies['near'][0]:.1%} are closer to a training image than 99 of 100 real images are. "
+    text = (f"{who}: {100 * share:.1f} % [{100 * low:.1f} %, {100 * high:.1f} %]. "
+            f"On average, up to {100 * copies['by_chance']:.0f} % of {kind} do so by chance{shown}. "
+            f"By distance alone, {100 * copies['near'][0]:.1f} % are closer to a training image than 99 of 100 real images are. "
             f"AuthPct is {copies['auth_pct']:.0f}, C_T {c_t}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
     twin = 'equal to another training image' if trained else 'also in the training set'
-    return text + (f'; {known} of these {"are" if known > 1 else "is"} {twin} and left out' if known else '')
+    text += f'; {known} of these {"are" if known > 1 else "is"} {twin} and left out' if known else ''
+    unsearched = copies.get('not_searched', 0)
+    return text + ('' if unsearched == 0 else f"; not searched: {unsearched or 'the'} other images that the warm start was trained on")
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c46
 def summary(

@@ -186,10 +186,10 @@ def describe_few_groups(
         'another: hold out more lesions or patients',)
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c17
-_SENTENCES = {
-    'color': 'the colours differ from the reference by {:.0f} levels of 255 (real images: {:.0f}; limit: {:.0f})',
-    'spectrum': 'in one band of frequencies, the strength of the detail differs from the reference by {:.1f} dB (real images: {:.1f}; limit: {:.1f})',
-    'pattern': '{:.1%} of the fine detail is at the same position in all images (real images: {:.1%}; limit: {:.1%})',
+_SENTENCES = {  # The factor of its three values, and the sentence
+    'color': (1, 'the colours differ from the reference by {:.0f} levels of 255 (real images: {:.0f}; limit: {:.0f})'),
+    'spectrum': (1, 'in one band of frequencies, the strength of the detail differs from the reference by {:.1f} dB (real images: {:.1f}; limit: {:.1f})'),
+    'pattern': (100, '{:.1f} % of the fine detail is at the same position in all images (real images: {:.1f} %; limit: {:.1f} %)'),
 }
 
 # %% ../../nbs/465_evaluate.evidence.ipynb #c18
@@ -203,13 +203,14 @@ def list_faults(
     if evidence.missing_precision > REAL['precision']:
         faults.append(f"precision is {n['precision']:.2f} (real images: {floor['precision']:.2f}): "
                       'too many generated images do not resemble any real image')
-    faults += [words.format(n[name], floor.get(name, 0.), evidence.limit(name)) for name, words in _SENTENCES.items()
+    faults += [words.format(times * n[name], times * floor.get(name, 0.), times * evidence.limit(name))
+               for name, (times, words) in _SENTENCES.items()
                if n.get(name, 0.) > evidence.limit(name)]
     if n.get('outliers', 0) >= REAL['outliers']:
         faults.append(f"{n['outliers']} of {n['n']} images are farther from all real images than any other real image is")
     if faults or evidence.gap_closed < RELIABLE:  # a shift of the images would be taken for missing classes
         return tuple(faults)
-    faults += [f"images of the class {name} are missing: {n['classes'][name]['share']:.0%} of the generated images, "
-               f"estimated from their features ({n['classes'][name]['real']:.0%} of the real ones)"
+    faults += [f"images of the class {name} are missing: {100 * n['classes'][name]['share']:.0f} % of the generated images, "
+               f"estimated from their features ({100 * n['classes'][name]['real']:.0f} % of the real ones)"
                for name in evidence.missing_classes]
     return tuple(faults)

@@ -24,6 +24,7 @@ from ..data.images import describe_image, list_images
 from ..data.tables import Answers
 from ..data.arrays import locate_images
 from ..data.imagesets import ImageSet
+from ..data.parts import shared_groups
 from ..data.show import tile_images
 from ..data.datasets import read_folder
 from .features import load_features
@@ -191,6 +192,7 @@ def score_folders(
     sets = {'fakes': (fakes, generated), 'reals': (reals, train), 'reference': (reference, given)}
     scores |= {'fakes': str(fakes), 'reals': str(reals), 'reference_folder': str(reference or ''),
                'trained_on_too': len(given) - len(held) if given else 0,
+               'shared_groups': len(shared_groups(held.groups, train.groups)) if held else 0,
                'read': {name: list(some.notes) if some else [] for name, (_, some) in sets.items()},
                'remarks': {name: [*some.remarks, *describe_resizing(folder, size)] if some else [] for name, (folder, some) in sets.items()},
                'unreadable': {name: len(some.rejected) if some else 0 for name, (_, some) in sets.items()}}

@@ -83,7 +83,7 @@ def describe_separation(
     if evidence.separation is not None:
         return '' if evidence.separation <= LIMITS['pairs'] else (
             f'in the last quarter of training, the discriminator gave the real image a higher output than the generated image in '
-            f'{(1 + evidence.separation) / 2:.1%} of the pairs of a real and a generated image')
+            f'{50 * (1 + evidence.separation):.1f} % of the pairs of a real and a generated image')
     if evidence.signs:
         real, fake = evidence.signs
         return describe_signs(evidence) if real > LIMITS['separated'] and fake < -LIMITS['separated'] else ''
@@ -140,7 +140,8 @@ def find_mode_collapse(
     "Find a generator that repeats a few images."
     n, copied = evidence.numbers, describe_copied(evidence)
     learned = evidence.gap_closed > LIMITS['noise'] and not is_young(evidence)
-    has_frame = n.get('pattern', 0.) > LIMITS['frame'] and n['diversity'] > LIMITS['framed']  # near-duplicates for its sake
+    own_frame = n.get('pattern', 0.) > LIMITS['frame'] >= n['floor'].get('pattern', 0.)  # near-duplicates are rated against real images
+    has_frame = own_frame and n['diversity'] > LIMITS['framed']
     alike = n['near_duplicates'] > LIMITS['near-duplicates'] and not has_frame or (learned and n['diversity'] < LIMITS['diversity'])
     few_modes = (learned and evidence.relative('coverage') < LIMITS['coverage']
                  and evidence.relative('precision') > LIMITS['precision'])
@@ -314,7 +315,7 @@ RULES = (
 
 
 def judge(
-    numbers: dict,  # From `headline_metrics`; optional: `copies` (from `find_copies`) and `color`
+    numbers: dict,  # From `headline_metrics`; optional: `copies` (from `find_copies`) and `classes`
     history: pd.DataFrame | None = None,  # `history.csv`: the losses, `d_real`, `d_fake` and the mean signs
     curve: pd.DataFrame | None = None,  # `epoch, gap_closed, diversity`; the last row is the final generator
 ) -> Verdict:

@@ -185,7 +185,7 @@ def discriminator_loss(
     fakes: list[Tensor],  # Pyramid; no gradient reaches the generator
     loss: Loss,  # From `make_loss`
     augment: Callable,  # From `make_augment`
-    r1_gamma: float,  # Weight of R1, and of R2 if the loss has it
+    r1_gamma: float,  # R1, and R2 if the loss has it, have half of this weight
     gp_weight: float,  # Weight of the gradient penalty, if the loss has it
     labels: Tensor | None = None,  # (N,) int64, for class-conditional networks
 ) -> DiscriminatorLoss:
@@ -276,7 +276,7 @@ def train_step(
     real: Tensor,  # (dis_steps · N, C, size, size), in [-1, 1]
     loss: Loss,  # From `make_loss`
     augment: Callable = make_augment(),  # noqa: B008  From `make_augment`
-    r1_gamma: float = 0.,  # Weight of R1, and of R2 if the loss has it; 0: off
+    r1_gamma: float = 0.,  # R1, and R2 if the loss has it, have half of this weight; 0: off
     gp_weight: float = 10.,  # Weight of the gradient penalty, if the loss has it
     ema_decay: float = 0.999,  # Memory of the averaged generator
     labels: Tensor | None = None,  # One int64 for each real, for class-conditional networks; a fake has that of its real

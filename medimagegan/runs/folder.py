@@ -75,7 +75,7 @@ class RunFolder:
 
     @property
     def split(self) -> pd.DataFrame:
-        "Read `split.csv`: `file, class, group, split` (train, held out, test); `sha256` if a split file was given."
+        "Read `split.csv`: `file, class, group, group_is, split` (train, held out, test); `sha256` if a split file was given."
         return read_table(self.path / 'split.csv')
 
     @property

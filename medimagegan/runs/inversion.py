@@ -200,7 +200,7 @@ def place_images(
         shares = []
         for other in others:
             known = rows['pixels'][rows['set'] == other]
-            shares.append(f'nearer than {(known > row.pixels).mean():.0%} of {len(known)} {other} images')
+            shares.append(f'nearer than {100 * (known > row.pixels).mean():.0f} % of {len(known)} {other} images')
         lines.append(f"{Path(row.file).name}: {row.pixels:.1f} levels, {row.features:.3f} in features; {', '.join(shares)}")
     return lines
 

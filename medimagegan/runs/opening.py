@@ -34,7 +34,7 @@ from ..gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 from ..gan.warm_start import is_released, warm_start
 from .clock import epoch_steps, images_per_step
 from .folder import RunFolder, append_row, check_rows, count_rows, rewind_logs
-from .release import find_leaks, read_seen
+from .release import find_leaks, find_moved, read_seen
 
 # %% ../../nbs/515_runs.opening.ipynb #c06
 @dataclass
@@ -110,10 +110,18 @@ def check_same_split(
     cfg: TrainConfig,  # `path`
     folder: RunFolder,  # Possibly with a checkpoint
     table: pd.DataFrame,  # From `split_images`, now
+    force: bool = False,  # Allow other images, except held-out ones that were trained on?
 ) -> None:
     "Raise `UserError` if an unfinished run was started on other images."
     started = list_checkpoints(folder.checkpoint) and (folder.path / 'split.csv').exists()
-    if started and not folder.split.equals(table.astype(str).reindex(columns=list(folder.split))):  # earlier versions wrote fewer columns
+    if not started or folder.split.equals(table.astype(str).reindex(columns=list(folder.split))):  # earlier versions wrote fewer columns
+        return
+    trained = set(folder.split['file'][folder.split['split'] == 'train'])
+    leaks = [file for file in table['file'][table['split'] != 'train'] if file in trained]
+    if force and leaks:
+        raise UserError(f'path: {leaks[0]} is held out now, and {folder.path} was trained on it, as on {len(leaks)} of the images held out now: '
+                        '--force does not change this; keep seed, holdout and split, or choose another `run` name')
+    if not force:
         raise UserError(f'path: {cfg.path} has other images than when {folder.path} was started '
                         f'({len(folder.split)} then, {len(table)} now): images held out now may have been trained on; '
                         'choose another `run` name')
@@ -142,8 +150,8 @@ def held_out_images(
     "List the images that a warm start must not have seen."
     if cfg.split is None:
         return table[table['split'] != 'train'], 'file'
-    split = read_split(cfg.split)
-    return split[split['split'].isin(PARTS[1:])], 'sha256'
+    split, mine = read_split(cfg.split), table[table['split'] == 'held out']  # which a split without validation images does not list
+    return pd.concat([split[split['split'].isin(PARTS[1:])], split[split['file'].isin(mine['file'])]]).drop_duplicates('file'), 'sha256'
 
 # %% ../../nbs/515_runs.opening.ipynb #c18
 def hash_held_out(
@@ -189,6 +197,8 @@ def check_warm_start(
                         'it may have seen the images held out here; choose a run with this split')
     hashes = hash_held_out(held, data) if released and 'phash' in seen and data is not None else None
     leaks = find_leaks(held, seen, column, released, hashes)
+    if not released and column == 'file':
+        leaks = pd.concat([leaks, find_moved(held, seen, cfg.path, RunFolder(source).config.path)]).drop_duplicates('file')
     if len(leaks):
         raise UserError(f'warm_start: {source} was trained on {_describe_leak(leaks, len(held), source, released)}')
     earlier = None if released else RunFolder(source).config.warm_start
@@ -257,8 +267,7 @@ def open_run(
     table, chosen, held = split_images(data, cfg)
     check_sizes(cfg, len(chosen), len(held))
     check_processes(cfg, len(chosen))
-    if not force:
-        check_same_split(cfg, folder, table)
+    check_same_split(cfg, folder, table, force)
     train_set, gan = data.subset(chosen), init_gan(cfg, device, data.classes)
     run = OpenRun(cfg, folder, data, table, train_set, data.subset(held), gan, hash_pixels(train_set))
     about = load_weights(run, force, log)

@@ -27,6 +27,7 @@ from ..evaluate.verdict import early_stop_reason, judge
 from ..evaluate.evaluation import evaluate, headline_metrics, measure_fakes
 from ..evaluate.reference import ReferenceStats, choose_reference, make_reference_stats
 from .folder import RunFolder, append_row
+from .release import count_unsearched
 from .clock import describe_seconds, name_epoch, past_seconds, share_after
 
 # %% ../../nbs/510_runs.scoring.ipynb #c06
@@ -172,6 +173,8 @@ def score_run(
     fakes = sample(gan.ema, len(stats), cfg.seed, labels=stats.reference.labels)
     scores, sheet = evaluate(fakes, stats, train_set, held, folder.history, folder.score_history, cfg.seed,
                              progress=lambda chunks: progress_bar(chunks, desc='scoring', unit='chunk'))
+    if cfg.warm_start:
+        scores['copies']['not_searched'] = count_unsearched(cfg.warm_start, train_set)
     curve = folder.score_history
     best = curve.loc[curve['KD'].idxmin()]
     scores |= {'epoch': gan.epoch, 'stopped': share_after(cfg, folder, gan.epoch) < 1,

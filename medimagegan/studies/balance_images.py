@@ -32,7 +32,7 @@ def _scorecard_row(card: dict) -> dict[str, str]:
             'N': str(metrics[kd]['n_fake']),
             'real vs. real': f"{card['reference_rows']['real vs. real'][kd]['value']:.3g}",
             'coverage': f"{metrics['coverage']['value']:.3g}", 'diversity': f"{card['diversity']['features']:.2f}",
-            'copies': f"{card['copies']['copies'][0]:.1%} (chance {card['copies']['by_chance']:.0%})",
+            'copies': f"{100 * card['copies']['copies'][0]:.1f} % (chance {100 * card['copies']['by_chance']:.0f} %)",
             'verdict': card['verdict']['value']}
 
 

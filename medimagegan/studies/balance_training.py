@@ -87,7 +87,7 @@ def choose_synthetic(
     elif mix.chosen_by == 'density':
         rank = rank_by_density(images, train, cfg.features, pick_device(prepared.study.n_gpu))
     else:
-        rank = rank_by_copies(images, train, held)
+        rank = rank_by_copies(images, prepared.data.subset(prepared.find('train')), held)  # a generator may have seen the other classes too
     return keep_best(images, rank, n)
 
 

@@ -239,7 +239,7 @@ def describe_cure_test(seeds: int) -> str:
     "Describe the columns of a table of cures."
     return ("Seeds with the failure, with another failure, with copies of training images, and with samples far from "
             "real; *left* is their sum. p is that of McNemar's exact test, one-sided and not corrected for the number of remedies. "
-            f'Few seeds prove little: a remedy that fails in one seed of three passes in all of {seeds} seeds with a probability of {(2 / 3)**seeds:.0%}.')
+            f'Few seeds prove little: a remedy that fails in one seed of three passes in all {seeds} with a probability of {100 * (2 / 3)**seeds:.0f} %.')
 
 
 def _format_numbers(table: pd.DataFrame) -> pd.DataFrame:

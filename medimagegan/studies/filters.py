@@ -30,7 +30,7 @@ def rank_by_density(
 # %% ../../nbs/668_studies.filters.ipynb #c07
 def rank_by_copies(
     images: Tensor | ImageSet,  # (N, C, H, W), uint8: synthetic
-    train: ImageSet,  # Real training images of the class
+    train: ImageSet,  # All real training images: a generator may have seen other classes
     held: ImageSet,  # Real images of the class that were not trained on
 ) -> np.ndarray:  # (N,); 0 for a copy, 1 for any other
     "Rank images that are copies of a training image last."

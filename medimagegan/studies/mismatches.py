@@ -25,7 +25,8 @@ def _what_was_scored(run: RunFolder) -> dict[str, str]:
              'N': one['n_fake']}
     if (run.path / 'split.csv').exists():
         facts |= {f'the images of seed {cfg.seed}': digest(*sorted(run.split['file'])),
-                  f'the held-out images of seed {cfg.seed}': digest(*sorted(held_out_files(run)))}
+                  f'the held-out images of seed {cfg.seed}': digest(*sorted(held_out_files(run))),
+                  f'the classes of the images of seed {cfg.seed}': digest(*sorted(run.split['file'] + ': ' + run.split['class']))}
     return facts
 
 # %% ../../nbs/602_studies.mismatches.ipynb #c08
@@ -49,6 +50,7 @@ def find_mismatches(
     for name in facts:
         values = list(dict.fromkeys(facts[name].dropna()))
         shown = '' if 'images' in name else f" ({', '.join(map(str, values[:4]))}{', ...' if len(values) > 4 else ''})"
-        if len(values) > 1 and not ('held-out' in name and facts[name.replace('held-out ', '')].nunique() > 1):
+        images = name.replace('held-out ', '').replace('classes of the ', '')
+        if len(values) > 1 and (images == name or facts[images].nunique() == 1):
             notes.append(f'The runs differ in {name}{shown}: their scores are not on one scale.')
     return notes + [note for run in runs if (note := _describe_mixed(run))]

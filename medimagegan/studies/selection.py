@@ -41,7 +41,7 @@ class Source:
     class_name: str
     train: ImageSet  # Training images of the class
     held: ImageSet  # Held-out images of the class
-    files: tuple[str, ...]  # Training images of all classes
+    seen: ImageSet  # Training images of all classes, which are searched for copies
 
     def label(self) -> int | None:
         "Return the label of the class; None for an unconditional generator."
@@ -95,7 +95,7 @@ def open_source(
     class_name = _choose_class(class_name, data.classes, generator, run)
     label = data.classes.index(class_name)
     train, held = (data.subset([i for i in part if data.labels[i] == label]) for part in (chosen, held))
-    return Source(folder, generator, class_name, train, held, tuple(data.files[i] for i in chosen))
+    return Source(folder, generator, class_name, train, held, data.subset(chosen))
 
 # %% ../../nbs/655_studies.selection.ipynb #c17
 FILTERS = {'copies': 'copy', 'outliers': 'outlier'}  # What can be dropped, and the column of the manifest that marks it
@@ -219,11 +219,11 @@ def describe_candidates(
     device: torch.device | str = 'cpu',
 ) -> pd.DataFrame:  # A row per image; filters and ranks that were not requested are empty
     "Measure what the selection needs to know about each image."
-    _, nearest = find_copies(images, source.train, source.held, seed)
+    _, nearest = find_copies(images, source.seen, source.held, seed)
     outliers = find_outliers(images, source.train, source.held, device=device) if 'outliers' in selection.drop else ''
     return pd.DataFrame({
         'seed': seed, 'latent': range(len(images)), 'class': source.class_name,
-        'nearest': [source.train.files[i] for i in nearest.index], 'distance': nearest.distance.numpy().round(4),
+        'nearest': [source.seen.files[i] for i in nearest.index], 'distance': nearest.distance.numpy().round(4),
         'ratio': nearest.ratio.numpy().round(4), 'copy': nearest.copied.numpy(),
         'outlier': outliers,
         'rank': rank_images(source, images, selection.rank) if selection.rank else ''})

@@ -60,7 +60,7 @@ def find_licence(source: Source) -> str:
         rows = understand(cfg.path, answers_of_settings(cfg))[0]
     except UserError:  # the folder has been moved
         return unknown
-    counts = rows['licence'][rows['path'].isin(source.files)].value_counts()
+    counts = rows['licence'][rows['path'].isin(source.seen.files)].value_counts()
     if not set(counts.index) - {''}:
         return unknown
     return ', '.join(f'{name or "not stated"}: {counted(count, "image")}' for name, count in counts.items())
@@ -74,7 +74,7 @@ def describe_provenance(
     "Describe which generator made the images, and from which data."
     cfg, name = source.folder.config, source.class_name
     trained_on = f'{len(source.train)} real images of {name}'
-    trained_on += f', {len(source.files)} of all classes' if source.generator.n_classes else ''
+    trained_on += f', {len(source.seen)} of all classes' if source.generator.n_classes else ''
     trained_on += f'; began with the weights of {Path(cfg.warm_start).name}' if cfg.warm_start else ''
     return {'run': source.folder.path.name, 'generator, SHA-256': weights, 'latents': f'seed {seed}',
             'trained on': trained_on, 'held out': f'{len(source.held)} of {name}',
@@ -91,6 +91,7 @@ def score_images(
     network: str = 'efficientnet_lite0',  # Of the features
     seed: int = 0,
     device: torch.device | str = 'cpu',
+    seen: ImageSet | None = None,  # All that the generator was trained on, which is searched for copies; left out: `train`
 ) -> tuple[dict, dict[str, np.ndarray]]:  # The content of `scorecard.json`, and the pictures of the page
     "Score synthetic images against real ones of the class. Raises `UserError` if there are fewer than four."
     reference, others, described = choose_reference(train, held, seed)
@@ -100,7 +101,7 @@ def score_images(
                         f'got {min(len(reference), len(others))}')
     features = load_features(network, device=device)
     stats = make_reference_stats(reference, others, f'{described} of {of}', features, n, seed)
-    scores, closest = evaluate(images, stats, train, held, seed=seed, names=tuple(files))
+    scores, closest = evaluate(images, stats, seen or train, held, seed=seed, names=tuple(files))
     return scores, {'real': tile_images(reference[:48]), 'fake': tile_images(images[:48]), 'closest': closest}
 
 
@@ -114,7 +115,7 @@ def score_set(
     "Score the images of a generator against real images of its class. Raises `UserError`, with the run, for too few."
     try:
         return score_images(images, files, source.train, source.held, source.class_name,
-                            source.folder.config.features, seed, device)
+                            source.folder.config.features, seed, device, source.seen)
     except UserError as error:
         raise UserError(f'{source.folder.path}: {error}') from None
 

@@ -16,13 +16,14 @@ from ..data.archives import MAIN_TABLES, open_tables
 from ..data.arrays import locate_images
 from ..data.duplicates import DUPLICATE_BITS, hamming_distances, perceptual_hashes, unpack_hashes
 from ..data.imagesets import ImageSet
-from ..data.labels import stack_tables
+from ..data.joins import stack_tables
+from ..data.tables import Table, list_class_columns
 from ..data.listing import list_files
-from ..data.matching import FileIndex
-from ..data.parts import group_kinds
+from ..data.matching import FileIndex, find_paths
+from ..data.parts import shared_groups
 from .test_set_rules import TestSetRule
 
-# %% ../../nbs/665_studies.test_sets.ipynb #c05
+# %% ../../nbs/665_studies.test_sets.ipynb #8eea11c8
 def find_values(
     data: ImageSet,
     cfg: TrainConfig,  # `path`, and its settings for tables
@@ -40,9 +41,21 @@ def find_values(
                         + (did_you_mean(column, known) or f'; known are {", ".join(known) or "none"}'))
     index, found = FileIndex(list(data.files)), {}
     for table in having:
-        for name, value in zip(table.rows[table.roles['image']], table.rows[table.column(column)], strict=True):
-            found |= dict.fromkeys(index.find(name)[0], value)
+        rows = find_paths(pd.DataFrame({'file': table.rows[table.roles['image']], 'class': _likely_classes(table)}), index)
+        unclear = rows['problem'][rows['problem'].str.contains('several files')]
+        if len(unclear):
+            raise UserError(f"test_sets: {table.rows[table.roles['image']][unclear.index[0]]} is {unclear.iloc[0]}: add the folders to the names")
+        found |= {path: value for path, value in zip(rows['path'], table.rows[table.column(column)], strict=True) if path}
     return np.array([found.get(file, '') for file in data.files], dtype=object)
+
+# %% ../../nbs/665_studies.test_sets.ipynb #c05
+def _likely_classes(table: Table) -> list[str]:  # '' if unknown
+    "Return the class of each row, which tells apart images of the same name in two folders."
+    try:
+        columns = list_class_columns(table)
+    except UserError:  # two columns, of which the settings name one
+        columns = []
+    return list(table.rows[columns[0]]) if len(columns) == 1 else [''] * len(table.rows)
 
 # %% ../../nbs/665_studies.test_sets.ipynb #c06
 def mark_test_sets(
@@ -92,7 +105,6 @@ def describe_shared_groups(
     split: pd.DataFrame,  # Of the study
 ) -> str:  # '' if there are none
     "Name lesions or patients of another folder that have the name of one in the study. The names alone do not tell whether they are the same."
-    kinds = zip(outside.groups, group_kinds(outside.groups), strict=True)
-    shared = sorted({group for group, kind in kinds if kind != 'unknown'} & set(split['group']))
+    shared = sorted(shared_groups(outside.groups, split['group']))
     return f'{rule.name}: {counted(len(shared), "name")} of lesions or patients in {rule.folder} also {"occurs" if len(shared) == 1 else "occur"} ' \
            f'in the study, such as {shared[0]}: if they are the same, remove their images, or the scores are too good' if shared else ''
