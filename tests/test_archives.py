@@ -345,3 +345,9 @@ def test_a_split_says_what_it_moves_and_is_not_drawn_from_the_test_images(tmp_pa
     assert 'note: 4 training images are moved to the part in which' in capsys.readouterr().out
     assert main(['split', str(write(tmp_path / 'c', {'val': ['a1', 'b1'], 'test': ['a2', 'b2']})), '--out', str(tmp_path / 'c.csv')]) == 2
     assert 'no images to train on' in capsys.readouterr().err and not (tmp_path / 'c.csv').exists()
+
+
+@pytest.mark.parametrize('above', ('# image, label, patient\n', '# by A, B, C\n# image,label,patient\n', '# our labels\nimage,label,patient\n'))
+def test_a_header_behind_a_sign_of_comment_is_a_header(above, tmp_path):
+    rows = read(make(tmp_path, [f'{i}.png' for i in range(4)], labels__csv=above + lines(*(f'{i}.png,a,P{i // 2}' for i in range(4)))))[0]
+    assert set(rows['class']) == {'a'} and list(rows['group']) == ['patient P0', 'patient P0', 'patient P1', 'patient P1']

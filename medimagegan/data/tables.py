@@ -148,14 +148,16 @@ def read_any_table(
     if Path(file).suffix.lower() in OTHER_TABLES:
         raise UserError(f'labels: {file}: {Path(file).suffix.lower()} is not read: save the table as CSV')
     try:
-        rows, _ = _parse_lines(decode_text(Path(file).read_bytes()))
+        text = decode_text(Path(file).read_bytes())
+        rows, separator = _parse_lines(text)
         rows = _fill_rows(rows, len(rows[0]))
     except (OSError, UnicodeError, ValueError, csv.Error) as error:
         raise UserError(f'labels: {file} is not a table: {error_line(error)}') from None
-    rows = [[restore_cell(cell) if "'" in cell else cell for cell in row] for row in rows]
-    rows = [[cell.strip() for cell in row] for row in rows]
+    rows = [[(restore_cell(cell) if "'" in cell else cell).strip() for cell in row] for row in rows]
     bare = find_bare_layout(rows[:20])
     headed = not bare and not any(is_image_name(cell) or is_file(cell) and not _is_heading(cell) for cell in rows[0] if cell)
+    if not headed and not bare and (header := _commented_header(text, separator, len(rows[0]))):
+        rows, headed = [header, *rows], True
     if len(rows) == headed:
         raise UserError(f'labels: {file} is not a table: it has a header and no rows')
     names = _unique(rows[0]) if headed else [f'column {i + 1}' for i in range(len(rows[0]))]
@@ -182,6 +184,14 @@ def _unique(names: list[str]) -> list[str]:
             numbered, k = f'{name} {k}'.strip(), k + 1
         found.append(numbered)
     return found
+
+
+def _commented_header(text: str, separator: str, width: int) -> list[str]:
+    "Return the names of columns in the last comment above the rows, `# image, label`; nothing if it is something else."
+    above = re.match(r'(\s*#[^\n]*\n|\s*\n)+', text.replace('\r\n', '\n'))
+    last = above[0].strip().splitlines()[-1].lstrip('# \t') if above and above[0].strip() else ''
+    cells = [cell.strip() for cell in _split_line(last, separator)]
+    return cells if len(cells) == width and all(cells) and any(map(_is_heading, cells)) else []
 
 # %% ../../nbs/236_data.tables.ipynb #c16
 def _columns_of(table: Table, role: str) -> list[str]:
