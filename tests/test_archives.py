@@ -351,3 +351,48 @@ def test_a_split_says_what_it_moves_and_is_not_drawn_from_the_test_images(tmp_pa
 def test_a_header_behind_a_sign_of_comment_is_a_header(above, tmp_path):
     rows = read(make(tmp_path, [f'{i}.png' for i in range(4)], labels__csv=above + lines(*(f'{i}.png,a,P{i // 2}' for i in range(4)))))[0]
     assert set(rows['class']) == {'a'} and list(rows['group']) == ['patient P0', 'patient P0', 'patient P1', 'patient P1']
+
+
+def test_what_was_read_before_is_read_as_before(tmp_path):
+    numbers = [f'{i}.png' for i in range(12)]
+    flags = make(tmp_path / 'a', numbers, l__csv=lines('file,melanoma', *(f'{i}.png,{i % 2}' for i in range(12))))
+    assert list(understand(flags, collect_answers(class_column=('melanoma',)))[0]['class'].value_counts()) == [6, 6]
+    towns = [f'{town}/{town}{i}.png' for town in ('oslo', 'rome') for i in range(4)]
+    rows = read(make(tmp_path / 'b', towns, labels__csv=lines(*(f'{name},{"melanoma" if name < "p" else "nevus"}' for name in towns))))[0]
+    assert set(rows['class']) == {'melanoma', 'nevus'}
+    rows = read(make(tmp_path / 'c', [*numbers, *(f'GT/{name}' for name in numbers)], labels__csv=lines(*(f'{i}.png,{"ab"[i % 2]}' for i in range(12)))))[0]
+    assert list(rows['class'].value_counts()) == [6, 6]
+    rows = read(make(tmp_path / 'd', numbers, labels__csv=lines('file,label,is_valid', *(f'{i}.png,{"ab"[i % 2]},{int(i > 1)}' for i in range(12)))))[0]
+    assert set(rows['split']) == {''}
+    rows = read(make(tmp_path / 'e', numbers, labels__csv=lines('patient_id,label', *(f'{i},{"ab"[i % 2]}' for i in range(12))),
+                     licences__csv=lines('file,licence', *(f'{i}.png,CC0' for i in range(12)))))[0]
+    assert list(rows['class'].value_counts()) == [6, 6]
+    grades = [f'{i % 5}/x{i}.png' for i in range(20)]
+    rows = read(make(tmp_path / 'f', grades, patients__csv=lines('patient_id,age', *(f'{i},50' for i in range(30)))))[0]
+    assert rows['class'].nunique() == 5 and set(rows['group']) == {''}
+    boxes = {f'{i}__txt': '2 0.5 0.5 0.2 0.2\n' for i in range(12)}
+    assert list(read(make(tmp_path / 'g', numbers, **boxes))[0]['class'].value_counts()) == [12]
+    table = lines('file,dx', *(f'resized256/x{i}.png,a' for i in range(4)))
+    rows = read(make(tmp_path / 'h', [f'resized512/x{i}.png' for i in range(4)], labels__csv=table))[0]
+    assert len(rows) == 4
+
+
+def test_patients_with_two_classes_and_lesions_without_a_patient_are_joined_as_far_as_they_can_be(tmp_path):
+    names = [f'{kind}/{kind}{i}.png' for kind in ('benign', 'malignant') for i in range(4)]
+    rows, _, said = read(make(tmp_path / 'a', names, images__csv=lines('file,patient_id', *(f'{name},{name[:2]}{name[-5]}' for name in names)),
+                              biopsies__csv=lines('patient_id,diagnosis', 'be0,x', 'be0,y', 'ma1,x', 'ma2,y')))
+    assert set(rows['class']) == {'benign', 'malignant'} and 'no classes from biopsies.csv: it has several classes for 1 patient' in said
+    rows = read(make(tmp_path / 'b', [f'{i}.png' for i in range(3)], images__csv=lines('file,lesion_id,patient_id', '0.png,L1,P1', '1.png,L1,', '2.png,L2,P2'),
+                     lesions__csv=lines('lesion_id,patient_id,dx', 'L1,P1,a', 'L2,P2,b')))[0]
+    assert list(rows['class']) == ['a', 'a', 'b']
+
+
+def test_names_of_parts_with_classes_in_them_are_refused_and_two_tables_of_a_part_are_not_two_parts(tmp_path):
+    folders = [f'{kind}_{part}/{kind[0]}{part[1]}{i}.png' for kind in ('benign', 'malignant') for part in ('train', 'test') for i in range(4)]
+    with pytest.raises(UserError, match='name a part of a split and something else, which may be a class'):
+        read(make(tmp_path / 'a', folders))
+    truth = {f'ISIC2018_Task3_{part}_GroundTruth__csv': lines('image,MEL,NV', *(f'ISIC_{i:07},{i % 2},{1 - i % 2}' for i in some))
+             for part, some in (('Training', range(4)), ('Test', (4, 5)))}
+    rows = read(make(tmp_path / 'b', [f'ISIC_{i:07}.jpg' for i in range(6)], **truth, ISIC2018_Task3_Training_LesionGroupings__csv=lines(
+        'image,lesion_id,diagnosis_confirm_type', *(f'ISIC_{i:07},HAM_{i // 2},x' for i in range(4)))))[0]
+    assert list(rows['split']) == ['train'] * 4 + ['test'] * 2 and set(rows['group'][:4]) == {'lesion HAM_0', 'lesion HAM_1'}

@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 # %% ../../nbs/245_data.archives.ipynb #c03
-from ..core.errors import UserError
-from .layouts import DIAGNOSES, EXTRA_TABLES, FINDINGS, SPELLINGS, part_of_cell, plain_name
+from ..core.errors import UserError, counted
+from .layouts import DIAGNOSES, EXTRA_TABLES, FINDINGS, SPELLINGS, is_mask, part_of_cell, plain_name
 from .listing import Listing
 from .tables import (
-    Answers, Table, ambiguous, clean_ids, decode_text, find_image_column, find_other_roles, list_columns, read_any_table)
+    Answers, Table, ambiguous, clean_ids, decode_text, find_image_column, find_other_roles, list_class_columns, list_columns, read_any_table)
 from .joins import join_column, part_of_list
 from .labels import Reading, find_classes, find_groups
 from .matching import FileIndex
@@ -31,25 +31,27 @@ _OWN_COLUMNS = {'file', 'class', 'group', 'split', 'sha256', 'phash'}
 OWN_SPLIT = 'a split that medimagegan wrote, and no table of the data; pass it with --split'
 
 # %% ../../nbs/245_data.archives.ipynb #1fbd3ab5
-def _no_table(file: Path, index: FileIndex) -> str:
-    "Say why a file is not read as a table, by its beginning; '' if it may be one. Blanks separate cells only in lines that begin with an image."
-    try:
-        with open(file, 'rb') as f:
-            lines = [line for line in decode_text(f.read(65536)).splitlines() if line.strip() and not line.lstrip().startswith('#')]
-    except OSError as error:
-        return f'cannot be read: {error.strerror}'
+def _first_lines(file: Path) -> list[str]:  # Without comments and empty lines
+    "Read the lines at the beginning of a text file. Raises `OSError`."
+    with open(file, 'rb') as f:
+        return [line for line in decode_text(f.read(65536)).splitlines() if line.strip() and not line.lstrip().startswith('#')]
+
+
+def _name_images(lines: list[str], index: FileIndex) -> bool:
+    "Return whether most lines have an image beside something else; a number such as 2 may be anything."
+    words = [re.split(r'[\s,;|]+', line) for line in lines[:40]]
+    named = [len(some) > 1 and any(re.search('[^0-9.]', word) and word in index for word in some) for some in words]
+    return sum(named) > .5 * len(named)
+
+
+def _no_table(lines: list[str], index: FileIndex) -> str:
+    "Say why a file is not read as a table, by its first lines; '' if it may be one. Blanks separate cells only in lines that name images."
     most = max((line.count(c) for line in lines[:2] for c in ',;\t|'), default=0)
     if most >= _MOST_COLUMNS:
         return f'more than {_MOST_COLUMNS} columns'
-    return '' if most or _begin_with_images(lines[:40], index) else 'no columns'
+    return '' if most or _name_images(lines, index) else 'no columns'
 
 # %% ../../nbs/245_data.archives.ipynb #b68041a7
-def _begin_with_images(lines: list[str], index: FileIndex) -> bool:
-    "Return whether most lines have an image and something else among their first words."
-    words = [re.split(r'[\s,;|]+', line) for line in lines]
-    return bool(words) and sum(len(some) > 1 and any(word in index for word in some[:2]) for some in words) > .5 * len(words)
-
-
 def _read_list(file: Path, index: FileIndex, name: str) -> Table | None:
     "Read a file with one image in each line, such as `test_list.txt`; None if it is something else."
     if not part_of_list(name):
@@ -66,8 +68,12 @@ def _read_list(file: Path, index: FileIndex, name: str) -> Table | None:
 # %% ../../nbs/245_data.archives.ipynb #c07
 def _read_folder_table(folder: Path, name: str, index: FileIndex, listing: Listing) -> Table | None:
     "Read a table of a folder. A file that is not a table gives None, and the listing gets the reason; for a main table, `UserError` is raised."
-    file = folder / name
-    problem = 'a submission form, not labels' if _NO_LABELS.fullmatch(file.name) else _no_table(file, index)
+    file, lines = folder / name, []
+    try:
+        lines = _first_lines(file)
+        problem = 'a submission form, not labels' if _NO_LABELS.fullmatch(file.name) else _no_table(lines, index)
+    except OSError as error:
+        problem = f'cannot be read: {error.strerror}'
     if problem == 'no columns' and (found := _read_list(file, index, name)):
         return found
     try:
@@ -78,8 +84,7 @@ def _read_folder_table(folder: Path, name: str, index: FileIndex, listing: Listi
         table, problem = None, OWN_SPLIT
     if problem and problem != OWN_SPLIT and name in MAIN_TABLES:
         raise UserError(f'labels: {file} is not a table: {problem}')
-    is_text = not name.lower().endswith('.csv') and not _begin_with_images(file.read_text('utf-8', 'replace').splitlines()[:40], index)
-    if problem and not is_text:
+    if problem and (file.suffix.lower() in ('.csv', '.tsv', '.tab') or _name_images(lines, index)):  # else a text that is no table
         listing.ignored.append((name, problem))
     return table
 
@@ -108,35 +113,48 @@ def _is_named(table: Table, answers: Answers) -> bool:
 
 
 def _leave_out_pairs(tables: list[Table], index: FileIndex, listing: Listing, answers: Answers) -> None:
-    "Leave out tables that consist of pairs of images, such as the duplicates of ISIC 2020."
-    others = {name for role in ('patient', 'lesion', 'class') for name in SPELLINGS[role]}
-    for table in [t for t in tables if not _is_named(t, answers) and t.headed and t.rows.shape[1] == 2]:
-        if not others & set(map(plain_name, table.rows)) and all(table.rows[c].map(index.__contains__).mean() > .5 for c in table.rows):
+    "Leave out tables that consist of pairs of images, such as `image_name_1, image_name_2` of ISIC 2020."
+    said = {answers.image_column, *answers.class_column, *answers.group_columns}
+    for table in [t for t in tables if not _is_named(t, answers) and t.headed and t.rows.shape[1] == 2 and not said & set(t.rows)]:
+        spelled = all(plain_name(c).rstrip('0123456789') in SPELLINGS['image'] for c in table.rows)
+        if spelled and all(table.rows[c].map(index.__contains__).mean() > .5 for c in table.rows):
             tables.remove(table)
             listing.ignored.append((table.name, 'pairs of images, without labels'))
 
 
-def _drop_patient_numbers(table: Table, tables: list[Table]) -> None:
-    "Do not take patients 1, 2, 3 for the images 1.png, 2.png, 3.png if another table has a column of images."
-    def is_patient(t):
-        return plain_name(t.roles['image']) in {*SPELLINGS['patient'], *SPELLINGS['lesion']} - set(SPELLINGS['image'])
-    if 'image' in table.roles and not table.layout and is_patient(table) and any('image' in t.roles and not is_patient(t) for t in tables):
+def _drop_patient_numbers(table: Table, tables: list[Table], answers: Answers) -> None:
+    "Do not take patients 1, 2, 3 for the images 1.png, 2.png, 3.png if another table has a column of images and one of these patients."
+    column = table.roles.get('image')
+    if column is None or table.layout or column == answers.image_column or plain_name(column) in SPELLINGS['image']:
+        return
+    names = next((set(SPELLINGS[role]) for role in ('patient', 'lesion') if plain_name(column) in SPELLINGS[role]), set())
+    others = [t for t in tables if t is not table and t.roles.get('image') and plain_name(t.roles['image']) not in names]
+    if any(names & set(map(plain_name, t.rows)) for t in others):
         del table.roles['image']
 
 # %% ../../nbs/245_data.archives.ipynb #e418dfed
 IN_FOLDERS = 'files in folders'  # Used in place of a column if the folders of images are named after patients or lesions
 
 
+def _tells_more(table: Table) -> bool:
+    "Return whether a table of patients has classes or parts, so that its images are worth finding."
+    try:
+        return 'split' in table.roles or bool(list_class_columns(table))
+    except UserError:  # several columns of classes
+        return True
+
+
 def _list_folders_of(tables: list[Table], index: FileIndex) -> list[Table]:  # One table, or none
     "List the images of the folders that are named after the patients or lesions of a table, if no table lists them."
-    levels = split_levels(sorted(index.files))
-    for table, role in [(t, role) for t in tables for role in ('patient', 'lesion') if role in t.roles and 'image' not in t.roles]:
+    files = sorted(file for file in index.files if not is_mask(file))
+    levels = split_levels(files)
+    for table, role in [(t, role) for t in tables for role in ('patient', 'lesion') if role in t.roles and 'image' not in t.roles and _tells_more(t)]:
         ids = set(clean_ids(table.rows[table.roles[role]])) - {''}
-        for column in levels:
-            folders = clean_ids(levels[column])
-            if len(ids & set(folders)) > max(1, .5 * folders[folders != ''].nunique()) and not any({'image', role} <= set(t.roles) for t in tables):
-                rows = pd.DataFrame({IN_FOLDERS: sorted(index.files), table.roles[role]: folders})
-                return [Table('folders', rows, True, {'image': IN_FOLDERS, role: table.roles[role]})]
+        for column in levels if not any({'image', role} <= set(t.roles) for t in tables) else ():
+            names = clean_ids(levels[column])
+            both, found = ids & set(names), set(names) - {''}
+            if len(both) > max(1, .5 * len(found), .5 * len(ids)) and not all(map(str.isdigit, found)):
+                return [Table('folders', pd.DataFrame({IN_FOLDERS: files, table.roles[role]: names}), True, {'image': IN_FOLDERS, role: table.roles[role]})]
     return []
 
 # %% ../../nbs/245_data.archives.ipynb #c08
@@ -158,7 +176,7 @@ def open_tables(
             table.roles['image'] = image
             _names_from_its_folder(table, index)
     for table in tables:
-        _drop_patient_numbers(table, tables)
+        _drop_patient_numbers(table, tables, answers)
         find_other_roles(table, answers)
     return tables + _list_folders_of(tables, index)
 
@@ -272,29 +290,39 @@ def _can_be_joined(table: Table, tables: list[Table]) -> bool:
 def _check_folders_agree(table: Table, reading: Reading, folders: str) -> None:
     "Raise `UserError` if unknown columns of 0 and 1 might be classes, and folders (a level, or '') as well."
     flags = reading.class_columns
-    if folders and len(flags) > 1 and not {plain_name(c) for c in flags} & (DIAGNOSES | FINDINGS):
+    if folders and not list_class_columns(table) and len(flags) > 1 and not {plain_name(c) for c in flags} & (DIAGNOSES | FINDINGS):
         raise ambiguous(f'labels: {table.name} has the columns {", ".join(flags[:4])} of 0 and 1, and the images are in folders that may be classes: '
                         f'set class_column: {folders}, or class_column: {", ".join(flags[:4])}')
 
+
+def _unusable(table: Table, found: pd.Series, others: bool) -> str:  # '' if it can be used
+    "Say why the classes of a table are not used: codes of a list without a header, or patients with several classes. `others`: there are other classes."
+    if others and not (table.headed or table.called) and found.str.fullmatch(r'[\d.]*').all():
+        return 'its numbers are not explained, and there are other classes'
+    if 'image' in table.roles or 'lesion' in table.roles:
+        return ''
+    several = found[found != ''].groupby(clean_ids(table.rows[table.roles['patient']])).nunique() > 1
+    return f'it has several classes for {counted(int(several.sum()), "patient")}' if several.any() else ''
+
 # %% ../../nbs/245_data.archives.ipynb #c16
-def _read_classes(tables: list[Table], index: FileIndex, answers: Answers) -> tuple[dict[str, pd.Series], dict[str, Reading]]:
+def _read_classes(tables: list[Table], index: FileIndex, answers: Answers, reading: Reading) -> tuple[dict[str, pd.Series], dict[str, Reading]]:
     "Find the classes of each table, and how they were read. Raises `UserError` if the only such table is ambiguous."
     classes, readings, failed = {}, {}, []
-    folders = [c for c, kind in describe_levels(split_levels(sorted(index.files))).items() if kind == 'class']
+    levels = describe_levels(split_levels([file for file in index.files if not is_mask(file)]))
+    folders = [column for column, kind in levels.items() if kind == 'class'][:1]
     for table in sorted(tables, key=lambda t: not t.headed):
-        named = _is_named(table, answers)
+        named, own = _is_named(table, answers), Reading()
         if not (named and 'image' in table.roles or _has_images(table, index) or 'image' not in table.roles and _can_be_joined(table, tables)):
             continue
-        if (folders or classes) and not (named or table.headed or table.called):  # such a list gives the part; nothing explains its codes
-            continue
-        own = Reading()
         try:
             found = find_classes(table, answers, own)
-            _check_folders_agree(table, own, '' if named or answers.class_column else ''.join(folders[:1]))
+            _check_folders_agree(table, own, '' if named or answers.class_column else ''.join(folders))
         except UserError as error:
             failed.append((not named, error))
             continue
-        if found is not None:
+        if found is not None and not named and (why := _unusable(table, found, bool(folders or classes))):
+            reading.remarks.append(f'no classes from {table.name}: {why}')
+        elif found is not None:
             classes[table.name], readings[table.name] = found, own
     told = any(_is_named(table, answers) for table in tables if table.name in classes)
     if failed and not (told or classes and all(other for other, _ in failed)):
@@ -310,7 +338,7 @@ def label_rows(
     reading: Reading,  # Gets what was understood
 ) -> pd.DataFrame | None:  # Columns `file`, `class`, `group`, `split`, `licence`; None if no table has classes
     "Read class and group of each image from tables. Raises `UserError` where they are ambiguous."
-    classes, readings = _read_classes(tables, index, answers)
+    classes, readings = _read_classes(tables, index, answers, reading)
     if not classes:
         return None
     main = choose_main_table([t for t in tables if t.name in classes], classes, index, folder, answers, reading)

@@ -31,8 +31,11 @@ def part_of_list(
 def _parts_in_names(tables: list[Table]) -> dict[str, str]:  # {name: part}
     "Find the parts that the names of tables contain, if they name different images: `derm_train.csv`, `ISIC2018_Task3_Test_GroundTruth.csv`."
     parts = {table.name: part_of_list(table.name) or part_of_cell(Path(table.name).stem) for table in tables}
-    images = [name for table in tables if parts[table.name] for name in set(table.rows[table.roles['image']].map(image_key))]
-    return parts if len(images) == len(set(images)) else {}
+    images: dict[str, set] = {}
+    for table in tables:
+        images.setdefault(parts[table.name], set()).update(table.rows[table.roles['image']].map(image_key))
+    images.pop('', None)
+    return parts if sum(map(len, images.values())) == len(set().union(*images.values())) else {}
 
 
 def _parts_from_names(tables: list[Table]) -> list[Table]:
@@ -110,7 +113,7 @@ def _keys_of(role: str, tables: tuple[Table, Table], keys: Callable[[pd.Series],
     found = [clean_ids(t.rows[t.roles[role]]) for t in tables]
     if role == 'lesion' and all('patient' in t.roles for t in tables):
         patients = [clean_ids(t.rows[t.roles['patient']]) for t in tables]
-        if any((patient.groupby(lesion[lesion != '']).nunique() > 1).any() for lesion, patient in zip(found, patients, strict=True)):
+        if any((patient[patient != ''].groupby(lesion[lesion != '']).nunique() > 1).any() for lesion, patient in zip(found, patients, strict=True)):
             found = [(patient + ' ' + lesion).where(lesion != '', '') for lesion, patient in zip(found, patients, strict=True)]
     return found
 

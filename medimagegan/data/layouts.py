@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SPELLINGS', 'NESTED_CLASSES', 'PART_WORDS', 'DIAGNOSES', 'FINDINGS', 'NO_CLASSES', 'MALIGNANT_CODES', 'LAYOUTS',
            'EXTRA_TABLES', 'NAME_PATTERNS', 'plain_name', 'Layout', 'find_layout', 'is_image_name', 'find_bare_layout',
-           'patient_from_name', 'is_container', 'part_of_folder', 'part_of_cell', 'part_of_flag', 'image_stem',
-           'is_mask', 'is_unique_name']
+           'patient_from_name', 'is_container', 'part_of_folder', 'part_of_cell', 'part_of_flag', 'words_beside_part',
+           'image_stem', 'is_mask', 'is_unique_name']
 
 # %% ../../nbs/232_data.layouts.ipynb #c02
 import re
@@ -217,9 +217,15 @@ def part_of_cell(
 def part_of_flag(
     column: str,  # Name of a column of 0 and 1
 ) -> str:  # 'train', 'validation', 'test' or ''
-    "Return the part of a split that a column of 0 and 1 marks: `is_test`, `train`; `test_result` marks none."
+    "Return the part of a split that a column of 0 and 1 marks: `is_test`, `train`; `test_result` and `is_valid` mark none."
     words = [word for word in _words(column) if word not in ('is', 'in', 'for', 'flag')]
-    return part_of_cell(' '.join(words)) if set(words) <= {*PART_WORDS, 'set'} else ''
+    return part_of_cell(' '.join(words)) if set(words) <= {*PART_WORDS, 'set'} - {'valid'} else ''
+
+
+def words_beside_part(name: str) -> str:
+    "Return the words of a name that are not the name of a part or usual beside it: `nevus` of `a. nevus_train`."
+    usual = {*PART_WORDS, *_BESIDE_PARTS, *_CONTAINER_WORDS}
+    return ' '.join(word for word in _words(name) if word not in usual and len(word) > 1)
 
 # %% ../../nbs/232_data.layouts.ipynb #c29
 _MASK_NAME = re.compile(r'(.*[\W_])?(segmentations?|seg|masks?|superpixels?|gt|ground_?truth|annotations?)([\W_]?\d+)?', re.I)
@@ -243,7 +249,8 @@ def is_mask(
     return _MASK_NAME.fullmatch(stem) is not None or any(_MASK_FOLDER.fullmatch(folder) for folder in folders)
 
 # %% ../../nbs/232_data.layouts.ipynb #aeff4b4f
-_COUNTER = re.compile(r'(frame|fr|img|image|im|slice|photo|pic|picture|scan|file|view|dsc[nf]?|[a-z])?[\W_]*(0\d*|\d{1,4})', re.I)
+_COUNTER = re.compile(r'(frame|fr|img|image|im|slice|photo|pic|picture|scan|file|view|dsc[nf]?|case|patient|pat|subject|sub|lesion|sample|exam|study|series|'
+                      r'[a-z])?[\W_]*(0\d*|\d{1,4})', re.I)
 
 
 def is_unique_name(

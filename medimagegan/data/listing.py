@@ -9,7 +9,9 @@ __all__ = ['TABLE_SUFFIXES', 'OTHER_TABLES', 'kind_of_file', 'Listing', 'list_fi
 import os
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
+from filecmp import cmp
 from pathlib import Path
 
 # %% ../../nbs/234_data.listing.ipynb #c03
@@ -132,33 +134,21 @@ def _skip_folder(entry: os.DirEntry) -> str:
     return 'a run of medimagegan' if _is_run(entry.path) else ''
 
 # %% ../../nbs/234_data.listing.ipynb #7d929713
-_MASK_END = re.compile(r'(?P<image>.+?)[\W_]*(roi|labels?|contours?|binary|lesion|mask|seg)\W?', re.I)
-
-
 def _drop_second_copies(folder: str | Path, listing: Listing) -> None:
     "Leave out images whose path differs from that of another only in case, and whose content is the same: Kaggle's HAM10000 has each twice."
     first: dict[str, str] = {}
     for path in sorted(listing.images):
         other = first.setdefault(path.casefold(), path)
-        if other != path and _ends_of_file(os.path.join(folder, other)) == _ends_of_file(os.path.join(folder, path)):
-            listing.ignored.append((path, f'the same file as {other}'))
+        with suppress(OSError):  # which is reported when the image is read
+            if other != path and cmp(os.path.join(folder, other), os.path.join(folder, path), shallow=False):
+                listing.ignored.append((path, f'the same file as {other}'))
     again = {name for name, why in listing.ignored if why.startswith('the same file as ')}
     listing.images = [path for path in listing.images if path not in again]
 
-
-def _ends_of_file(file: str) -> tuple[int, bytes, bytes]:
-    "Return the size of a file, and its first and last bytes; its name if it cannot be read."
-    try:
-        with open(file, 'rb') as f:
-            size = f.seek(0, os.SEEK_END)
-            f.seek(max(0, size - 4096))
-            last = f.read(4096)
-            f.seek(0)
-            return size, f.read(4096), last
-    except OSError:
-        return -1, file.encode('utf-8', 'surrogateescape'), b''
-
 # %% ../../nbs/234_data.listing.ipynb #36bbedc1
+_MASK_END = re.compile(r'(?P<image>.+?)[\W_]*(roi|labels?|contours?|binary|lesion|mask|seg)\W?', re.I)
+
+
 def _move_masks(listing: Listing) -> None:
     "Move files next to an image of the same name to the masks: `a_roi.png`, `amask.png`, `a (label).png` beside `a.png`."
     stems = set(map(image_stem, listing.images))

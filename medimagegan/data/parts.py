@@ -62,7 +62,7 @@ def shared_groups(
 ) -> set[str]:
     "Return the lesions and patients that occur in both, by their names: two archives may use one name for different patients."
     both = tuple(set(some) & set(others))
-    return {group for group, kind in zip(both, group_kinds(both), strict=True) if kind != 'unknown'}
+    return {group for group, kind in zip(both, group_kinds(both), strict=True) if kind != 'unknown' and not kind.startswith('DICOM')}  # a number
 
 
 def warn_of_groups(

@@ -103,7 +103,7 @@ def count_groups(
     groups: pd.Series,  # Group of each image: `patient P1`, `lesion L1`, `DICOM patient 3`, ...; '' where unknown
 ) -> None:
     "Count the groups of the images by their kind."
-    reading.remarks += _find_similar_groups(groups)
+    reading.remarks += [remark for remark in _find_similar_groups(groups) if remark not in reading.remarks]
     kinds = {'lesion': 'lesions', 'patient': 'patients', 'DICOM patient': 'DICOM patients', 'DICOM study': 'DICOM studies'}
     known = groups[groups != ''].astype(str)
     words = pd.Series([kinds.get(name.rsplit(' ', 1)[0], kinds.get(name.split(' ')[0], 'groups')) for name in known],

@@ -14,7 +14,7 @@ import pandas as pd
 
 # %% ../../nbs/244_data.subfolders.ipynb #c03
 from ..core.errors import UserError
-from .layouts import is_container, part_of_cell, part_of_folder, patient_from_name
+from .layouts import is_container, part_of_cell, part_of_folder, patient_from_name, words_beside_part
 from .tables import Answers, ambiguous
 from .labels import Reading
 
@@ -51,9 +51,9 @@ def _is_id_level(names: pd.Series, above: pd.Series | None) -> bool:
 
 # %% ../../nbs/244_data.subfolders.ipynb #59039e3a
 def _are_parts(names: set[str]) -> bool:
-    "Return whether each name has the word of one part of a split, and there are several parts: `derm_train` and `derm_test`, `train` and `test_new`."
-    parts = set(map(part_of_cell, names))
-    return '' not in parts and len(parts) > 1
+    "Return whether names have the word of a part, and at most one other word: `derm_train` and `derm_test`, but not `nevus_train` and `wart_train`."
+    parts, others = set(map(part_of_cell, names)), set(map(words_beside_part, names)) - {''}
+    return '' not in parts and len(parts) > 1 and len(others) < 2
 
 
 def describe_levels(
@@ -97,6 +97,9 @@ def check_parts(levels: pd.DataFrame, kinds: dict[str, str]) -> None:
     for column in (column for column, kind in kinds.items() if kind == 'class'):
         parts = {name: part_of_folder(name) or part_of_cell(name) for name in sorted(set(levels[column]) - {''})}
         others = [name for name, part in parts.items() if not part]
+        if len(set(parts.values()) - {''}) > 1 and not others:
+            raise ambiguous(f"path: folders such as {min(parts, key=words_beside_part)} and {max(parts, key=words_beside_part)} name a part of a split "
+                            'and something else, which may be a class: make a folder for each part, with a folder for each class in it')
         if len(set(parts.values()) - {''}) > 1:
             raise ambiguous(f"path: {others[0]} lies beside {' and '.join(name for name in parts if parts[name])}, which are parts of a split: "
                             'rename it so that it contains train, validation or test, or move it')

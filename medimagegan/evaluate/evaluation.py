@@ -41,8 +41,8 @@ from .reference import MAX_PAIRS, ReferenceStats
 from .verdict import describe_verdict, judge
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #fbbb7699
-INTERVALS = ('95 %: from random halves of both sets (measures of sets), bootstrap over pairs (pairwise metrics), Wilson (shares); '
-             'images of one lesion or patient count as independent')
+INTERVALS = ('95 %: from random halves of both sets, by lesion or patient if they are known (measures of sets); bootstrap over pairs '
+             '(pairwise metrics) and Wilson (shares), for which images of one lesion or patient count as independent')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #455fedb0
 def count_outliers(
@@ -69,8 +69,9 @@ def measure_fakes(
     fakes, reals = fakes[:n], stats.reference.images
     seen = extract(stats.features, fakes, cache=False) if seen is None else seen
     as_bytes = fakes if fakes.dtype == torch.uint8 else to_bytes(fakes)
-    values = {**compare_features(seen, stats.seen['reference'], intervals, seed=seed, measures=measures),
-              **compare_images(as_bytes, reals, intervals, seed=seed, measures=measures)}
+    groups = None, number_groups(stats.reference)
+    values = {**compare_features(seen, stats.seen['reference'], intervals, seed=seed, measures=measures, groups=groups),
+              **compare_images(as_bytes, reals, intervals, seed=seed, measures=measures, groups=groups)}
     floor, noise = stats.rows['real vs. real'], stats.rows['noise']
     gaps = {name: gap_closed(value, floor[name][0], noise[name][0], MEASURES[name].higher_is_better, MEASURES[name].squared)
             for name, (value, _, _) in values.items() if name in floor}
@@ -310,8 +311,9 @@ def describe_copies(
     known = copies['real_duplicates']
     twin = 'equal to another training image' if trained else 'also in the training set'
     text += f'; {known} of these {"are" if known > 1 else "is"} {twin} and left out' if known else ''
-    unsearched = copies.get('not_searched', 0)
-    return text + ('' if unsearched == 0 else f"; not searched: {unsearched or 'the'} other images that the warm start was trained on")
+    others = copies.get('not_searched', 0)
+    many = f'up to {others}' if others else 'the'
+    return text + ('' if others == 0 else f'; not searched: {many} other images that the warm start was trained on')
 
 # %% ../../nbs/480_evaluate.evaluation.ipynb #c46
 def summary(

@@ -31,7 +31,7 @@ from medimagegan.evaluate.distribution import (
     precision,
     recall,
 )
-from .intervals import N_HALVES, bootstrap_interval, halves_interval, share_interval
+from .intervals import N_HALVES, bootstrap_interval, halves_interval, pick_half, share_interval
 from .pairwise import PAIRINGS, pair_nearest
 from .pattern import compare_fine_details, fixed_pattern
 from .similarity import haarpsi, mdsi, ms_gmsd, psnr, ssim
@@ -206,6 +206,11 @@ def _interval(row: Measure, value: float, halves: list[float], n: int) -> tuple[
     "Choose the interval of a measure of sets of n images."
     return share_interval(value, halves, n) if row.is_share else halves_interval(value, halves, row.bounds)
 
+
+def _number_images(sizes: tuple[int, ...], groups: tuple[Tensor | None, ...]) -> list[np.ndarray]:
+    "Return the lesion or patient of each image of some sets, or its own number."
+    return [np.arange(n) if some is None else some.numpy() for n, some in zip(sizes, groups, strict=True)]
+
 # %% ../../nbs/450_evaluate.measures.ipynb #c36
 def compare_features(
     fake: Tensor,  # (N, F)
@@ -214,6 +219,7 @@ def compare_features(
     k: int = NEIGHBOURS,
     seed: int = 0,  # Seed of the halves
     measures: dict[str, Measure] | None = None,  # Rows to compute; left out: all of `MEASURES`
+    groups: tuple[Tensor | None, Tensor | None] = (None, None),  # (N,), int64: lesions or patients of fakes and reals; None: not known
 ) -> dict[str, tuple[float, float, float]]:  # {measure: (value, low, high)}, `nan` ends without intervals
     "Compute every measure of features, with 95 % intervals. Raises `ValueError` for unequal sets or fewer than four."
     n = len(real)
@@ -222,7 +228,9 @@ def compare_features(
     pair, rows, rng = FeaturePair(fake, real, k), _rows_of('features', measures), torch.Generator().manual_seed(seed)
     values = {name: row.fn(pair) for name, row in rows.items()}
     single = pair.single if intervals else pair  # the halves look up what is computed here
-    draws = [[torch.randperm(n, generator=rng)[:n // 2] for _ in range(2)] for _ in range(N_HALVES if intervals else 0)]
+    of = _number_images((n, n), groups)
+    draws = [[torch.from_numpy(pick_half(torch.randperm(int(own.max()) + 1, generator=rng).numpy(), own)) for own in of]
+             for _ in range(N_HALVES if intervals else 0)]
 
     def measure(draw):
         half = single.subset(*draw)
@@ -237,13 +245,15 @@ def compare_images(
     intervals: bool = True,  # Also compute the intervals?
     seed: int = 0,  # Seed of the halves
     measures: dict[str, Measure] | None = None,  # Rows to compute; left out: all of `MEASURES`
+    groups: tuple[Tensor | None, Tensor | None] = (None, None),  # As for `compare_features`
 ) -> dict[str, tuple[float, float, float]]:  # {measure: (value, low, high)}, `nan` ends without intervals
     "Compute every measure of images with its 95 % interval."
     found = {}
     for name, row in _rows_of('images', measures).items():
         sets = [row.per_image(images) if row.per_image else images for images in (fake.cpu(), real.cpu())]
         rng, count = np.random.default_rng(seed), N_HALVES if intervals else 0
-        draws = [[rng.permutation(len(s))[:max(1, len(s) // 2)] for s in sets] for _ in range(count)]
+        of = _number_images(tuple(map(len, sets)), groups)
+        draws = [[pick_half(rng.permutation(int(own.max()) + 1), own) for own in of] for _ in range(count)]
         halves = map_in_threads(lambda draw: row.fn(*(s[part] for s, part in zip(sets, draw, strict=True))), draws)  # noqa: B023
         found[name] = _interval(row, row.fn(*sets), list(halves), len(fake))
     return found

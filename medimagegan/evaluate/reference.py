@@ -21,6 +21,7 @@ from ..data.splits import assign_groups
 from .classes import label_features
 from .features import Features, extract
 from .measures import are_measures_shipped, compare_features, compare_images, score_pairings
+from .memorization import number_groups
 from .once import compute_once
 from .pairwise import make_baselines
 
@@ -84,15 +85,17 @@ def _score_baselines(
     images: dict[str, Tensor],  # From `make_baselines`
     reals: Tensor,  # (n, C, H, W), uint8: the reference
     seen: dict[str, Tensor],  # Features of all of them
+    groups: tuple[Tensor | None, Tensor | None],  # Lesions or patients of `real vs. real` and of the reference
     seed: int,
 ) -> tuple[dict[str, dict], pd.DataFrame]:  # `rows` and `pairs` of `ReferenceStats`
     "Compute all measures of the baselines, or read them from the cache."
     def compute():
-        rows = {name: {**compare_features(seen[name], seen['reference'], name == 'real vs. real', seed=seed),
-                       **compare_images(some, reals, seed=seed)} for name, some in images.items()}
+        of = {name: (groups[0] if name == 'real vs. real' else None, groups[1]) for name in images}
+        rows = {name: {**compare_features(seen[name], seen['reference'], name == 'real vs. real', seed=seed, groups=of[name]),
+                       **compare_images(some, reals, seed=seed, groups=of[name])} for name, some in images.items()}
         pairs = score_pairings({name: some[:MAX_PAIRS] for name, some in images.items()}, reals[:MAX_PAIRS], seed)
         return {'rows': rows, 'pairs': pairs.to_dict('records')}
-    parts = 'baselines', seed, MAX_PAIRS, reals, images['real vs. real'], images['mean image'][:1], *seen.values()
+    parts = 'baselines', seed, MAX_PAIRS, *groups, reals, images['real vs. real'], images['mean image'][:1], *seen.values()
     found = compute_once(*parts, compute=compute) if are_measures_shipped() else compute()
     rows = {name: {key: tuple(cell) for key, cell in row.items()} for name, row in found['rows'].items()}
     return rows, pd.DataFrame(found['pairs'])
@@ -118,6 +121,7 @@ def make_reference_stats(
     for name, some in images.items():
         one = name == 'mean image'
         seen[name] = extract(features, some[:1] if one else some, progress=progress).expand(n, -1)
-    rows, pairs = _score_baselines(images, reals, seen, seed)
+    baseline = others.subset(torch.randperm(len(others), generator=torch.Generator().manual_seed(seed))[:n])  # as `make_baselines` chooses
+    rows, pairs = _score_baselines(images, reals, seen, (number_groups(baseline), number_groups(reference)), seed)
     labeled = label_features(reference, others, seen, features, seed, progress)
     return ReferenceStats(features, reference, described, seen, rows, pairs, labeled)

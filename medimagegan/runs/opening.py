@@ -114,7 +114,8 @@ def check_same_split(
 ) -> None:
     "Raise `UserError` if an unfinished run was started on other images."
     started = list_checkpoints(folder.checkpoint) and (folder.path / 'split.csv').exists()
-    if not started or folder.split.equals(table.astype(str).reindex(columns=list(folder.split))):  # earlier versions wrote fewer columns
+    columns = [name for name in folder.split if not name.startswith('group')] if started else []  # the names of groups may change with a version
+    if not started or folder.split[columns].equals(table.astype(str).reindex(columns=columns)):
         return
     trained = set(folder.split['file'][folder.split['split'] == 'train'])
     leaks = [file for file in table['file'][table['split'] != 'train'] if file in trained]
@@ -178,6 +179,13 @@ def _describe_leak(leaks: pd.DataFrame, n_held: int, source: str | Path, release
                   'such images, use a folder without them, or begin without warm_start')
     return f"{first['file']}, which is held out here{many}: {advice}"
 
+
+def _list_frames(held: pd.DataFrame, data: ImageSet | None) -> set[str]:
+    "List the files of one colour, such as black frames: equal ones may come from many patients."
+    place = {file: i for i, file in enumerate(data.files)} if data is not None else {}
+    images = {file: data[[place[file]]] for file in held['file'] if file in place}
+    return {file for file, image in images.items() if image.min() == image.max()}
+
 # %% ../../nbs/515_runs.opening.ipynb #c19
 def check_warm_start(
     source: str | Path,  # The run folder or released generator that provides the weights
@@ -198,7 +206,8 @@ def check_warm_start(
     hashes = hash_held_out(held, data) if released and 'phash' in seen and data is not None else None
     leaks = find_leaks(held, seen, column, released, hashes)
     if not released and column == 'file':
-        leaks = pd.concat([leaks, find_moved(held, seen, cfg.path, RunFolder(source).config.path)]).drop_duplicates('file')
+        moved = find_moved(held, seen, cfg.path, RunFolder(source).config.path)
+        leaks = pd.concat([leaks, moved[~moved['file'].isin(_list_frames(moved, data))]]).drop_duplicates('file')
     if len(leaks):
         raise UserError(f'warm_start: {source} was trained on {_describe_leak(leaks, len(held), source, released)}')
     earlier = None if released else RunFolder(source).config.warm_start

@@ -9,6 +9,7 @@ __all__ = ['SEEN', 'read_seen', 'list_seen', 'base_name', 'find_leaks', 'find_mo
 # %% ../../nbs/507_runs.release.ipynb #c02
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -123,28 +124,39 @@ def find_moved(
     there: str | Path,  # The folder of the images of that run
 ) -> pd.DataFrame:  # The rows of `held` that have been seen, with a column `by`
     "Find held-out images that were trained on under another path, because one folder is a part or a copy of the other."
-    trained, known = seen[seen['split'].isin(SEEN)], {}
-    for file in trained['file']:
-        known.setdefault(base_name(file), []).append(file)
+    if Path(here).resolve() == Path(there).resolve():  # the paths are compared already
+        return held[:0].assign(by='')
+    trained, names = seen[seen['split'].isin(SEEN)]['file'], set(held['file'].map(base_name))
+    files = {(base_name(file), _size(Path(there) / file)): [] for file in trained if base_name(file) in names}
+    for file in trained[trained.map(base_name).isin(names)]:
+        files[base_name(file), _size(Path(there) / file)].append(file)
+    unique, hash_once = {name for name, _ in files if is_unique_name(name)}, cache(hash_file)
 
     def was_seen(file):
-        others = known.get(name := base_name(file), ())
-        mine = hash_file(Path(here) / file) if others and not is_unique_name(name) else ''
-        return bool(others) and (is_unique_name(name) or mine != '' and any(mine == hash_file(Path(there) / other) for other in others))
+        name, mine = base_name(file), Path(here) / file
+        others = files.get((name, _size(mine)), ()) if _size(mine) else ()
+        return name in unique or any(hash_once(mine) == hash_once(Path(there) / other) for other in others)
     return held[[was_seen(file) for file in held['file']]].assign(by='content')
+
+
+def _size(file: Path) -> int:  # In bytes; 0 if it cannot be read
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 # %% ../../nbs/507_runs.release.ipynb #49990d4f
 def count_unsearched(
     source: str | Path,  # A run folder, or a released generator, that gave the first weights
     searched: ImageSet,  # The training images, among which copies are searched for
 ) -> int | None:  # None: not known
-    "Count the other images that a warm start was trained on. Those whose names are hidden count as others."
+    "Count the other images that a warm start was trained on, at most. Those whose names are hidden or not unique count as others."
     try:
         seen = read_seen(source) if is_released(source) else list_seen(RunFolder(source))
-    except UserError:  # it has been moved since
+    except (UserError, OSError):  # it has been moved since
         return None
-    names = set(map(base_name, searched.files))
-    return sum(base_name(file) not in names for file in seen['file'][seen['split'].isin(SEEN)])
+    known = {*searched.files, *(name for name in map(base_name, searched.files) if is_unique_name(name))}
+    return sum(not {file, base_name(file)} & known for file in seen['file'][seen['split'].isin(SEEN)])
 
 # %% ../../nbs/507_runs.release.ipynb #c17
 def fingerprint_images(

@@ -18,6 +18,7 @@ from ..data.duplicates import DUPLICATE_BITS, hamming_distances, perceptual_hash
 from ..data.imagesets import ImageSet
 from ..data.joins import stack_tables
 from ..data.tables import Table, list_class_columns
+from ..data.layouts import part_of_cell
 from ..data.listing import list_files
 from ..data.matching import FileIndex, find_paths
 from ..data.parts import shared_groups
@@ -41,7 +42,8 @@ def find_values(
                         + (did_you_mean(column, known) or f'; known are {", ".join(known) or "none"}'))
     index, found = FileIndex(list(data.files)), {}
     for table in having:
-        rows = find_paths(pd.DataFrame({'file': table.rows[table.roles['image']], 'class': _likely_classes(table)}), index)
+        parts = table.rows[table.roles['split']].map(part_of_cell) if 'split' in table.roles else ''
+        rows = find_paths(pd.DataFrame({'file': table.rows[table.roles['image']], 'class': _likely_classes(table), 'split': parts}), index)
         unclear = rows['problem'][rows['problem'].str.contains('several files')]
         if len(unclear):
             raise UserError(f"test_sets: {table.rows[table.roles['image']][unclear.index[0]]} is {unclear.iloc[0]}: add the folders to the names")
