@@ -20,7 +20,8 @@ from .labels import Reading, find_groups, join_keys, rename_classes
 from .matching import FileIndex, describe_moved, match_labels
 from .arrays import locate_images
 from .subfolders import FILE_NAME, add_from_paths, is_level, read_subfolders
-from .archives import MAIN_TABLES, OWN_SPLIT, label_rows, open_tables, read_parts, role_cells
+from .archives import label_rows, open_tables, read_parts, role_cells
+from .table_files import MAIN_TABLES, OWN_SPLIT
 
 # %% ../../nbs/246_data.reading.ipynb #c07
 def _groups_from_tables(rows: pd.DataFrame, tables: list[Table], index: FileIndex, reading: Reading) -> pd.DataFrame:

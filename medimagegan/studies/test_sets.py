@@ -12,7 +12,8 @@ import pandas as pd
 from ..core.config import TrainConfig
 from ..core.errors import UserError, counted, did_you_mean
 from ..data.answers import answers_of_settings
-from ..data.archives import MAIN_TABLES, open_tables
+from ..data.archives import open_tables
+from ..data.table_files import MAIN_TABLES
 from ..data.arrays import locate_images
 from ..data.duplicates import DUPLICATE_BITS, hamming_distances, perceptual_hashes, unpack_hashes
 from ..data.imagesets import ImageSet
