@@ -163,6 +163,14 @@ def test_the_numbers_in_the_readme_equal_their_file():
     assert f"N = {fake['N']}" in readme
 
 
+def test_copies_of_all_images_that_the_melanoma_generator_has_seen_are_those_of_their_file():
+    found = json.loads((REPORTS / 'quality' / 'melanoma_seen.json').read_text(encoding='utf-8'))
+    share, low, high = (100 * value for value in found['copies']['copies'])
+    page = ' '.join(_page('architectures').split())
+    assert (f"among {found['copies']['n_fake']} samples, {share:.1f} % [{low:.1f}, {high:.1f}] are copies of one of all {found['n_seen']:,} images, "
+            f"{100 * found['copies']['by_chance']:.0f} % by chance") in page
+
+
 def test_the_limits_of_far_from_real_are_those_of_the_verdict():
     section = _page('verdict').split('## Far from real')[1].split('\n## ')[0]
     rows = [f"gap closed | below {REAL['gap_closed']}", f"coverage | below {REAL['coverage']} times real vs. real",
