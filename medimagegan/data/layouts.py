@@ -249,8 +249,7 @@ def is_mask(
     return _MASK_NAME.fullmatch(stem) is not None or any(_MASK_FOLDER.fullmatch(folder) for folder in folders)
 
 # %% ../../nbs/232_data.layouts.ipynb #aeff4b4f
-_COUNTER = re.compile(r'(frame|fr|img|image|im|slice|photo|pic|picture|scan|file|view|dsc[nf]?|case|patient|pat|subject|sub|lesion|sample|exam|study|series|'
-                      r'[a-z])?[\W_]*(0\d*|\d{1,4})', re.I)
+_COUNTER = re.compile(r'[a-z]*[\W_]*(\d{1,4}|0\d{0,5})([\W_]+(\d{1,4}|0\d{0,5}))*', re.I)
 
 
 def is_unique_name(
