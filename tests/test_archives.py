@@ -357,9 +357,6 @@ def test_what_was_read_before_is_read_as_before(tmp_path):
     numbers = [f'{i}.png' for i in range(12)]
     flags = make(tmp_path / 'a', numbers, l__csv=lines('file,melanoma', *(f'{i}.png,{i % 2}' for i in range(12))))
     assert list(understand(flags, collect_answers(class_column=('melanoma',)))[0]['class'].value_counts()) == [6, 6]
-    towns = [f'{town}/{town}{i}.png' for town in ('oslo', 'rome') for i in range(4)]
-    rows = read(make(tmp_path / 'b', towns, labels__csv=lines(*(f'{name},{"melanoma" if name < "p" else "nevus"}' for name in towns))))[0]
-    assert set(rows['class']) == {'melanoma', 'nevus'}
     rows = read(make(tmp_path / 'c', [*numbers, *(f'GT/{name}' for name in numbers)], labels__csv=lines(*(f'{i}.png,{"ab"[i % 2]}' for i in range(12)))))[0]
     assert list(rows['class'].value_counts()) == [6, 6]
     rows = read(make(tmp_path / 'd', numbers, labels__csv=lines('file,label,is_valid', *(f'{i}.png,{"ab"[i % 2]},{int(i > 1)}' for i in range(12)))))[0]
@@ -396,3 +393,49 @@ def test_names_of_parts_with_classes_in_them_are_refused_and_two_tables_of_a_par
     rows = read(make(tmp_path / 'b', [f'ISIC_{i:07}.jpg' for i in range(6)], **truth, ISIC2018_Task3_Training_LesionGroupings__csv=lines(
         'image,lesion_id,diagnosis_confirm_type', *(f'ISIC_{i:07},HAM_{i // 2},x' for i in range(4)))))[0]
     assert list(rows['split']) == ['train'] * 4 + ['test'] * 2 and set(rows['group'][:4]) == {'lesion HAM_0', 'lesion HAM_1'}
+
+
+def test_a_list_without_a_header_beside_folders_is_a_part_or_a_doubt(tmp_path):
+    names = [f'{town}/{town}{i}.png' for town in ('oslo', 'rome') for i in range(4)]
+    doubt = make(tmp_path / 'a', names, labels__csv=lines(*(f'{name},{"melanoma" if name < "p" else "nevus"}' for name in names)))
+    with pytest.raises(UserError, match='labels.csv has no header, and its cells .* or the folders may be the classes: set class_column: folder 1'):
+        read(doubt)
+    assert set(understand(doubt, collect_answers(labels=str(doubt / 'labels.csv')))[0]['class']) == {'melanoma', 'nevus'}
+    rows = read(make(tmp_path / 'b', names, splits__csv=lines(*(f'{name},{"test" if "3" in name else "train"}' for name in names))))[0]
+    assert set(rows['class']) == {'oslo', 'rome'} and rows['split'].value_counts().to_dict() == {'train': 6, 'test': 2}
+    codes = make(tmp_path / 'c', names, l__csv=lines(*(f'{name},{i % 2}' for i, name in enumerate(names))))
+    rows = understand(codes, collect_answers(class_column=('column 2',)))[0]
+    assert set(rows['class']) == {'0', '1'}
+
+
+def test_tables_of_patients_find_their_folders_whatever_they_say(tmp_path):
+    names = [f'images/P{k:03}/{i}.png' for k in range(20) for i in range(2)]
+    rows = read(make(tmp_path / 'a', names, t__csv=lines('patient_id,melanoma,nevus', *(f'P{k:03},{k % 2},{1 - k % 2}' for k in range(50)))))[0]
+    assert set(rows['class']) == {'melanoma', 'nevus'} and rows['group'].nunique() == 20
+    numbers = [f'{1000 + k}/{i}.png' for k in range(20) for i in range(2)]
+    rows = read(make(tmp_path / 'b', numbers, t__csv=lines('patient_id,diagnosis', *(f'{1000 + k},{"ab"[k % 2]}' for k in range(20)))))[0]
+    assert set(rows['class']) == {'a', 'b'}
+    unknown = make(tmp_path / 'c', [f'{i}.png' for i in range(4)], images__csv=lines('file,patient_id', *(f'{i}.png,P{i // 2}' for i in range(4))),
+                   t__csv=lines('patient_id,dx', 'P0,a', 'P1,b', 'NA,a', 'NA,b'))
+    assert list(read(unknown)[0]['class']) == ['a', 'a', 'b', 'b']
+
+
+def test_a_flag_of_quality_is_no_part_and_parts_in_three_columns_are(tmp_path):
+    names = [f'{i}.png' for i in range(12)]
+    rows = read(make(tmp_path / 'a', names, t__csv=lines('file,dx,train,valid,test', *(
+        f'{i}.png,{"ab"[i % 2]},{int(i < 6)},{int(6 <= i < 9)},{int(i > 8)}' for i in range(12)))))[0]
+    assert sorted(rows['split'].value_counts().to_dict().items()) == [('test', 3), ('train', 6), ('validation', 3)]
+
+
+def test_readers_of_one_part_are_compared(tmp_path):
+    def marks(kinds):
+        return lines('file,dx', *(f'{i}.png,{kind}' for i, kind in kinds.items()))
+    with pytest.raises(UserError, match='classes in two tables'):
+        read(make(tmp_path, [f'{i}.png' for i in range(6)], train_reader1__csv=marks({0: 'a', 1: 'b', 2: 'a', 3: 'b'}),
+                  train_reader2__csv=marks({0: 'b', 1: 'b', 2: 'a', 3: 'b'}), test_all__csv=marks({4: 'a', 5: 'b'})))
+
+
+def test_a_comment_with_a_comma_is_no_header_and_no_match_is_no_traceback(tmp_path):
+    assert set(read(make(tmp_path / 'a', ['0.png', '1.png'], t__csv='# dataset, version 2\n0.png,a\n1.png,b\n'))[0]['class']) == {'a', 'b'}
+    rows, lost, _ = read(make(tmp_path / 'b', ['0.png'], t__csv=lines('file,dx,patient', 'P2/x.png,a,P1'), metadata__csv=lines('file,dx', 'y.png,a')))
+    assert not len(rows) and lost

@@ -6,6 +6,7 @@
 __all__ = ['IN_FOLDERS', 'open_tables', 'choose_main_table', 'role_cells', 'read_parts', 'label_rows']
 
 # %% ../../nbs/245_data.archives.ipynb #c02
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +32,11 @@ def _is_named(table: Table, answers: Answers) -> bool:
 
 def _leave_out_pairs(tables: list[Table], index: FileIndex, listing: Listing, answers: Answers) -> None:
     "Leave out tables that consist of pairs of images, such as `image_name_1, image_name_2` of ISIC 2020."
+    others = {name for role in ('patient', 'lesion', 'class') for name in SPELLINGS[role]}
     said = {answers.image_column, *answers.class_column, *answers.group_columns}
     for table in [t for t in tables if not _is_named(t, answers) and t.headed and t.rows.shape[1] == 2 and not said & set(t.rows)]:
-        spelled = all(plain_name(c).rstrip('0123456789') in SPELLINGS['image'] for c in table.rows)
-        if spelled and all(table.rows[c].map(index.__contains__).mean() > .5 for c in table.rows):
+        cells = [table.rows[c][table.rows[c].str.contains('[^0-9.]')] for c in table.rows]  # 0 and 1 are seldom the images 0.png and 1.png
+        if not others & set(map(plain_name, table.rows)) and all(sum(map(index.__contains__, some)) > .5 * len(table.rows) for some in cells):
             tables.remove(table)
             listing.ignored.append((table.name, 'pairs of images, without labels'))
 
@@ -53,24 +55,17 @@ def _drop_patient_numbers(table: Table, tables: list[Table], answers: Answers) -
 IN_FOLDERS = 'files in folders'  # Used in place of a column if the folders of images are named after patients or lesions
 
 
-def _tells_more(table: Table) -> bool:
-    "Return whether a table of patients has classes or parts, so that its images are worth finding."
-    try:
-        return 'split' in table.roles or bool(list_class_columns(table))
-    except UserError:  # several columns of classes
-        return True
-
-
 def _list_folders_of(tables: list[Table], index: FileIndex) -> list[Table]:  # One table, or none
     "List the images of the folders that are named after the patients or lesions of a table, if no table lists them."
     files = sorted(file for file in index.files if not is_mask(file))
     levels = split_levels(files)
-    for table, role in [(t, role) for t in tables for role in ('patient', 'lesion') if role in t.roles and 'image' not in t.roles and _tells_more(t)]:
+    for table, role in [(t, role) for t in tables for role in ('patient', 'lesion') if role in t.roles and 'image' not in t.roles]:
         ids = set(clean_ids(table.rows[table.roles[role]])) - {''}
         for column in levels if not any({'image', role} <= set(t.roles) for t in tables) else ():
             names = clean_ids(levels[column])
             both, found = ids & set(names), set(names) - {''}
-            if len(both) > max(1, .5 * len(found), .5 * len(ids)) and not all(map(str.isdigit, found)):
+            grades = all(map(str.isdigit, found)) and found != ids and len(found) < 13  # folders 0 to 4 are no patients
+            if len(both) > max(1, .5 * len(found)) and not grades:
                 return [Table('folders', pd.DataFrame({IN_FOLDERS: files, table.roles[role]: names}), True, {'image': IN_FOLDERS, role: table.roles[role]})]
     return []
 
@@ -211,14 +206,25 @@ def _check_folders_agree(table: Table, reading: Reading, folders: str) -> None:
         raise ambiguous(f'labels: {table.name} has the columns {", ".join(flags[:4])} of 0 and 1, and the images are in folders that may be classes: '
                         f'set class_column: {folders}, or class_column: {", ".join(flags[:4])}')
 
+# %% ../../nbs/245_data.archives.ipynb #b36a75fc
+def _unusable(table: Table, found: pd.Series, folders: list[str], others: bool) -> str:  # '' if it can be used
+    """Say why the classes of a table are not used: codes or parts in a list without a header, or patients with several classes.
 
-def _unusable(table: Table, found: pd.Series, others: bool) -> str:  # '' if it can be used
-    "Say why the classes of a table are not used: codes of a list without a header, or patients with several classes. `others`: there are other classes."
-    if others and not (table.headed or table.called) and found.str.fullmatch(r'[\d.]*').all():
-        return 'its numbers are not explained, and there are other classes'
-    if 'image' in table.roles or 'lesion' in table.roles:
+    `folders`: the level of folders that may be the class; `others`: other tables have classes. Raises `UserError` if nothing tells which are the classes."""
+    if not (table.headed or table.called) and (folders or others):
+        cells = set(found) - {''}
+        if all(map(part_of_cell, cells)):
+            table.roles['split'] = next(c for c in table.rows if c != table.roles['image'])
+            return 'it names the parts of a split'
+        if all(re.fullmatch(r'[\d.]+', cell) for cell in cells):
+            return 'its numbers are not explained, and there are other classes'
+        if folders:
+            raise ambiguous(f'labels: {table.name} has no header, and its cells ({", ".join(sorted(cells)[:3])}) or the folders may be the classes: '
+                            f'set class_column: {folders[0]}, or labels to this file')
+    if 'image' in table.roles or 'lesion' in table.roles or not (folders or others):
         return ''
-    several = found[found != ''].groupby(clean_ids(table.rows[table.roles['patient']])).nunique() > 1
+    patients = clean_ids(table.rows[table.roles['patient']])
+    several = found[(found != '') & (patients != '')].groupby(patients).nunique() > 1
     return f'it has several classes for {counted(int(several.sum()), "patient")}' if several.any() else ''
 
 # %% ../../nbs/245_data.archives.ipynb #c16
@@ -233,11 +239,13 @@ def _read_classes(tables: list[Table], index: FileIndex, answers: Answers, readi
             continue
         try:
             found = find_classes(table, answers, own)
-            _check_folders_agree(table, own, '' if named or answers.class_column else ''.join(folders))
+            chosen = named or bool(answers.class_column)
+            _check_folders_agree(table, own, '' if chosen else ''.join(folders))
+            why = '' if chosen or found is None else _unusable(table, found, folders, bool(classes))
         except UserError as error:
             failed.append((not named, error))
             continue
-        if found is not None and not named and (why := _unusable(table, found, bool(folders or classes))):
+        if why:
             reading.remarks.append(f'no classes from {table.name}: {why}')
         elif found is not None:
             classes[table.name], readings[table.name] = found, own

@@ -55,7 +55,8 @@ def _parts_from_names(tables: list[Table]) -> list[Table]:
 # %% ../../nbs/241_data.joins.ipynb #c33
 def _repeats(one: Table, other: Table) -> bool:
     "Return whether two tables have images in common, unless their names make them parts of a split."
-    if not all('image' in table.roles for table in (one, other)) or 'name of the table' in (one.roles.get('split'), other.roles.get('split')):
+    parts = [set(table.rows['name of the table']) if table.roles.get('split') == 'name of the table' else None for table in (one, other)]
+    if not all('image' in table.roles for table in (one, other)) or None not in parts and not parts[0] & parts[1]:
         return False
     return bool(set(one.rows[one.roles['image']]) & set(other.rows[other.roles['image']]) - {''})
 

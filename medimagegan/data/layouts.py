@@ -217,9 +217,9 @@ def part_of_cell(
 def part_of_flag(
     column: str,  # Name of a column of 0 and 1
 ) -> str:  # 'train', 'validation', 'test' or ''
-    "Return the part of a split that a column of 0 and 1 marks: `is_test`, `train`; `test_result` and `is_valid` mark none."
+    "Return the part of a split that a column of 0 and 1 marks: `is_test`, `train`; `test_result` marks none."
     words = [word for word in _words(column) if word not in ('is', 'in', 'for', 'flag')]
-    return part_of_cell(' '.join(words)) if set(words) <= {*PART_WORDS, 'set'} - {'valid'} else ''
+    return part_of_cell(' '.join(words)) if set(words) <= {*PART_WORDS, 'set'} else ''
 
 
 def words_beside_part(name: str) -> str:
@@ -249,7 +249,8 @@ def is_mask(
     return _MASK_NAME.fullmatch(stem) is not None or any(_MASK_FOLDER.fullmatch(folder) for folder in folders)
 
 # %% ../../nbs/232_data.layouts.ipynb #aeff4b4f
-_COUNTER = re.compile(r'[a-z]*[\W_]*(\d{1,4}|0\d{0,5})([\W_]+(\d{1,4}|0\d{0,5}))*', re.I)
+_COUNTER = re.compile(r'[a-z]*[\W_]*(\d{1,4}|0\d{0,5})([\W_]+(\d{1,4}|0\d{0,5}))*'
+                      r'|(frame|fr|img|image|im|slice|photo|pic|picture|scan|file|view|case|sample|series|[a-z])?[\W_]*0\d*', re.I)
 
 
 def is_unique_name(

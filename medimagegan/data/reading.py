@@ -206,7 +206,9 @@ def _find_spellings(classes: dict[str, int]) -> list[str]:
 
 def _find_similar_groups(groups: pd.Series) -> list[str]:
     "Warn about lesions or patients whose names differ in case or leading zeros alone: `P1` and `p1`, `007` and `7`."
-    names = groups[groups != ''].drop_duplicates()
+    names = groups[groups != ''].drop_duplicates().astype(str)
+    if not len(names):
+        return []
     same = names.groupby(names.str.casefold().str.replace(r'\b0+(?=\d)', '', regex=True)).agg(list)
     some = same[same.map(len) > 1]
     return [f'{counted(len(some), "name")} of lesions or patients with spellings that differ only in case or leading zeros, as P1 and p1 do, '

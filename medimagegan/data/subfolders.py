@@ -51,9 +51,9 @@ def _is_id_level(names: pd.Series, above: pd.Series | None) -> bool:
 
 # %% ../../nbs/244_data.subfolders.ipynb #59039e3a
 def _are_parts(names: set[str]) -> bool:
-    "Return whether names have the word of a part, and at most one other word: `derm_train` and `derm_test`, but not `nevus_train` and `wart_train`."
-    parts, others = set(map(part_of_cell, names)), set(map(words_beside_part, names)) - {''}
-    return '' not in parts and len(parts) > 1 and len(others) < 2
+    "Return whether each name has the word of another part: `derm_train` and `derm_test`, but not `nevus_train` and `wart_train`."
+    parts = {(part_of_cell(name), words_beside_part(name)) for name in names}
+    return '' not in dict(parts) and len(parts) == len(dict(parts)) > 1
 
 
 def describe_levels(

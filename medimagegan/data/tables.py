@@ -21,7 +21,7 @@ import pandas as pd
 from ..core.errors import UserError, did_you_mean, error_line
 from ..core.tables import restore_cell
 from .layouts import (
-    NESTED_CLASSES, NO_CLASSES, SPELLINGS, Layout, find_bare_layout, find_layout, is_image_name, part_of_cell, part_of_flag, plain_name)
+    NESTED_CLASSES, NO_CLASSES, PART_WORDS, SPELLINGS, Layout, find_bare_layout, find_layout, is_image_name, part_of_cell, part_of_flag, plain_name)
 from .listing import OTHER_TABLES
 
 # %% ../../nbs/236_data.tables.ipynb #c06
@@ -156,7 +156,7 @@ def read_any_table(
     rows = [[(restore_cell(cell) if "'" in cell else cell).strip() for cell in row] for row in rows]
     bare = find_bare_layout(rows[:20])
     headed = not bare and not any(is_image_name(cell) or is_file(cell) and not _is_heading(cell) for cell in rows[0] if cell)
-    if not headed and not bare and (header := _commented_header(text, separator, len(rows[0]))):
+    if not headed and not bare and (header := _commented_header(text, separator, [is_image_name(cell) or is_file(cell) for cell in rows[0]])):
         rows, headed = [header, *rows], True
     if len(rows) == headed:
         raise UserError(f'labels: {file} is not a table: it has a header and no rows')
@@ -186,12 +186,13 @@ def _unique(names: list[str]) -> list[str]:
     return found
 
 
-def _commented_header(text: str, separator: str, width: int) -> list[str]:
+def _commented_header(text: str, separator: str, images: list[bool]) -> list[str]:  # `images`: which cells of the first row name an image
     "Return the names of columns in the last comment above the rows, `# image, label`; nothing if it is something else."
     above = re.match(r'(\s*#[^\n]*\n|\s*\n)+', text.replace('\r\n', '\n'))
     last = above[0].strip().splitlines()[-1].lstrip('# \t') if above and above[0].strip() else ''
     cells = [cell.strip() for cell in _split_line(last, separator)]
-    return cells if len(cells) == width and all(cells) and any(map(_is_heading, cells)) else []
+    named = [plain_name(cell) in SPELLINGS['image'] and image for cell, image in zip(cells, images, strict=False)]
+    return cells if len(cells) == len(images) and all(cells) and any(named) else []
 
 # %% ../../nbs/236_data.tables.ipynb #c16
 def _columns_of(table: Table, role: str) -> list[str]:
@@ -220,6 +221,11 @@ def _share_of_files(cells: pd.Series, is_file: Callable[[str], bool]) -> float:
     some = [cell for cell in cells.iloc[::max(1, len(cells) // 200)] if cell]
     return sum(map(is_file, some)) / max(1, len(some))
 
+
+def _is_yes_or_no(cells: pd.Series) -> bool:
+    "Return whether a column answers a question, such as `lesion: 1`, and names nothing."
+    return len(cells) > 4 and set(cells.str.lower()) <= {'0', '1', '0.0', '1.0', 'true', 'false', 'yes', 'no', ''}
+
 # %% ../../nbs/236_data.tables.ipynb #afb037f2
 def find_image_column(
     table: Table,
@@ -233,7 +239,8 @@ def find_image_column(
         return table.roles.get('image') or table.column(table.layout.roles['image'])
     spelled = _columns_of(table, 'image')
     share = {column: _share_of_files(table.rows[column], is_file) for column in table.rows}
-    matching = [c for c in spelled if share[c] > .02] or [c for c in table.rows if share[c] >= .5 and plain_name(c) not in NO_CLASSES]
+    matching = [c for c in spelled if share[c] > .02] or [
+        c for c in table.rows if share[c] >= .5 and plain_name(c) not in NO_CLASSES and not _is_yes_or_no(table.rows[c])]
     if not matching:
         return spelled[0] if spelled else None
     others = [c for c in matching if share[c] > .5 and _names_others(table, matching[0], c)]
@@ -262,11 +269,6 @@ def clean_ids(
     return cells.where(~cells.str.lower().isin(_NO_ID), '')
 
 # %% ../../nbs/236_data.tables.ipynb #c20
-def _is_yes_or_no(cells: pd.Series) -> bool:
-    "Return whether a column answers a question, such as `lesion: 1`, and names nothing."
-    return len(cells) > 4 and set(cells.str.lower()) <= {'0', '1', '0.0', '1.0', 'true', 'false', 'yes', 'no', ''}
-
-
 def _names_arms(table: Table, column: str) -> bool:
     "Return whether a column called `group` divides the images into a few large groups, such as cases and controls."
     return plain_name(column) == 'group' and len(table.rows) >= 20 and table.rows[column].nunique() <= 3
@@ -275,7 +277,8 @@ def _names_arms(table: Table, column: str) -> bool:
 def _split_of_flags(table: Table) -> pd.Series | None:  # Part of each row; None if no columns of 0 and 1 mark parts
     "Read columns such as `is_test`, or `train` and `test`, as one column of parts."
     flags = {c: part_of_flag(c) for c in table.rows if part_of_flag(c) and _is_yes_or_no(table.rows[c])}
-    if not flags or len(flags) == 1 and len(re.findall('[A-Z]?[a-z]+|[A-Z]+', next(iter(flags)))) < 2:  # `test` alone may be a finding
+    alone = plain_name(next(iter(flags))) if len(flags) == 1 else ''
+    if not flags or alone in PART_WORDS or 'valid' in alone and 'validation' not in alone:  # `test` alone may be a finding, `is_valid` a quality
         return None
     parts = pd.Series('' if 'train' in flags.values() else 'train', index=table.rows.index)
     for column, part in flags.items():

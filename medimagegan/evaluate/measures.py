@@ -209,7 +209,7 @@ def _interval(row: Measure, value: float, halves: list[float], n: int) -> tuple[
 
 def _number_images(sizes: tuple[int, ...], groups: tuple[Tensor | None, ...]) -> list[np.ndarray]:
     "Return the lesion or patient of each image of some sets, or its own number."
-    return [np.arange(n) if some is None else some.numpy() for n, some in zip(sizes, groups, strict=True)]
+    return [np.arange(n) if some is None else some.numpy()[:n] for n, some in zip(sizes, groups, strict=True)]  # a measure may use fewer images
 
 # %% ../../nbs/450_evaluate.measures.ipynb #c36
 def compare_features(

@@ -124,8 +124,6 @@ def find_moved(
     there: str | Path,  # The folder of the images of that run
 ) -> pd.DataFrame:  # The rows of `held` that have been seen, with a column `by`
     "Find held-out images that were trained on under another path, because one folder is a part or a copy of the other."
-    if Path(here).resolve() == Path(there).resolve():  # the paths are compared already
-        return held[:0].assign(by='')
     trained, names = seen[seen['split'].isin(SEEN)]['file'], set(held['file'].map(base_name))
     files = {(base_name(file), _size(Path(there) / file)): [] for file in trained if base_name(file) in names}
     for file in trained[trained.map(base_name).isin(names)]:
@@ -134,8 +132,8 @@ def find_moved(
 
     def was_seen(file):
         name, mine = base_name(file), Path(here) / file
-        others = files.get((name, _size(mine)), ()) if _size(mine) else ()
-        return name in unique or any(hash_once(mine) == hash_once(Path(there) / other) for other in others)
+        others = [] if name in unique else files.get((name, _size(mine)), [])
+        return name in unique or any(hash_once(mine) == hash_once(Path(there) / other) != '' for other in others)
     return held[[was_seen(file) for file in held['file']]].assign(by='content')
 
 
