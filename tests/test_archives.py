@@ -439,3 +439,21 @@ def test_a_comment_with_a_comma_is_no_header_and_no_match_is_no_traceback(tmp_pa
     assert set(read(make(tmp_path / 'a', ['0.png', '1.png'], t__csv='# dataset, version 2\n0.png,a\n1.png,b\n'))[0]['class']) == {'a', 'b'}
     rows, lost, _ = read(make(tmp_path / 'b', ['0.png'], t__csv=lines('file,dx,patient', 'P2/x.png,a,P1'), metadata__csv=lines('file,dx', 'y.png,a')))
     assert not len(rows) and lost
+
+
+def test_tables_that_say_nothing_of_patients_group_nothing(tmp_path):
+    names = [f'{kind}/{kind}{i}.png' for kind in ('MEL', 'NV', 'BCC') for i in range(6)]
+    rows = read(make(tmp_path / 'a', names, classes__csv=lines('lesion,description', 'MEL,melanoma', 'NV,nevus', 'BCC,carcinoma')))[0]
+    assert rows['class'].nunique() == 3 and set(rows['group']) == {''}
+    rows = read(make(tmp_path / 'b', names, labels__txt=''.join(f'{name} {name.split("/")[0].lower()}\n' for name in names)))[0]
+    assert {kind.casefold() for kind in rows['class']} == {'mel', 'nv', 'bcc'}
+
+
+def test_tables_that_share_an_image_and_agree_are_one_table(tmp_path):
+    names = [f'{i}.png' for i in range(12)]
+    one, two = (lines('file,dx', *(f'{i}.png,{"ab"[i % 2]}' for i in some)) for some in (range(7), range(6, 12)))
+    assert len(read(make(tmp_path / 'a', names, train_1__csv=one, train_2__csv=two))[0]) == 12
+    flags = lines('file,dx,is_valid,is_test', *(f'{i}.png,{"ab"[i % 2]},{int(i > 0)},{int(i > 8)}' for i in range(12)))
+    assert read(make(tmp_path / 'b', names, t__csv=flags))[0]['split'].value_counts().to_dict() == {'train': 9, 'test': 3}
+    rows, lost, _ = read(make(tmp_path / 'c', [f'P102/x{i}.png' for i in range(3)], t__csv=lines('file,dx', *(f'P101/x{i}.png,a' for i in range(3)))))
+    assert not len(rows) and len(lost) == 6

@@ -55,16 +55,25 @@ def _drop_patient_numbers(table: Table, tables: list[Table], answers: Answers) -
 IN_FOLDERS = 'files in folders'  # Used in place of a column if the folders of images are named after patients or lesions
 
 
-def _list_folders_of(tables: list[Table], index: FileIndex) -> list[Table]:  # One table, or none
+def _tells_more(table: Table, answers: Answers) -> bool:
+    "Return whether a table of patients or lesions has classes, parts or both, so that its images are worth finding."
+    try:
+        columns = find_classes(table, answers, Reading())
+    except UserError:  # several columns of classes, or one that another table has
+        return True
+    return columns is not None or 'split' in table.roles or {'patient', 'lesion'} <= set(table.roles)
+
+
+def _list_folders_of(tables: list[Table], index: FileIndex, answers: Answers) -> list[Table]:  # One table, or none
     "List the images of the folders that are named after the patients or lesions of a table, if no table lists them."
     files = sorted(file for file in index.files if not is_mask(file))
     levels = split_levels(files)
-    for table, role in [(t, role) for t in tables for role in ('patient', 'lesion') if role in t.roles and 'image' not in t.roles]:
+    for table, role in [(t, role) for t in tables for role in ('patient', 'lesion') if role in t.roles and 'image' not in t.roles and _tells_more(t, answers)]:
         ids = set(clean_ids(table.rows[table.roles[role]])) - {''}
         for column in levels if not any({'image', role} <= set(t.roles) for t in tables) else ():
             names = clean_ids(levels[column])
             both, found = ids & set(names), set(names) - {''}
-            grades = all(map(str.isdigit, found)) and found != ids and len(found) < 13  # folders 0 to 4 are no patients
+            grades = all(map(str.isdigit, found)) and (role == 'lesion' or found != ids and len(found) < 13)  # folders 0 to 4 are no patients
             if len(both) > max(1, .5 * len(found)) and not grades:
                 return [Table('folders', pd.DataFrame({IN_FOLDERS: files, table.roles[role]: names}), True, {'image': IN_FOLDERS, role: table.roles[role]})]
     return []
@@ -90,7 +99,7 @@ def open_tables(
     for table in tables:
         _drop_patient_numbers(table, tables, answers)
         find_other_roles(table, answers)
-    return tables + _list_folders_of(tables, index)
+    return tables + _list_folders_of(tables, index, answers)
 
 # %% ../../nbs/245_data.archives.ipynb #c10
 def _has_images(table: Table, index: FileIndex) -> bool:
@@ -207,7 +216,7 @@ def _check_folders_agree(table: Table, reading: Reading, folders: str) -> None:
                         f'set class_column: {folders}, or class_column: {", ".join(flags[:4])}')
 
 # %% ../../nbs/245_data.archives.ipynb #b36a75fc
-def _unusable(table: Table, found: pd.Series, folders: list[str], others: bool) -> str:  # '' if it can be used
+def _unusable(table: Table, found: pd.Series, folders: list[str], others: bool, index: FileIndex) -> str:  # '' if it can be used
     """Say why the classes of a table are not used: codes or parts in a list without a header, or patients with several classes.
 
     `folders`: the level of folders that may be the class; `others`: other tables have classes. Raises `UserError` if nothing tells which are the classes."""
@@ -218,7 +227,8 @@ def _unusable(table: Table, found: pd.Series, folders: list[str], others: bool) 
             return 'it names the parts of a split'
         if all(re.fullmatch(r'[\d.]+', cell) for cell in cells):
             return 'its numbers are not explained, and there are other classes'
-        if folders:
+        paths = index.keys(table.rows[table.roles['image']])
+        if folders and not all(cell.casefold() in path.casefold().split('/') for cell, path in zip(found, paths, strict=True)):
             raise ambiguous(f'labels: {table.name} has no header, and its cells ({", ".join(sorted(cells)[:3])}) or the folders may be the classes: '
                             f'set class_column: {folders[0]}, or labels to this file')
     if 'image' in table.roles or 'lesion' in table.roles or not (folders or others):
@@ -241,7 +251,7 @@ def _read_classes(tables: list[Table], index: FileIndex, answers: Answers, readi
             found = find_classes(table, answers, own)
             chosen = named or bool(answers.class_column)
             _check_folders_agree(table, own, '' if chosen else ''.join(folders))
-            why = '' if chosen or found is None else _unusable(table, found, folders, bool(classes))
+            why = '' if chosen or found is None else _unusable(table, found, folders, bool(classes), index)
         except UserError as error:
             failed.append((not named, error))
             continue

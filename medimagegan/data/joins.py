@@ -54,13 +54,16 @@ def _parts_from_names(tables: list[Table]) -> list[Table]:
 
 # %% ../../nbs/241_data.joins.ipynb #c33
 def _repeats(one: Table, other: Table) -> bool:
-    "Return whether two tables have images in common, unless their names make them parts of a split."
+    "Return whether two tables name the same images, or describe one differently, unless their names make them different parts of a split."
     parts = [set(table.rows['name of the table']) if table.roles.get('split') == 'name of the table' else None for table in (one, other)]
     if not all('image' in table.roles for table in (one, other)) or None not in parts and not parts[0] & parts[1]:
         return False
-    return bool(set(one.rows[one.roles['image']]) & set(other.rows[other.roles['image']]) - {''})
+    cells = [table.rows.drop(columns='name of the table', errors='ignore').drop_duplicates(table.roles['image']).set_index(table.roles['image'])
+             for table in (one, other)]
+    both = sorted(set(cells[0].index) & set(cells[1].index) - {''})
+    return bool(both) and (set(cells[0].index) == set(cells[1].index) or cells[0].loc[both].to_numpy().tolist() != cells[1].loc[both].to_numpy().tolist())
 
-
+# %% ../../nbs/241_data.joins.ipynb #501a6dd0
 def stack_tables(tables: list[Table], named: tuple[str, ...] = (), alone: tuple[str, ...] = ()) -> list[Table]:
     """Concatenate tables with the same columns and other images. Tables called `train`, `val` and `test` name the parts of a split.
 

@@ -92,11 +92,15 @@ def _moved_from(name: str, paths: list[str], depth: int) -> str:  # '' if the fi
     return '' if depth > len(parts) or is_unique_name(parts[-1]) or not all(says) else '/'.join(above)
 
 
+_PATIENT = re.compile(r'(patient|subject|case|lesion|study|visit|site|pat|sub|p|s)?[ _-]?#', re.I)
+_NO_PATIENT = re.compile(r'size|scaled|px|\d+x\d+|(^|[\W_])v(ersion)?[\W_]?\d|(19|20)\d\d', re.I)  # a size, a version, a year
+
+
 def _differ_in_number(name: str, path: str) -> bool:
     "Return whether folders of a name and of a path differ in the number of a patient: `P1` and `P2`, but not `resized256` and `resized512`."
     pairs = zip(*(reversed(path_key(text).split('/')[:-1]) for text in (name, path)), strict=False)
-    same = [pair for pair in pairs if pair[0] != pair[1] and len({re.sub(r'\d+', '#', folder) for folder in pair}) == 1]
-    return any(not all(re.search(r'(?<!\d)[1-9]\d{2,}(?!\d)|(^|[\W_])v\d', folder) for folder in pair) for pair in same)
+    plain = [(re.sub(r'\d+', '#', a), re.sub(r'\d+', '#', b), a) for a, b in pairs if a != b]
+    return any(a == b and (_PATIENT.fullmatch(a) or not _NO_PATIENT.search(folder)) for a, b, folder in plain)
 
 
 def _same_part(above: list[str], path: str) -> bool:

@@ -277,12 +277,15 @@ def _names_arms(table: Table, column: str) -> bool:
 def _split_of_flags(table: Table) -> pd.Series | None:  # Part of each row; None if no columns of 0 and 1 mark parts
     "Read columns such as `is_test`, or `train` and `test`, as one column of parts."
     flags = {c: part_of_flag(c) for c in table.rows if part_of_flag(c) and _is_yes_or_no(table.rows[c])}
+    marked = {c: table.rows[c].str.lower().isin(['1', '1.0', 'true', 'yes']) for c in flags}
+    quality = [c for c in flags if re.search('valid(?!ation)', c, re.I) and any((marked[c] & marked[other]).any() for other in flags if other != c)]
+    flags = {c: part for c, part in flags.items() if c not in quality}
     alone = plain_name(next(iter(flags))) if len(flags) == 1 else ''
     if not flags or alone in PART_WORDS or 'valid' in alone and 'validation' not in alone:  # `test` alone may be a finding, `is_valid` a quality
         return None
     parts = pd.Series('' if 'train' in flags.values() else 'train', index=table.rows.index)
     for column, part in flags.items():
-        parts = parts.mask(table.rows[column].str.lower().isin(['1', '1.0', 'true', 'yes']), part)
+        parts = parts.mask(marked[column], part)
     return parts
 
 # %% ../../nbs/236_data.tables.ipynb #c5ac67be

@@ -128,12 +128,13 @@ def find_moved(
     files = {(base_name(file), _size(Path(there) / file)): [] for file in trained if base_name(file) in names}
     for file in trained[trained.map(base_name).isin(names)]:
         files[base_name(file), _size(Path(there) / file)].append(file)
-    unique, hash_once = {name for name, _ in files if is_unique_name(name)}, cache(hash_file)
+    by_name = {name for name, size in files if is_unique_name(name) and (not size or Path(here).resolve() != Path(there).resolve())}
+    hash_once = cache(hash_file)
 
     def was_seen(file):
         name, mine = base_name(file), Path(here) / file
-        others = [] if name in unique else files.get((name, _size(mine)), [])
-        return name in unique or any(hash_once(mine) == hash_once(Path(there) / other) != '' for other in others)
+        others = [] if name in by_name else files.get((name, _size(mine)), [])
+        return name in by_name or any(hash_once(mine) == hash_once(Path(there) / other) != '' for other in others)
     return held[[was_seen(file) for file in held['file']]].assign(by='content')
 
 
