@@ -230,7 +230,7 @@ def _unusable(table: Table, found: pd.Series, folders: list[str], others: bool, 
         paths = index.keys(table.rows[table.roles['image']])
         if folders and not all(cell.casefold() in path.casefold().split('/') for cell, path in zip(found, paths, strict=True)):
             raise ambiguous(f'labels: {table.name} has no header, and its cells ({", ".join(sorted(cells)[:3])}) or the folders may be the classes: '
-                            f'set class_column: {folders[0]}, or labels to this file')
+                            f'set class_column: {folders[0]}, or name this file in labels')
     if 'image' in table.roles or 'lesion' in table.roles or not (folders or others):
         return ''
     patients = clean_ids(table.rows[table.roles['patient']])

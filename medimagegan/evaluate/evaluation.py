@@ -309,8 +309,8 @@ def describe_copies(
             f"By distance alone, {100 * copies['near'][0]:.1f} % are closer to a training image than 99 of 100 real images are. "
             f"AuthPct is {copies['auth_pct']:.0f}, C_T {c_t}; calibrated on {copies['calibrated_on']}")
     known = copies['real_duplicates']
-    twin = 'equal to another training image' if trained else 'also in the training set'
-    text += f'; {known} of these {"are" if known > 1 else "is"} {twin} and left out' if known else ''
+    same = 'equal to another training image' if trained else 'also in the training set'
+    text += f'; {known} of these {"are" if known > 1 else "is"} {same} and left out' if known else ''
     others = copies.get('not_searched', 0)
     many = f'up to {others}' if others else 'the'
     return text + ('' if others == 0 else f'; not searched: {many} other images that the warm start was trained on')

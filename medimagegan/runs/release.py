@@ -124,10 +124,9 @@ def find_moved(
     there: str | Path,  # The folder of the images of that run
 ) -> pd.DataFrame:  # The rows of `held` that have been seen, with a column `by`
     "Find held-out images that were trained on under another path, because one folder is a part or a copy of the other."
-    trained, names = seen[seen['split'].isin(SEEN)]['file'], set(held['file'].map(base_name))
-    files = {(base_name(file), _size(Path(there) / file)): [] for file in trained if base_name(file) in names}
-    for file in trained[trained.map(base_name).isin(names)]:
-        files[base_name(file), _size(Path(there) / file)].append(file)
+    trained, files = seen[seen['split'].isin(SEEN)]['file'], {}  # {(name, size): paths}
+    for file in trained[trained.map(base_name).isin(held['file'].map(base_name))]:
+        files.setdefault((base_name(file), _size(Path(there) / file)), []).append(file)
     by_name = {name for name, size in files if is_unique_name(name) and (not size or Path(here).resolve() != Path(there).resolve())}
     hash_once = cache(hash_file)
 
@@ -139,6 +138,7 @@ def find_moved(
 
 
 def _size(file: Path) -> int:  # In bytes; 0 if it cannot be read
+    "Return the size of a file."
     try:
         return file.stat().st_size
     except OSError:
