@@ -24,15 +24,15 @@ from .windows import window_means
 # %% ../../nbs/448_evaluate.artefacts.ipynb #c05
 _TO_XYZ = torch.tensor([[.4124564, .3575761, .1804375], [.2126729, .7151522, .0721750], [.0193339, .1191920, .9503041]])
 _WHITE = torch.tensor([.95047, 1., 1.08883])  # D65
+_LEVELS = torch.arange(256) / 255
+_LINEAR = torch.where(_LEVELS <= .04045, _LEVELS / 12.92, ((_LEVELS + .055) / 1.055) ** 2.4)  # Of each level of sRGB
 
 
 def to_cielab(
     images: Tensor,  # (N, 3, H, W), uint8: sRGB
 ) -> Tensor:  # (N, 3, H, W): L*, a*, b*
     "Convert colours to CIELAB (IEC 61966-2-1 and CIE 15:2004)."
-    rgb = images.float() / 255
-    linear = torch.where(rgb <= .04045, rgb / 12.92, ((rgb + .055) / 1.055) ** 2.4)
-    xyz = torch.einsum('kc,nchw->nkhw', _TO_XYZ / _WHITE[:, None], linear)
+    xyz = torch.einsum('kc,nchw->nkhw', _TO_XYZ / _WHITE[:, None], _LINEAR[images.int()])
     x, y, z = torch.where(xyz > .008856, xyz.clamp(min=1e-9) ** (1 / 3), 7.787 * xyz + 16 / 116).unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], 1)
 
@@ -47,18 +47,28 @@ def thin_dark(
 ) -> Tensor:  # (N, H, W): how much darker than the closed image, in L*
     "Find dark lines by the black top-hat transform, as DullRazor does (Lee et al. 1997)."
     side = _odd(6, light.shape[-1])
-    widen = lambda x: F.max_pool2d(F.pad(x, [side // 2] * 4, mode='replicate'), side, 1)  # noqa: E731
+    def widen(x: Tensor) -> Tensor:  # a square is a row of columns
+        return F.max_pool2d(F.max_pool2d(x, (side, 1), 1, (side // 2, 0)), (1, side), 1, (0, side // 2))
     return -widen(-widen(light[:, None]))[:, 0] - light
 
 # %% ../../nbs/448_evaluate.artefacts.ipynb #c11
-def _line_kernels(size: int, n: int = 16) -> Tensor:  # (n, 1, side, side); each sums to 1
-    "Draw a line through the middle for each of n directions."
+def _draw_lines(size: int, n: int = 16) -> list[list[tuple[int, int]]]:  # For each of n directions: (row, column) of its pixels
+    "Draw a line through the middle of a square for each of n directions."
     half = _odd(30, size, 5) // 2
-    kernels = torch.zeros(n, 1, 2 * half + 1, 2 * half + 1)
-    for i in range(n):
-        for t in np.linspace(-half, half, 8 * half + 1):
-            kernels[i, 0, round(half + t * math.sin(math.pi * i / n)), round(half + t * math.cos(math.pi * i / n))] = 1
-    return kernels / kernels.sum((2, 3), keepdim=True)
+    steps = np.linspace(-half, half, 8 * half + 1)
+    angles = [math.pi * i / n for i in range(n)]
+    return [sorted({(round(half + t * math.sin(a)), round(half + t * math.cos(a))) for t in steps}) for a in angles]
+
+
+def _means_along(image: Tensor, lines: list) -> Tensor:  # (H, W) -> (n, H, W)
+    "Compute the mean along each line around each pixel; a line has few of the pixels of a kernel, so they are added one by one."
+    (height, width), half = image.shape, max(row for line in lines for row, _ in line) // 2
+    padded, found = F.pad(image, [half] * 4), image.new_zeros(len(lines), height, width)
+    for total, line in zip(found, lines, strict=True):
+        for row, column in line:
+            total += padded[row:row + height, column:column + width]
+        total /= len(line)
+    return found
 
 
 def measure_hair(
@@ -66,9 +76,9 @@ def measure_hair(
 ) -> Tensor:  # (N,): per cent of the pixels
     "Measure how much of each image is hair."
     edge = max(1, round(4 * dark.shape[-1] / 256))
-    inner = F.pad(dark[:, edge:-edge, edge:-edge].clamp(max=10), [edge] * 4)
-    along = F.conv2d(inner[:, None], _line_kernels(dark.shape[-1]), padding='same')
-    return 100 * (along.amax(1) - along.mean(1) > 3).float().mean((1, 2))
+    inner, lines = F.pad(dark[:, edge:-edge, edge:-edge].clamp(max=10), [edge] * 4), _draw_lines(dark.shape[-1])
+    along = (_means_along(image, lines) for image in inner)
+    return 100 * torch.stack([(means.amax(0) - means.mean(0) > 3).float().mean() for means in along])
 
 # %% ../../nbs/448_evaluate.artefacts.ipynb #c14
 def comb_strength(
@@ -132,7 +142,7 @@ def measure_sticker(
     smooth = window_means(F.pad(lab, [side // 2] * 4, mode='replicate'), side)
     skin = lab[:, 1:].flatten(2).median(2).values[:, :, None, None]
     areas = []
-    for other in (((smooth[:, 1:] - skin).norm(dim=1) > 22) & (smooth[:, 0] > 35)).numpy():
+    for other in ((torch.hypot(*(smooth[:, 1:] - skin).unbind(1)) > 22) & (smooth[:, 0] > 35)).numpy():
         labels, n = ndimage.label(other)
         edge = labels.copy()
         edge[2:-2, 2:-2] = 0
