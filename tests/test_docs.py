@@ -1,12 +1,14 @@
 """The documentation site builds without a warning, and a page opened from disk loads nothing from elsewhere."""
 import importlib.util
 import json
+import os
 import re
+import runpy
 import shutil
 import sys
 
 import pytest
-from conftest import ROOT, command
+from conftest import ROOT, SERVER
 
 from medimagegan.data.splits import read_split
 from medimagegan.evaluate.evidence import REAL, largest_allowed
@@ -296,12 +298,20 @@ def test_the_answers_of_the_reports_are_those_of_their_tables(tmp_path):
         assert 'worse: batch 32 (+0.0453, p = 0.011)' in file.read_text(encoding='utf-8'), file.name
 
 
+def build_site(folder):
+    os.chdir(folder)
+    sys.argv = ['docs/build.py', 'site']
+    runpy.run_path('docs/build.py', run_name='__main__')
+
+
 def test_the_site_builds_without_a_warning_and_needs_no_connection(tmp_path):
     for name in ('docs', 'nbs', 'experiments', 'models'):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns('runs', '.ipynb_checkpoints'))
     shutil.copy(ROOT / 'README.md', tmp_path)
-    said = command(sys.executable, 'docs/build.py', 'site', cwd=tmp_path, PYTHONPATH=str(ROOT)).stdout
-    assert 'index.html' in said
+    process = SERVER.Process(target=build_site, args=(tmp_path,))  # it describes every module, and those are imported there
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
     pages = list((tmp_path / '_site' / 'html').rglob('*.html'))
     assert len(pages) > 100 and (tmp_path / '_site' / 'html' / 'searchindex.js').exists()
     for page in pages:
