@@ -101,7 +101,8 @@ def test_a_study_that_was_killed_continues_in_the_notebook_and_the_command_gives
     cells = json.loads((tmp_path / 'out.ipynb').read_text())['cells']
     shown = ''.join(text for cell in cells for out in cell.get('outputs', []) for text in out.get('data', {}).get('text/markdown', []))
     answer = next(line for line in medimagegan(*words).stdout.splitlines() if line.startswith('Answer: '))
-    assert shown.split(';')[0] in answer
+    first = shown.split(';')[0]
+    assert first.startswith('Answer: ') and first in answer
 
 
 PLANTED = '''n_images: 400

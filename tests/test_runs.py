@@ -50,6 +50,17 @@ def test_a_run_is_extended_and_other_settings_need_force(medimagegan, tmp_path):
     assert 'held out now, and runs/a was trained on it' in medimagegan('train', 'runs/a', '--num_epochs', 5, '--seed', 1, '--force', code=2).stderr
     wider = flags(gen_feature_maps=8, num_epochs=5)
     assert 'cannot resume from this checkpoint' in medimagegan('train', 'runs/a', *wider, '--force', code=2).stderr
+    assert 'images_are_public: false; to change that, edit' in medimagegan('train', 'runs/a', '--images_are_public', 'true', code=2).stderr
+    (tmp_path / 'linked').mkdir()
+    (tmp_path / 'linked' / 'other').symlink_to(tmp_path / 'runs' / 'a')  # the same run, whatever the way to it
+    assert 'runs/a: already finished' in medimagegan('train', '.', cwd=tmp_path / 'runs' / 'a').stdout
+    assert 'linked/other: already finished' in medimagegan('train', 'linked/other').stdout
+    for file in (tmp_path / 'runs' / 'a').glob('checkpoint*.pt'):
+        file.unlink()
+    scores = (tmp_path / 'runs' / 'a' / 'scores.json').read_bytes()
+    for more in ((), ('--force',)):
+        assert 'has no checkpoint.pt any more' in medimagegan('train', 'runs/a', '--num_epochs', 9, *more, code=2).stderr
+    assert (tmp_path / 'runs' / 'a' / 'scores.json').read_bytes() == scores
 
 
 def test_images_that_changed_under_their_names_are_other_images(medimagegan, tmp_path):

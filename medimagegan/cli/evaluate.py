@@ -206,6 +206,7 @@ def _bench_waits(what, n, sizes, rounds, path, out, as_json):
     rows = list(progress_bar(bench_waits(what, n, sizes, rounds, path), desc='bench', unit='row'))
     print_lines(waits_table(rows))
     if out:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(out) as new:
             new.write_text(json.dumps(rows, indent=1), encoding='utf-8')
         print_lines(f'rows: {out}')

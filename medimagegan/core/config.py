@@ -32,8 +32,7 @@ def check_path(
     text: str,  # Its value
 ) -> None:
     "Check the form of a path. Raises `UserError`."
-    too_long = len(text.encode()) > 4000 or any(len(part.encode()) > 255 for part in text.split('/'))
-    if not text.strip() or too_long:
+    if not text.strip() or len(text.encode()) > 4000 or any(len(part.encode()) > 255 for part in text.split('/')):
         raise UserError(f'{name}: expected the name of a folder or file, got {describe_value(text)}')
     if text.split('/')[0] == '~':
         raise UserError(f'{name}: expected a full path, got {describe_value(text)}; ~ is only expanded by a shell')
@@ -61,24 +60,25 @@ def check_combinations(
     cfg,  # A `TrainConfig`
 ) -> None:
     "Check settings that depend on others. Raises `UserError`."
-    if not cfg.holdout and cfg.reference == 'heldout':
+    if not cfg.holdout and cfg.reference == 'heldout' and cfg.split is None:
         raise UserError('holdout: 0 leaves nothing to score against; hold out some images, or set reference: train')
+    if cfg.stop_on and cfg.score_every == 0:
+        raise UserError('stop_on needs scores during training, got score_every: 0')
     changed = {f.name: getattr(cfg, f.name) for f in fields(cfg) if getattr(cfg, f.name) != f.default}
     for name, other, needed in NEEDED_SETTINGS:
         if name in changed and getattr(cfg, other) != needed:
             hint = '; set arch: DCGAN or arch: SNGAN' if needed == 'conv' and 'arch' in cfg.opened else ''
             raise UserError(f'{name}: {changed[name]} needs {other}: {needed}, got {other}: {getattr(cfg, other)}{hint}')
-    for name in FOLDER_SETTINGS:
-        if name in changed and cfg.path == 'phantoms':
-            raise UserError(f'{name}: {changed[name]} needs path: a folder, got path: phantoms')
+    for name in (name for name in FOLDER_SETTINGS if name in changed and cfg.path == 'phantoms'):
+        raise UserError(f'{name}: {changed[name]} needs path: a folder, got path: phantoms')
 
 # %% ../../nbs/140_core.config.ipynb #c17
 def check_score_features(
     cfg,  # A `TrainConfig`
 ) -> None:
     "Check that scores use another network than the discriminator. Raises `UserError`."
-    own = {'projected': 'timm:tf_efficientnet_lite1', 'projected-random': 'random:tf_efficientnet_lite1'}.get(cfg.discriminator)
-    if own and cfg.features.startswith(own):
+    own = {'projected': 'timm:efficientnet_lite1', 'projected-random': 'random:efficientnet_lite1'}.get(cfg.discriminator)
+    if own and cfg.features.replace(':tf_', ':').startswith(own):  # both names are those of the packaged network
         raise UserError(f'features: {cfg.features} is the network of the projected discriminator: score with another one, such as efficientnet_lite0')
 
 # %% ../../nbs/140_core.config.ipynb #c19

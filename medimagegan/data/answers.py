@@ -78,6 +78,7 @@ def write_answers(
 ) -> None:
     "Write a file of answers with all its keys."
     folder = Path(file).absolute().parent
+    folder.mkdir(parents=True, exist_ok=True)
     tables = [os.path.relpath(Path(name).absolute(), folder) for name in answers.tables]
     values = {'tables': tables, 'image_column': answers.image_column, 'class_column': list(answers.class_column),
               'group_columns': list(answers.group_columns), 'class_map': dict(parse_pair(entry) for entry in answers.class_map)}

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['HASH_BITS', 'DUPLICATE_BITS', 'perceptual_hashes', 'pack_hashes', 'unpack_hashes', 'is_one_colour',
-           'hamming_distances', 'merge_duplicate_groups', 'find_equal_images', 'merge_equal_groups',
+           'hamming_distances', 'merge_duplicate_groups', 'pixel_digests', 'find_equal_images', 'merge_equal_groups',
            'describe_conflicts']
 
 # %% ../../nbs/270_data.duplicates.ipynb #c02
 import hashlib
+from collections.abc import Iterator
 
 import imagehash
 import numpy as np
@@ -112,14 +113,22 @@ def merge_duplicate_groups(
     return _merge_groups(groups, np.concatenate(pairs))
 
 # %% ../../nbs/270_data.duplicates.ipynb #07c8dbe7
+def pixel_digests(
+    images: Tensor | ImageSet,  # (N, C, H, W), uint8
+) -> Iterator[bytes | None]:  # For each image; None if it is all of one colour
+    "Digest the pixels of each image."
+    for image in (image for part in images.split(256) for image in part.cpu().contiguous()):
+        yield hashlib.blake2b(image.numpy(), digest_size=16).digest() if (image != image[:, :1, :1]).any() else None
+
+
 def find_equal_images(
     images: Tensor | ImageSet,  # (N, C, H, W), uint8
 ) -> list[tuple[int, int]]:  # (i, j), i < j: image j has the pixels of image i, the first of its kind
     "Find images with the same pixels, unless these are all of one colour: black frames may come from many patients."
     first, pairs = {}, []
-    for j, image in enumerate(image for part in images.split(256) for image in part.cpu().contiguous()):
-        i = first.setdefault(hashlib.blake2b(image.numpy(), digest_size=16).digest(), j)
-        if i != j and image.min() < image.max():
+    for j, key in enumerate(pixel_digests(images)):
+        i = first.setdefault(key, j)
+        if i != j and key is not None:
             pairs.append((i, j))
     return pairs
 

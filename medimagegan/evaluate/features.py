@@ -185,10 +185,11 @@ def _load_inception(_argument: str, _size: int | None) -> tuple[nn.Module, int]:
 def _load_timm(model: str, size: int | None) -> tuple[nn.Module, int]:
     more = {'dynamic_img_size': True} if model.startswith('vit_') else {}
     network, mean, std = load_network(model, num_classes=0, **more)
+    side = size or timm.data.resolve_model_data_config(network)['input_size'][-1]
     if is_installed(model):
         network = fold_batch_norms(network)
-        network = network if (size or 32) % 32 else fold_padding(network)
-    return _Normalized(network, mean, std), size or timm.data.resolve_model_data_config(network)['input_size'][-1]
+        network = network if side % 32 else fold_padding(network)  # Lite2 takes 260 pixels, for which it is not exact
+    return _Normalized(network, mean, std), side
 
 # %% ../../nbs/410_evaluate.features.ipynb #c29
 def _load_dinov2(_argument: str, _size: int | None) -> tuple[nn.Module, int]:

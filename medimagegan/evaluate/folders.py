@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['sample_sides', 'common_size', 'describe_resizing', 'read_shuffled', 'drop_known', 'refuse_known', 'RealSets',
-           'choose_real_sets', 'smallest_size', 'score_folders']
+           'choose_real_sets', 'smallest_size', 'keep_grey', 'score_folders']
 
 # %% ../../nbs/490_evaluate.folders.ipynb #c02
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from ..data.images import describe_image, list_images
 from ..data.tables import Answers
 from ..data.arrays import locate_images
 from ..data.imagesets import ImageSet
+from ..data.duplicates import pixel_digests
 from ..data.parts import shared_groups
 from ..data.show import tile_images
 from ..data.datasets import read_folder
@@ -113,8 +114,8 @@ def refuse_known(
     where: str,  # The folder of the generated images, for the error message
 ) -> None:
     "Raise `UserError` if a generated image equals one of the reference, or if many are edited copies of them."
-    real = {image.numpy().tobytes() for image in held.images}
-    same = [name for name, image in zip(generated.files, generated.images, strict=True) if image.numpy().tobytes() in real]
+    real = set(pixel_digests(held)) - {None}
+    same = [name for name, key in zip(generated.files, pixel_digests(generated), strict=True) if key in real]
     if same:
         raise UserError(f'{where}: {len(same)} of its {len(generated)} images are also in the reference, pixel for pixel; the first: '
                         f'{same[0]}: expected images that were generated without it')
@@ -160,6 +161,14 @@ def smallest_size(
                         f'{len(real.reference)} reference and {len(real.baseline)} other real images')
     return few
 
+# %% ../../nbs/490_evaluate.folders.ipynb #6887662b
+def keep_grey(
+    *sets: ImageSet | None,  # In RGB
+) -> tuple[ImageSet | None, ...]:  # With one channel if all images of all sets are grey
+    "Read grey images as a run with one channel does."
+    is_grey = all((part == part[:, :1]).all() for some in sets if some is not None for part in some.split(256))
+    return tuple(replace(some, store=some.store[:, :1]) if some is not None and is_grey else some for some in sets)
+
 # %% ../../nbs/490_evaluate.folders.ipynb #c28
 def score_folders(
     fakes: str | Path,  # Folder of generated images
@@ -180,7 +189,7 @@ def score_folders(
 
     def read(path, most=None):
         return read_shuffled(path, size, most, seed, workers, partial(progress, 'read'), window, frames)
-    generated, train, given = read(fakes, n), read(reals), read(reference) if reference else None
+    generated, train, given = keep_grey(read(fakes, n), read(reals), read(reference) if reference else None)
     held = drop_known(given, train, reference) if given else None
     if held:
         refuse_known(generated, held, fakes)

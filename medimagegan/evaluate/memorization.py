@@ -20,6 +20,7 @@ from torch.nn import functional as F
 # %% ../../nbs/460_evaluate.memorization.ipynb #c03
 from ..data.alignment import (
     Matches, Targets, distances_in_frame, find_matches, orient, place_parts, prepare_targets, shrink_images)
+from ..data.duplicates import find_equal_images
 from ..data.imagesets import ImageSet, to_bytes, to_signed, to_unit
 from .intervals import proportion_interval
 from .once import compute_once
@@ -90,10 +91,14 @@ class Calibration(NamedTuple):
     duplicates: int  # Real images left out because they are near-duplicates of training images
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #24945c8f
-def number_groups(images: Tensor | ImageSet) -> Tensor | None:  # (N,), int64; None: not known, or one has more than half of the images
+def number_groups(
+    images: Tensor | ImageSet,
+    largest: float = .5,  # Greatest share of the images in one group; 1: any, if there are two groups
+) -> Tensor | None:  # (N,), int64; None: not known, or one group is larger
     "Number the lesions or patients of a set of images, so that the images of one are left out of a comparison."
     numbers = pd.factorize(np.array(images.groups, dtype=object))[0] if isinstance(images, ImageSet) else np.zeros(1, int)
-    return torch.from_numpy(numbers) if 2 * np.bincount(numbers).max() <= len(numbers) else None
+    most = int(np.bincount(numbers).max())
+    return torch.from_numpy(numbers) if most <= largest * len(numbers) and most < len(numbers) else None
 
 
 def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | None = None, groups: Tensor | None = None) -> Nearest:
@@ -105,7 +110,7 @@ def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | Non
     return Nearest(torch.tensor(found['index']), torch.tensor(found['distance']), torch.tensor(found['ratio']))
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c21
-LEAST_HELD = 20  # Fewer cannot show how close real images are to the training set
+LEAST_HELD = 20  # Fewer, without near-duplicates, cannot show how close real images are to the training set
 
 
 def calibrate(
@@ -118,7 +123,7 @@ def calibrate(
     "Measure how close real images lie to the training set, without near-duplicates."
     targets, groups = targets or prepare_targets(train), number_groups(train) if groups is None else groups
     real = _nearest_once(held, targets) if held is not None and len(held) >= LEAST_HELD else None
-    if real is None or (real.ratio < DUPLICATE_RATIO).all():
+    if real is None or int((real.ratio >= DUPLICATE_RATIO).sum()) < LEAST_HELD:
         own = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:1000]
         real, points = _nearest_once(train[own], targets, own, groups), make_thumbnails(train[own])
         source = 'training images without themselves'  # nor others of their lesion, if that is known
@@ -227,6 +232,14 @@ def _search_copies(
         'n_real': n_real, 'calibrated_on': real.source, 'real_duplicates': real.duplicates}, found._replace(copied=copied)
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #3bc21727
+def _first_of_each(
+    images: Tensor,  # (N, C, H, W)
+) -> Tensor:  # Positions of images without those that equal an earlier one; all if fewer than two would be left
+    equal = {j for _, j in find_equal_images(images)}
+    kept = [i for i in range(len(images)) if i not in equal]
+    return torch.tensor(kept if len(kept) > 1 else range(len(images)))
+
+
 def find_copies(
     fakes: Tensor | ImageSet,  # (N, C, H, W): uint8, or floats in [-1, 1]
     train: Tensor | ImageSet,  # (M, C, H, W): the training images
@@ -238,10 +251,12 @@ def find_copies(
     small = [to_signed(shrink_images(x)) if x is not None and len(x) else None for x in (fakes, train, held)]  # read once
 
     groups = number_groups(train)
+    different = _first_of_each(small[1])  # many copies of one image would hide each other
+    small[1], groups = small[1][different], None if groups is None else groups[different]
 
     def compute():
         found, nearest = _search_copies(*small, seed, real, groups)
-        return {'found': found, 'nearest': [part.tolist() for part in nearest]}
+        return {'found': found | {'n_train': len(train)}, 'nearest': [different[nearest.index].tolist(), *(part.tolist() for part in nearest[1:])]}
     kept = compute_once('copies', *small, seed, groups, *(() if real is None else (*real.nearest[:3], *real[1:])), compute=compute)
     found = {name: tuple(cell) if isinstance(cell, list) else cell for name, cell in kept['found'].items()}
     return found, Nearest(*map(torch.tensor, kept['nearest']))

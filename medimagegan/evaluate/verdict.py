@@ -191,9 +191,11 @@ def count_swings(
 def find_oscillation(
     evidence: Evidence,
 ) -> tuple[str, ...]:
-    "Find a curve of gap closed or diversity that rises and falls repeatedly."
+    "Find a curve of gap closed or diversity that rises and falls repeatedly, and still does, or has led to a fault."
     for name in ('gap_closed', 'diversity') if evidence.curve is not None else ():
-        if (swings := count_swings(evidence.curve[name])) >= LIMITS['swings']:
+        curve = evidence.curve[name].clip(upper=1)  # above it, there is only chance
+        swings, late = count_swings(curve), count_swings(curve.iloc[len(curve) // 2:])
+        if swings >= LIMITS['swings'] and (late > 1 or list_faults(evidence)):
             return (f"{name.replace('_', ' ')} went up and down: {swings} swings of more than {LIMITS['swing']}",
                     describe_quality(evidence))
     return ()

@@ -175,7 +175,7 @@ def rollback_factor(gan: GAN, cfg: TrainConfig) -> float:
 def _apply_changed_rates(gan: GAN, cfg: TrainConfig, changed: set[str]) -> None:
     "Set the optimizers' rates to those of the settings, where these have changed."
     for optimizer, rate in ((gan.opt_g, 'learning_rate'), (gan.opt_d, 'ttur')):
-        if {'learning_rate', rate, 'beta_adam', 'beta2_adam', 'lr_decay'} & changed:
+        if {'learning_rate', rate, 'beta_adam', 'beta2_adam', 'lr_decay', 'rollback'} & changed:
             now = cfg.learning_rate * (cfg.ttur if rate == 'ttur' else 1) * rollback_factor(gan, cfg)
             optimizer.param_groups[0]['betas'] = (cfg.beta_adam, cfg.beta2_adam)
             write_rate(optimizer, now)
@@ -208,7 +208,8 @@ def _restore(gan: GAN, cfg: TrainConfig, state: dict, changed: set[str]) -> None
     "Restore every part of a run to the saved state."
     rates = [(group['lr'], group['capturable']) for group in _optimizer_groups(gan)]
     for name, part in _stateful_parts(gan).items():
-        _load_part(name, part, state)
+        if name != 'scaler' or state[name]:  # empty unless the run was in fp16
+            _load_part(name, part, state)
     for (rate, capturable), group in zip(rates, _optimizer_groups(gan), strict=True):
         group.update(lr=_keep_rate(rate, group['lr']), capturable=capturable)
     same_device = state['surroundings']['device'] == gan.rng.device.type

@@ -259,7 +259,7 @@ def separation(
     fake_logits: Tensor,  # Of the same shape
 ) -> Tensor:  # (), -1 to 1
     "Compute the share of pairs in which the real image has the higher logit, minus that in which it has the lower."
-    return (real_logits[:, None] - fake_logits[None]).sign().mean()
+    return (real_logits[:1024, None] - fake_logits[None, :1024]).sign().mean()  # of larger batches, a part: the pairs need memory
 
 # %% ../../nbs/350_gan.step.ipynb #c35
 def _collect_numbers(d_pass: DiscriminatorLoss, d_grad: Tensor, g_loss: Tensor, g_grad: Tensor) -> dict[str, Tensor]:

@@ -111,6 +111,7 @@ def train_steps(
     Raises `FloatingPointError` when a loss, a gradient norm or a weight is NaN or Inf."""
     device, part, parts = gan.steps.device, (rank(), n_ranks()), (cfg.dis_steps, cfg.epoch_images)
     data, step, last = move_to_gpu_if_fits(data, device), make_step(gan, cfg, log), n_steps(len(data), cfg.batch_size, *parts)
+    gan.batch = min(gan.batch, last - 1)  # a run that was forced to resume may have fewer steps in an epoch
     while gan.epoch < cfg.num_epochs and ((spent := share_spent()) < 1 or gan.batch):  # an epoch that has begun is ended by a step
         for images, labels in image_batches(data, cfg.batch_size, cfg.seed, gan.epoch, device, part, gan.batch, *parts):
             set_rates(gan, cfg, max(spent, (gan.epoch + gan.batch / last) / cfg.num_epochs))

@@ -9,6 +9,7 @@ __all__ = ['WRITERS', 'interpolate', 'closed_path', 'walk', 'write_gif', 'write_
 import shutil
 import subprocess
 from collections.abc import Sequence
+from itertools import pairwise
 from math import pi
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def write_gif(
     "Write frames as a GIF that repeats forever."
     few = [picture.quantize(256, dither=Image.Dither.NONE) for picture in pictures]
     with atomic_write(file) as new:
-        few[0].save(new, 'GIF', save_all=True, append_images=few[1:], duration=round(100 / fps) * 10, loop=0, disposal=1)
+        ends = [round(100 * i / fps) for i in range(len(few) + 1)]  # GIF counts in hundredths of a second
+        few[0].save(new, 'GIF', save_all=True, append_images=few[1:], duration=[10 * (b - a) for a, b in pairwise(ends)], loop=0, disposal=1)
 
 
 def write_mp4(

@@ -87,6 +87,12 @@ def _take_weights(
     return mismatch
 
 # %% ../../nbs/385_gan.warm_start.ipynb #c17
+_SHAPES = {  # Which settings decide the layers of a network
+    'generator': 'arch, latent_vector, gen_feature_maps, max_feature_maps, number_channels and conditional',
+    'discriminator': 'arch, discriminator, dis_feature_maps, max_feature_maps, dis_norm, loss, multi_scale, msg_combine, number_channels and conditional'}
+_SHAPES['ema'] = _SHAPES['generator']
+
+
 def warm_start(
     gan: GAN,  # Freshly made; changed in place
     source: str | Path,  # The folder of another run, or a released generator
@@ -97,7 +103,7 @@ def warm_start(
     for name, part in weights.items():
         mismatch = _take_weights(getattr(gan, name), part)
         if mismatch:
-            raise UserError(f'warm_start: {source} has another {name} (it differs in {mismatch}): '
-                            'set arch, latent_vector, gen_feature_maps, max_feature_maps, number_channels and conditional as there')
+            raise UserError(f'warm_start: {source} has another {name} (it differs in {mismatch}): set {_SHAPES[name]} as there; '
+                            'only a generator of FastGAN can have another image_size')
     if 'discriminator' not in weights:
         log(f'warm start: the generator begins with the weights of {source}, the discriminator with random ones')

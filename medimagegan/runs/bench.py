@@ -292,6 +292,7 @@ def write_bench(
     file: str | Path,  # Ends in .json; the picture is written beside it
 ) -> Path:  # The picture
     "Write the rows as JSON and their picture as PNG."
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file) as new:
         new.write_text(json.dumps(rows, indent=1), encoding='utf-8')
     picture = Path(file).with_suffix('.png')

@@ -254,13 +254,15 @@ def _execute_to(
                      extra_arguments=['--log-level=CRITICAL'])  # ipykernel warns when it is ended
 
 # %% ../../nbs/560_runs.experiment.ipynb #29d7387a
-def _refuse_early(cfg: TrainConfig, folder: Path, notebook: Path) -> None:
+def _refuse_early(cfg: TrainConfig, folder: Path, notebook: Path) -> TrainConfig:  # With what the run was started with
     "Raise `UserError` for what is wrong before a kernel is started, which takes seconds."
     if not notebook.exists():
         raise UserError(f'{notebook}: no such notebook')
     from medimagegan.runs.folder import RunFolder, check_folder, keep_started  # pandas, which a worker that only waits does not need
     check_exists('path', cfg.path)
-    check_folder(RunFolder(folder), keep_started(cfg, RunFolder(folder)))
+    cfg = keep_started(cfg, RunFolder(folder))  # in the kernel, all settings look as if they had been given
+    check_folder(RunFolder(folder), cfg)
+    return cfg
 
 # %% ../../nbs/560_runs.experiment.ipynb #c45
 def run_experiment(
@@ -276,7 +278,7 @@ def run_experiment(
     from papermill import PapermillExecutionError
     cfg = name_run(cfg)
     folder, refused, notebook = Path(cfg.out).resolve() / cfg.run, False, Path(notebook or find_notebook())
-    _refuse_early(cfg, folder, notebook)
+    cfg = _refuse_early(cfg, folder, notebook)
     with tempfile.TemporaryDirectory() as d:
         executed = Path(d, 'experiment.ipynb')
         try:

@@ -11,12 +11,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 # %% ../../nbs/517_runs.forecast.ipynb #c03
-from ..core.config import TrainConfig
+from ..core.config import TrainConfig, name_run
 from ..core.device import forget_gpu_memory, peak_memory, pick_device
 from ..core.ranks import n_ranks
 from ..data.imagesets import ImageSet
@@ -26,7 +27,8 @@ from ..evaluate.features import Features, extract, load_features
 from ..gan.sampling import sample
 from ..gan.step import GAN, init_gan
 from ..gan.training import train_steps
-from .clock import describe_length, describe_seconds, epoch_steps, images_per_step
+from .clock import describe_length, describe_seconds, epoch_steps, images_per_step, past_images, past_seconds
+from .folder import RunFolder, keep_started
 from .opening import OpenRun, check_sizes, check_warm_start
 from .scoring import plan_scores
 
@@ -91,14 +93,15 @@ def count_steps(
     n_train: int,  # Training images
     done: int = 0,  # Steps that were already taken
     step: float = 0.,  # Seconds per step, for a budget in minutes
+    spent: float = 0.,  # Seconds of training so far
 ) -> float:
     "Count the remaining steps."
-    steps = cfg.num_epochs * epoch_steps(cfg, n_train)
+    left = cfg.num_epochs * epoch_steps(cfg, n_train) - done
     if cfg.budget_images:
-        steps = min(steps, cfg.budget_images / images_per_step(cfg, n_train))
+        left = min(left, cfg.budget_images / images_per_step(cfg, n_train) - done)
     if cfg.budget_minutes and step:
-        steps = min(steps, 60 * cfg.budget_minutes / step)
-    return max(0., steps - done)
+        left = min(left, (60 * cfg.budget_minutes - spent) / step)
+    return max(0., left)
 
 
 def count_scores(
@@ -135,13 +138,14 @@ def forecast(
     features: Features,  # From `load_features`
     device: torch.device,  # The device that it trains on
     done: int = 0,  # Steps that were already taken
+    spent: float = 0.,  # Their seconds
 ) -> Forecast:
     "Forecast a run from a few steps of a second network."
     gan = init_gan(cfg, device, classes)
     step, (one, seen) = time_step(gan, train_set, cfg), time_image(gan, train_set, features)
     n = min(n_held or len(train_set) // 2, len(train_set))
     curve, final = min(cfg.curve_images, n), min(cfg.score_images, n)
-    steps = count_steps(cfg, len(train_set), done, step)
+    steps = count_steps(cfg, len(train_set), done, step, spent)
     scores, pixels = count_scores(cfg, len(train_set), steps), min(final, MAX_PAIRS) * cfg.image_size**2 / 1e6
     seconds = {'training': steps * step, 'scores during training': scores * (curve * (one + seen) + .5),
                'reference and final scores': final * (one + 4 * seen) + FIXED_SECONDS + MEGAPIXEL_SECONDS * pixels}
@@ -169,12 +173,13 @@ def log_forecast(
     cfg, n = run.cfg, len(run.train_set)
     if not is_worth_forecasting(cfg, n, run.gan.step):
         return
+    spent, device = past_seconds(run.folder) + run.gan.seconds, run.gan.steps.device
     try:
-        found = forecast(cfg, run.train_set, len(run.held), run.data.classes, features, run.gan.steps.device, run.gan.step)
+        found = forecast(cfg, run.train_set, len(run.held), run.data.classes, features, device, run.gan.step, spent)
     except (MemoryError, RuntimeError, FloatingPointError):  # the run itself reports what is wrong
         return
     finally:
-        forget_gpu_memory(run.gan.steps.device)
+        forget_gpu_memory(device)
     log(f'forecast: {found}')
 
 # %% ../../nbs/517_runs.forecast.ipynb #b1ee48b3
@@ -182,7 +187,9 @@ def forecast_settings(
     cfg: TrainConfig,
     log: Callable = print,  # Receives a line: which images, and how long the training
 ) -> Forecast:
-    "Forecast a run that has not started, without writing anything except the cache. Raises `UserError` as reading the images does."
+    "Forecast what is left of a run, without writing anything except the cache. Raises `UserError` as reading the images does."
+    folder = RunFolder(Path(cfg.out) / name_run(cfg).run)
+    cfg = keep_started(cfg, folder)
     device, data = pick_device(cfg.n_gpu), open_images(cfg)
     table, chosen, held = split_images(data, cfg)
     check_sizes(cfg, len(chosen), len(held))
@@ -190,4 +197,5 @@ def forecast_settings(
         check_warm_start(cfg.warm_start, table, cfg, data)
     train_set = data.subset(chosen)
     log(f'{describe_images(train_set, data.subset(held))}; {cfg.arch}, {cfg.image_size} pixels, {describe_length(cfg)}')
-    return forecast(cfg, train_set, len(held), data.classes, load_features(cfg.features, device=device), device)
+    done, features = past_images(cfg, folder) // images_per_step(cfg, len(train_set)), load_features(cfg.features, device=device)
+    return forecast(cfg, train_set, len(held), data.classes, features, device, done, past_seconds(folder))

@@ -40,6 +40,7 @@ def write_inspection(
 ) -> Path:
     "Write the page of a data set."
     page = inspection_page(found, images_are_public)
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file) as new:
         new.write_text(page, encoding='utf-8')
     return Path(file)

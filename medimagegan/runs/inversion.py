@@ -10,6 +10,7 @@ __all__ = ['OTHER_SEED', 'DISTANCES', 'scramble', 'choose_real', 'read_given', '
 # %% ../../nbs/535_runs.inversion.ipynb #c02
 import json
 import math
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # %% ../../nbs/535_runs.inversion.ipynb #c03
+from ..core.config import TrainConfig
 from ..core.device import pick_device
 from ..core.errors import UserError
 from ..core.files import atomic_write, hash_file, new_folder
@@ -75,10 +77,9 @@ def choose_real(
 
 def read_given(
     names: tuple[str, ...],  # Images, and folders of images
-    size: int,
-    channels: int,
+    cfg: TrainConfig,  # `image_size, number_channels, window, frames`
 ) -> tuple[Tensor, list[str]]:  # (N, C, size, size), uint8, and the files
-    "Read images that were named. Raises `UserError` for one that cannot be read."
+    "Read images that were named, as the training images were read. Raises `UserError` for one that cannot be read."
     files = [str(file) for name in names for file in
              ([Path(name, each) for each in list_images(name)] if Path(name).is_dir() else [Path(name)])]
     if not files:
@@ -86,7 +87,7 @@ def read_given(
     images = []
     for file in files:
         try:
-            images.append(torch.from_numpy(read_image(file, size, channels)))
+            images.append(torch.from_numpy(read_image(file, cfg.image_size, cfg.number_channels, window=cfg.window, frames=cfg.frames)))
         except ValueError as error:
             raise UserError(f'{file}: cannot be read: {error}') from None
     return torch.stack(images), files
@@ -295,7 +296,7 @@ def invert_run(
     file, device, counts = find_generator(source, best), pick_device(n_gpu), (max(1, steps // 5), steps - steps // 5)
     generator, folder = load_generator(file, device), RunFolder(source) if Path(source).is_dir() else None
     cfg = folder.config if folder else generator.config
-    given = read_given(images, cfg.image_size, cfg.number_channels) if images else None
+    given = read_given(images, cfg) if images else None
     sets = make_sets(generator, choose_real(folder, n, seed) if folder else {}, given, n, seed)
     extractor = load_features(features or cfg.features, 128, device)
     rows, found = measure_sets(generator, sets, extractor, partial(invert, starts=starts, steps=counts, progress=show_progress))
@@ -303,9 +304,10 @@ def invert_run(
     about = {'title': Path(source).name, 'features': extractor.name, 'starts': starts, 'steps': counts,
              'floor': noise_floor(generator, min(n, 32), seed + OTHER_SEED)}
     page = inversion_page(generator, sets, rows, found, about, DO_NOT_SHARE if shows_real and not images_are_public else '')
-    if folder and not best:
+    written = write_inversion(Path(out), rows, found, page)
+    if folder and not best and os.access(folder.path, os.W_OK):
         keep_summary(folder, rows, file, about['floor'])
-    return write_inversion(Path(out), rows, found, page), describe_inversion(summarize(rows, about['floor'])), rows
+    return written, describe_inversion(summarize(rows, about['floor'])), rows
 
 
 def show_progress(chunks):

@@ -21,6 +21,7 @@ from ..core.config import TrainConfig, load_config, name_run, save_config
 from ..core.interrupts import Interrupted, die_with_parent, handle_signals
 from ..core.ranks import print_error
 from ..core.device import deterministic_algorithms, pick_device
+from ..gan.checkpoints import list_checkpoints
 from .clock import past_images, past_seconds, share_after
 from .folder import RunFolder, check_folder, keep_started
 from .tracking import check_trackers
@@ -92,6 +93,21 @@ def check_longer(
                         f'{past_seconds(folder) / 60:.3g} minutes: to extend the run, set a larger total')
 
 # %% ../../nbs/530_runs.launcher.ipynb #c17
+def _check_finished(
+    folder: RunFolder,  # Of a finished run
+    cfg: TrainConfig,  # Of this call
+    changed: bool,  # Would the run be continued?
+) -> None:
+    "Raise `UserError` if the run cannot be continued, or if this call would change who may see its images without doing so."
+    if changed and not list_checkpoints(folder.checkpoint):
+        raise UserError(f'{folder.path}: has no checkpoint.pt any more, so it cannot be continued, and its scores would be lost: '
+                        'choose another run name')
+    was = folder.config.images_are_public
+    if not changed and was != cfg.images_are_public:
+        raise UserError(f'{folder.path}: already finished, with images_are_public: {str(was).lower()}; to change that, '
+                        f'edit {folder.path / "config.yaml"}, and remove report_public.html')
+
+# %% ../../nbs/530_runs.launcher.ipynb #2c794dc8
 def run(
     cfg: TrainConfig,  # The settings; without a run name, one is made from them
     log: Callable = print,  # Receives a line now and then
@@ -107,6 +123,8 @@ def run(
     cfg = keep_started(cfg, folder)
     check_trackers(cfg.track)
     changed = check_folder(folder, cfg, force)
+    if folder.finished:
+        _check_finished(folder, cfg, changed)
     if changed and not force:
         check_longer(folder, cfg)
     if folder.finished and not changed:

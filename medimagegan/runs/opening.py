@@ -259,6 +259,10 @@ def write_resume(
     at = run.folder.path
     rewind_logs(at, run.gan.step, run.gan.epoch)
     check_rows(at, about.get('rows', {}))
+    if about['differs'] and (at / 'resumes.csv').exists():  # an earlier call that saved nothing after this step
+        rows = pd.read_csv(at / 'resumes.csv', dtype=str, keep_default_na=False)
+        again = (rows['step'] == str(run.gan.step)) & rows['what'].isin([what for what, _, _ in about['differs']])
+        write_table(rows[~again], at / 'resumes.csv')
     for what, was, now in about['differs']:
         row = {'step': run.gan.step, 'what': what, 'was': was.replace(',', ' '), 'now': now.replace(',', ' ')}
         append_row(at / 'resumes.csv', row)

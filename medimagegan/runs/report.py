@@ -317,7 +317,8 @@ def write_scores(
     page, warning = Path(out).with_suffix('.html'), '' if public or images_are_public else DO_NOT_SHARE
     if public:
         folders = (scores['fakes'], scores['reals'], scores.get('reference_folder'))
-        scores = shorten_paths(scores, list_paths(TrainConfig(), *filter(None, folders)))
+        network = TrainConfig(features=next(iter(scores['metrics'].values()))['backbone'])  # may name a folder
+        scores = shorten_paths(scores, list_paths(network, *filter(None, folders)))
     if public and not images_are_public:
         scores, pictures = _scores_without_names(scores), hide_reals(pictures)
     text = evaluation_page(scores, pictures, warning)

@@ -33,9 +33,8 @@ from ..evaluate.features import Features, load_features
 from ..evaluate.reference import ReferenceStats
 from .folder import RunFolder, append_row, check_folder, rewind_logs, truncate_log
 from .clock import TrainingClock, describe_length, name_epoch, past_seconds
-from medimagegan.runs.scoring import (
-    check_early_stop, describe_score, is_score_due, open_reference_stats, plan_scores, save_sheet, score_epoch, score_run,
-)
+from .scoring import (
+    check_early_stop, describe_score, is_score_due, open_reference_stats, plan_scores, save_sheet, score_epoch, score_run)
 from .tracking import Tracker, finish_tracking
 from .opening import OpenRun, open_run
 from .forecast import log_forecast
@@ -59,6 +58,8 @@ def find_notes(run: OpenRun) -> list[str]:
                      'each batch is all of them')
     if 0 < run.cfg.epoch_images < len(run.train_set):
         notes.append(f'an epoch shows {run.cfg.epoch_images:,} of the {len(run.train_set):,} training images')
+    if run.cfg.r1_gamma and any('BatchNorm' in type(part).__name__ for part in run.gan.discriminator.modules()):
+        notes.append('the discriminator has batch norm, so the penalty of r1_gamma is not that of each image alone')
     for name in ('generator', 'discriminator'):
         if getattr(run.cfg, name) != row[name]:
             notes.append(f'{name}: {getattr(run.cfg, name)} replaces {row[name]}, the default of {run.cfg.arch}')
@@ -71,9 +72,8 @@ def describe_start(run: OpenRun) -> list[str]:
     gan, lines = run.gan, [*report, *(f'note: {note}' for note in find_notes(run))]
     within = f' and {counted(gan.batch, "step")}' if gan.batch else ''
     resumes = f'; resumes after epoch {gan.epoch}{within}' if gan.step else ''
-    images = describe_images(run.train_set, run.held)
     length = f'{run.cfg.arch}, {run.cfg.image_size} pixels, {describe_length(run.cfg)}'
-    lines.append(f'{run.folder.path}: {images}; {length}; on {describe_device(gan)}{resumes}')
+    lines.append(f'{run.folder.path}: {describe_images(run.train_set, run.held)}; {length}; on {describe_device(gan)}{resumes}')
     return lines if run.cfg.path == 'phantoms' else [*lines, f'images: {run.data.where}']
 
 # %% ../../nbs/520_runs.training_run.ipynb #c14

@@ -58,8 +58,8 @@ def synthetic_section(
         'Measured against held-out (validation) images of the class. *Real vs. real* is the distance of the training '
         'images to the same reference.',
         f'![Real and synthetic images]({urllib.parse.quote(name)}_samples.png)',
-        f'{rows} of real training images of {escape_markdown(study.positive)} at the top; below, one row per seed with '
-        f'the first 16 synthetic images, {how}.']
+        f'{rows} of real training images of {escape_markdown(study.positive)} at the top; below, one row per seed (of the first five) '
+        f'with up to 16 synthetic images, {how}.']
 
 # %% ../../nbs/687_studies.balance_images.ipynb #c09
 def sample_sheet(
@@ -68,7 +68,8 @@ def sample_sheet(
     "Show up to 32 real images above the first 16 synthetic ones of up to five seeds."
     real = prepared.data[prepared.find('train', True)[:32]]
     real = torch.cat([real, real.new_full((-len(real) % 16, *real.shape[1:]), 255)])  # fill the row with white
-    fakes = [read_set(prepared, cfg)[:16] for cfg in plan_generators(prepared)[:5]]
+    sets = (read_set(prepared, cfg)[:16] for cfg in plan_generators(prepared)[:5])
+    fakes = [torch.cat([few, few.new_full((16 - len(few), *few.shape[1:]), 255)]) for few in sets]
     return Image.fromarray(tile_images(torch.cat([real, *fakes]), 16)), len(real) // 16
 
 # %% ../../nbs/687_studies.balance_images.ipynb #c11

@@ -112,7 +112,7 @@ class PreparedStudy:
     @cached_property
     def content(self) -> str:
         "Digest files with their content, labels and parts, in order."
-        outside = ([data.files, data.labels.tolist()] for data in self.folders)
+        outside = ([rule.name, data.files, data.labels.tolist()] for rule, data in zip(_list_folders(self.study), self.folders, strict=True))
         return short_digest([self.data.files, self.hashes, self.positive.tolist(), self.parts.tolist(), *outside])
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c08
@@ -245,8 +245,7 @@ def _apply_study_split(balance: Balance, paths: StudyPaths, data: ImageSet) -> P
     known, marks = apply_split(data, paths.images, split)[2], _mark_test_sets(study, data, paths)
     parts, hashes, folders = known['split'].to_numpy(), list(known['sha256']), []
     for rule in _list_folders(study):
-        folders.append(_open_study_images(study, rule.folder))
-        check_outside_folder(folders[-1], rule, split)
+        folders.append(check_outside_folder(_open_study_images(study, rule.folder), rule, split))
         hashes += [hash_file(locate_images(rule.folder) / file) for file in folders[-1].files]
     outside = set(np.array(_find_groups(split, data.files))[marks != ''])
     parts = np.where([group in outside for group in _find_groups(split, data.files)], '', parts)  # not used for the control

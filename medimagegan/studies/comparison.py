@@ -173,7 +173,9 @@ def group_families(
     for arm in arms:
         own = arm.compare_with if arm.compare_with in by_name else arms[0].name
         base = arm.name if arm.name in bases else own
-        families.setdefault(base, [] if base == arm.name else [by_name[base]]).append(arm)
+        family = families.setdefault(base, [by_name[base]])
+        if base != arm.name:
+            family.append(arm)
     return list(families.values())
 
 # %% ../../nbs/600_studies.comparison.ipynb #c30
@@ -303,7 +305,10 @@ def describe_differences(
     listed: dict[str, list[str]] = {'better': [], 'worse': [], 'no evidence': [], 'cannot say': []}
     for row in rows.itertuples():
         warning = (warnings or {}).get(row.arm, '') if row.conclusion == 'better' else ''
-        listed[row.conclusion].append(_describe_difference(row, seeds, base_failed, warning))
+        if row.seeds:
+            listed[row.conclusion].append(_describe_difference(row, seeds, base_failed, warning))
+        else:
+            listed.setdefault('cannot say, no seed in common', []).append(row.arm)
     listed['no evidence of a difference'] = listed.pop('no evidence')
     listed['cannot say, one seed shows nothing'] = listed.pop('cannot say')
     parts = '; '.join(f"{title}: {', '.join(names)}" for title, names in listed.items() if names)

@@ -132,13 +132,12 @@ def _read_curves(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # Losses and scores, one row for each epoch: `arm, seed, epoch` and values
     "Read the curves of every run."
     runs = {str(run.path): (arm, run) for arm in arms for run in arm.runs}
-    shared = len({arm.name for arm, _ in runs.values()}) < len(arms)
-    losses, scores = [], [pd.DataFrame()]
+    shared = len(runs) < sum(len(arm.runs) for arm in arms)  # each arm reads the same runs at another epoch
+    losses, scores = [pd.DataFrame(columns=['arm', 'seed', 'epoch', 'd_real', 'd_fake'], dtype=float)], [pd.DataFrame()]
     for arm, run in runs.values():
         facts = {'arm': 'all' if shared else _legend_label(arm, arms[0]), 'seed': run.config.seed}
-        losses.append(run.history.assign(**facts))
-        if (run.path / 'score_history.csv').exists():
-            scores.append(run.score_history.assign(**facts))
+        losses += [run.history.assign(**facts)] if (run.path / 'history.csv').exists() else []  # it may diverge before its first record
+        scores += [run.score_history.assign(**facts)] if (run.path / 'score_history.csv').exists() else []
     losses = pd.concat(losses).groupby(['arm', 'seed', 'epoch'], as_index=False).mean().replace([np.inf, -np.inf], np.nan)
     return losses.assign(d_difference=losses['d_real'] - losses['d_fake']), pd.concat(scores)
 
@@ -219,7 +218,8 @@ def sample_grid(
 # %% ../../nbs/610_studies.comparison_report.ipynb #c36
 def _length_note(arms: list[Arm]) -> str:
     "Count the runs that were still improving at their end; '' if there are none."
-    verdicts = pd.concat([arm.scores()['verdict'] for arm in arms])
+    last = max(arm.epoch or 0 for arm in arms)  # arms that read the same runs count once
+    verdicts = pd.concat([arm.scores()['verdict'] for arm in arms if (arm.epoch or 0) == last])
     n = int((verdicts == 'still improving').sum())
     if not n:
         return ''

@@ -145,7 +145,7 @@ def run_plan(
     if len(left) < len(runs):
         log(f'{len(runs) - len(left)} of {len(runs)} runs are done already')
     notebook = str(Path(notebook or find_notebook()).absolute())  # a worker may be in another folder
-    share = 0 if jobs else max(1, min(_runs_at_a_time(client), len(left)))
+    share = 0 if jobs else max(1, min(_runs_at_a_time(client), len(runs)))  # also when few are left: all runs get the same threads
     calls = {cfg.run: (launch_run, str(_write_settings(cfg)), notebook, share) for cfg in left}
     follow = lambda names: describe_running([cfg for cfg in left if cfg.run in names])  # noqa: E731
     failed = run_calls(calls, client, runs[0][1].out, log, jobs, follow=follow) if left else {}

@@ -71,10 +71,11 @@ def _check_kinds(text: dict, file: str | Path) -> None:
             raise UserError(f'{key}: expected names and values, got {describe_value(text[key])} ({file})')
 
 # %% ../../nbs/630_studies.suites.ipynb #c11
-def _check_primary_metric(name: str, file: str | Path) -> str:
-    "Return the name of a measure. Raises `UserError` for an unknown one."
-    from medimagegan.studies.comparison import primary_metrics  # imports torch: a wrong setting is refused before that
-    known = primary_metrics()
+def _check_primary_metric(name: str, during: bool, file: str | Path) -> str:
+    "Return the name of a measure, one that is scored `during` training. Raises `UserError` for another one."
+    from medimagegan.evaluate.measures import curve_measures  # imports torch: a wrong setting is refused before that
+    from medimagegan.studies.comparison import primary_metrics
+    known = {key: row for key, row in primary_metrics().items() if not during or key in curve_measures()}
     if name not in known:
         hint = did_you_mean(name, known)
         names = ', '.join(known)
@@ -139,12 +140,15 @@ def _make_run(
 
 # %% ../../nbs/630_studies.suites.ipynb #c20
 def _check_distinct(runs: dict[str, TrainConfig], file: str | Path) -> None:
-    "Raise `UserError` for two runs with equal settings."
+    "Raise `UserError` for two runs with equal settings, or runs that are scored in different features."
     names: dict[str, str] = {}
     for name, cfg in runs.items():
         other = names.setdefault(settings_digest(cfg), name)
         if other != name:
             raise UserError(f'{name} and {other} have the same settings: remove one ({file})')
+    used = list(dict.fromkeys(cfg.features for cfg in runs.values()))
+    if len(used) > 1:
+        raise UserError(f"features: expected one network for all runs, because other scores cannot be compared, got {' and '.join(used)} ({file})")
 
 # %% ../../nbs/630_studies.suites.ipynb #c22
 def _check_bases(compare_with: dict[str, str], names: list[str], file: str | Path) -> None:
@@ -235,7 +239,7 @@ def load_suite(
     _check_only(only, list(map(str, text['runs'])), file)
     runs = {str(name): _make_run(str(name), values, base, flags, file) for name, values in text['runs'].items()}
     _check_distinct(runs, file)
-    metric = _check_primary_metric(text.get('primary_metric', 'KD'), file)
+    metric = _check_primary_metric(text.get('primary_metric', 'KD'), bool(text.get('read_at')), file)
     kept = {name: cfg for name, cfg in runs.items() if not only or name in only}
     name = safe_name(Path(file).stem).strip('.') or 'suite'
     return Suite(name, text['title'], text['question'], kept, numbers, metric, _read_epochs(text, runs, file),

@@ -207,6 +207,14 @@ def audit_skin(
     groups = (*source.train.groups, *source.held.groups)
     return audit_images(images[:most], real[chosen], groups=tuple(groups[i] for i in chosen)).numbers()
 
+# %% ../../nbs/660_studies.synthesis.ipynb #7706e055
+def _check_source(source: Source, audit: str, include_real: bool) -> None:
+    "Raise `UserError` or `OSError` for what would fail only after the images were generated."
+    if audit == 'skin':
+        refuse_grey(source.train.images, source.folder.path)
+    if not (include_real or are_images_public(source.folder.config)):
+        open_key(source.folder)  # made if it is missing
+
 # %% ../../nbs/660_studies.synthesis.ipynb #c23
 def synthesize(
     run: str | Path,  # The folder of a finished run
@@ -232,8 +240,7 @@ def synthesize(
     _check_target(out, seed)
     device = pick_device(n_gpu)
     source = open_source(run, class_name, device)
-    if audit == 'skin':
-        refuse_grey(source.train.images, source.folder.path)
+    _check_source(source, audit, include_real)
     images, table, how = choose_images(source, selection, seed, device)
     audited = {'audit': audit_skin(source, images, seed)} if audit == 'skin' else {}
     weights, files = hash_file(source.folder.path / 'generator.safetensors'), name_files(source.class_name, table)

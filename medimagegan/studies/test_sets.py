@@ -6,6 +6,8 @@
 __all__ = ['find_values', 'mark_test_sets', 'set_test_sets_aside', 'check_outside_folder', 'describe_shared_groups']
 
 # %% ../../nbs/665_studies.test_sets.ipynb #c02
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -15,7 +17,7 @@ from ..data.answers import answers_of_settings
 from ..data.archives import open_tables
 from ..data.table_files import MAIN_TABLES
 from ..data.arrays import locate_images
-from ..data.duplicates import DUPLICATE_BITS, hamming_distances, perceptual_hashes, unpack_hashes
+from ..data.duplicates import DUPLICATE_BITS, hamming_distances, merge_duplicate_groups, perceptual_hashes, unpack_hashes
 from ..data.imagesets import ImageSet
 from ..data.joins import stack_tables
 from ..data.tables import Table, list_class_columns
@@ -70,6 +72,9 @@ def mark_test_sets(
     marks = np.full(len(data), '', dtype=object)
     for rule in (rule for rule in rules if rule.column):
         values = find_values(data, cfg, rule.column)
+        if not rule.equal and (empty := int((values == '').sum())):
+            raise UserError(f'test_sets: {rule.name}: {rule.column} is empty for {counted(empty, "image")} of {len(data)}, so it is not known '
+                            f'where they belong: {rule.column}!={rule.value} needs a value for each')
         mine = (values != '') & ((values == rule.value) == rule.equal)
         if not mine.any() or mine.all() or (marks[mine] != '').any():
             wrong = 'some images of another test set' if (marks[mine] != '').any() else f'{mine.sum()} of {len(data)}'
@@ -93,13 +98,15 @@ def check_outside_folder(
     outside: ImageSet,
     rule: TestSetRule,
     split: pd.DataFrame,  # Of the study
-) -> None:
+) -> ImageSet:  # The same, with near-duplicates in one group, as in a split
     "Raise `UserError`, with the names of two files, if an image of another folder is among those of the study."
-    near = hamming_distances(perceptual_hashes(outside, turned=True), unpack_hashes(list(split['phash'])))
+    hashes = perceptual_hashes(outside, turned=True)
+    near = hamming_distances(hashes, unpack_hashes(list(split['phash'])))
     i, j = np.unravel_index(near.argmin(), near.shape)
     if near[i, j] <= DUPLICATE_BITS:
         raise UserError(f'test_sets: {rule.name}: {outside.files[i]} in {rule.folder} looks the same as '
                         f'{split["file"].iloc[j]} of the study: remove one of the two')
+    return replace(outside, groups=merge_duplicate_groups(outside.groups, hashes))
 
 # %% ../../nbs/665_studies.test_sets.ipynb #0d23bffd
 def describe_shared_groups(
