@@ -50,7 +50,7 @@ def test_a_run_is_extended_and_other_settings_need_force(medimagegan, tmp_path):
     assert 'held out now, and runs/a was trained on it' in medimagegan('train', 'runs/a', '--num_epochs', 5, '--seed', 1, '--force', code=2).stderr
     wider = flags(gen_feature_maps=8, num_epochs=5)
     assert 'cannot resume from this checkpoint' in medimagegan('train', 'runs/a', *wider, '--force', code=2).stderr
-    assert 'images_are_public: false; to change that, edit' in medimagegan('train', 'runs/a', '--images_are_public', 'true', code=2).stderr
+    assert 'keeps images_are_public: false; to change that, edit' in medimagegan('train', 'runs/a', '--images_are_public', 'true').stdout
     (tmp_path / 'linked').mkdir()
     (tmp_path / 'linked' / 'other').symlink_to(tmp_path / 'runs' / 'a')  # the same run, whatever the way to it
     assert 'runs/a: already finished' in medimagegan('train', '.', cwd=tmp_path / 'runs' / 'a').stdout

@@ -75,7 +75,7 @@ CASES = [
     ({'msg_combine': 'cat_lin'}, 'needs multi_scale'), ({'holdout': 0}, 'nothing to score against'),
     ({'arch': 'FastGAN', 'multi_scale': True}, 'needs generator: conv'), ({'arch': 'FastGAN', 'dis_norm': 'batch'}, 'needs discriminator: conv'),
     ({'arch': 'FastGAN', 'features': 'timm:tf_efficientnet_lite1'}, 'score with another one'),
-    ({'arch': 'FastGAN', 'features': 'timm:efficientnet_lite1'}, 'score with another one'), ({'stop_on': 'diverged', 'score_every': 0}, 'needs scores'),
+    ({'arch': 'FastGAN', 'features': 'timm:efficientnet_lite1'}, 'score with another one'),
     ({'augment': 'flip, auto'}, 'auto alone'),
     ({'split': 'a.csv'}, 'needs path'), ({'conditional': 'melanoma'}, 'true or false'), ({'warm_start': '~/run'}, '~'),
 ]

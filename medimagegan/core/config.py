@@ -60,10 +60,8 @@ def check_combinations(
     cfg,  # A `TrainConfig`
 ) -> None:
     "Check settings that depend on others. Raises `UserError`."
-    if not cfg.holdout and cfg.reference == 'heldout' and cfg.split is None:
+    if not cfg.holdout and cfg.reference == 'heldout':
         raise UserError('holdout: 0 leaves nothing to score against; hold out some images, or set reference: train')
-    if cfg.stop_on and cfg.score_every == 0:
-        raise UserError('stop_on needs scores during training, got score_every: 0')
     changed = {f.name: getattr(cfg, f.name) for f in fields(cfg) if getattr(cfg, f.name) != f.default}
     for name, other, needed in NEEDED_SETTINGS:
         if name in changed and getattr(cfg, other) != needed:

@@ -69,7 +69,7 @@ def measure_fakes(
     fakes, reals = fakes[:n], stats.reference.images
     seen = extract(stats.features, fakes, cache=False) if seen is None else seen
     as_bytes = fakes if fakes.dtype == torch.uint8 else to_bytes(fakes)
-    groups = None, number_groups(stats.reference, 1)
+    groups = None, number_groups(stats.reference)
     values = {**compare_features(seen, stats.seen['reference'], intervals, seed=seed, measures=measures, groups=groups),
               **compare_images(as_bytes, reals, intervals, seed=seed, measures=measures, groups=groups)}
     floor, noise = stats.rows['real vs. real'], stats.rows['noise']
@@ -208,7 +208,7 @@ def _measure_once(
     def compute():
         pairs = score_pairings({'fakes': fakes[:few]}, stats.reference.images[:few], seed)
         return {'found': measure_fakes(stats, fakes, seed=seed, seen=seen), 'pairs': pairs.to_dict('records')}
-    parts = 'fakes', seed, MAX_PAIRS, fakes, seen, stats.reference.images, number_groups(stats.reference, 1), *stats.seen.values(), repr(stats.rows)
+    parts = 'fakes', seed, MAX_PAIRS, fakes, seen, stats.reference.images, number_groups(stats.reference), *stats.seen.values(), repr(stats.rows)
     kept = compute_once(*parts, compute=compute) if are_measures_shipped() else compute()
     found = kept['found'] | {'values': {name: tuple(cell) for name, cell in kept['found']['values'].items()}}
     return found, pd.concat([pd.DataFrame(kept['pairs']), stats.pairs], ignore_index=True)

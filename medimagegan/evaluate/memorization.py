@@ -91,14 +91,10 @@ class Calibration(NamedTuple):
     duplicates: int  # Real images left out because they are near-duplicates of training images
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #24945c8f
-def number_groups(
-    images: Tensor | ImageSet,
-    largest: float = .5,  # Greatest share of the images in one group; 1: any, if there are two groups
-) -> Tensor | None:  # (N,), int64; None: not known, or one group is larger
+def number_groups(images: Tensor | ImageSet) -> Tensor | None:  # (N,), int64; None: not known, or one has more than half of the images
     "Number the lesions or patients of a set of images, so that the images of one are left out of a comparison."
     numbers = pd.factorize(np.array(images.groups, dtype=object))[0] if isinstance(images, ImageSet) else np.zeros(1, int)
-    most = int(np.bincount(numbers).max())
-    return torch.from_numpy(numbers) if most <= largest * len(numbers) and most < len(numbers) else None
+    return torch.from_numpy(numbers) if 2 * np.bincount(numbers).max() <= len(numbers) else None
 
 
 def _nearest_once(images: Tensor | ImageSet, targets: Targets, own: Tensor | None = None, groups: Tensor | None = None) -> Nearest:
@@ -250,16 +246,16 @@ def find_copies(
     "Measure memorization: shares of copies and near images, AuthPct, C_T, and the nearest training image of each fake."
     small = [to_signed(shrink_images(x)) if x is not None and len(x) else None for x in (fakes, train, held)]  # read once
 
-    groups = number_groups(train)
     different = _first_of_each(small[1])  # many copies of one image would hide each other
-    small[1], groups = small[1][different], None if groups is None else groups[different]
+    small[1], groups = small[1][different], number_groups(train.subset(different) if isinstance(train, ImageSet) else train)
 
     def compute():
         found, nearest = _search_copies(*small, seed, real, groups)
-        return {'found': found | {'n_train': len(train)}, 'nearest': [different[nearest.index].tolist(), *(part.tolist() for part in nearest[1:])]}
+        return {'found': found, 'nearest': [part.tolist() for part in nearest]}
     kept = compute_once('copies', *small, seed, groups, *(() if real is None else (*real.nearest[:3], *real[1:])), compute=compute)
     found = {name: tuple(cell) if isinstance(cell, list) else cell for name, cell in kept['found'].items()}
-    return found, Nearest(*map(torch.tensor, kept['nearest']))
+    index, *others = map(torch.tensor, kept['nearest'])
+    return found | {'n_train': len(train)}, Nearest(different[index], *others)
 
 # %% ../../nbs/460_evaluate.memorization.ipynb #c39
 def structure_in_common(

@@ -122,6 +122,6 @@ def make_reference_stats(
         one = name == 'mean image'
         seen[name] = extract(features, some[:1] if one else some, progress=progress).expand(n, -1)
     baseline = others.subset(torch.randperm(len(others), generator=torch.Generator().manual_seed(seed))[:n])  # as `make_baselines` chooses
-    rows, pairs = _score_baselines(images, reals, seen, (number_groups(baseline, 1), number_groups(reference, 1)), seed)
+    rows, pairs = _score_baselines(images, reals, seen, (number_groups(baseline), number_groups(reference)), seed)
     labeled = label_features(reference, others, seen, features, seed, progress)
     return ReferenceStats(features, reference, described, seen, rows, pairs, labeled)

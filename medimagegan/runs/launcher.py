@@ -97,15 +97,16 @@ def _check_finished(
     folder: RunFolder,  # Of a finished run
     cfg: TrainConfig,  # Of this call
     changed: bool,  # Would the run be continued?
+    log: Callable,  # Receives a line if this call does not change who may see the images, although it says so
 ) -> None:
-    "Raise `UserError` if the run cannot be continued, or if this call would change who may see its images without doing so."
+    "Raise `UserError` if the run cannot be continued."
     if changed and not list_checkpoints(folder.checkpoint):
         raise UserError(f'{folder.path}: has no checkpoint.pt any more, so it cannot be continued, and its scores would be lost: '
                         'choose another run name')
     was = folder.config.images_are_public
     if not changed and was != cfg.images_are_public:
-        raise UserError(f'{folder.path}: already finished, with images_are_public: {str(was).lower()}; to change that, '
-                        f'edit {folder.path / "config.yaml"}, and remove report_public.html')
+        log(f'note: {folder.path} keeps images_are_public: {str(was).lower()}; to change that, edit its config.yaml, and remove '
+            'report.html and report_public.html')
 
 # %% ../../nbs/530_runs.launcher.ipynb #2c794dc8
 def run(
@@ -124,7 +125,7 @@ def run(
     check_trackers(cfg.track)
     changed = check_folder(folder, cfg, force)
     if folder.finished:
-        _check_finished(folder, cfg, changed)
+        _check_finished(folder, cfg, changed, log)
     if changed and not force:
         check_longer(folder, cfg)
     if folder.finished and not changed:

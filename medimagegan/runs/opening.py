@@ -9,7 +9,7 @@ __all__ = ['END_FILES', 'OpenRun', 'read_images', 'check_sizes', 'check_processe
 
 # %% ../../nbs/515_runs.opening.ipynb #c02
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -259,10 +259,10 @@ def write_resume(
     at = run.folder.path
     rewind_logs(at, run.gan.step, run.gan.epoch)
     check_rows(at, about.get('rows', {}))
-    if about['differs'] and (at / 'resumes.csv').exists():  # an earlier call that saved nothing after this step
-        rows = pd.read_csv(at / 'resumes.csv', dtype=str, keep_default_na=False)
-        again = (rows['step'] == str(run.gan.step)) & rows['what'].isin([what for what, _, _ in about['differs']])
-        write_table(rows[~again], at / 'resumes.csv')
+    if (at / 'resumes.csv').exists():  # an earlier call may have changed settings here, and saved nothing after that
+        rows, names = run.folder.resumes, {field.name for field in fields(TrainConfig)}
+        stale = (rows['step'] == str(run.gan.step)) & rows['what'].isin(names | {what for what, _, _ in about['differs']})
+        write_table(rows[~stale], at / 'resumes.csv')
     for what, was, now in about['differs']:
         row = {'step': run.gan.step, 'what': what, 'was': was.replace(',', ' '), 'now': now.replace(',', ' ')}
         append_row(at / 'resumes.csv', row)
