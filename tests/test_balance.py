@@ -77,7 +77,7 @@ def test_a_synthetic_set_is_an_image_folder_with_manifest_and_scorecard(medimage
     assert len(rows) == 12 and all((tmp_path / 'set' / row['file']).exists() and row['class'] == 'melanoma' for row in rows)
     train = {row['file'] for row in lesions if row['split'] == 'train'}  # of all classes, since the generator has seen them
     nearest = resolve(RunFolder(tmp_path / 'runs' / 'told'), tuple(row['nearest'] for row in rows))
-    assert set(nearest.values()) <= train and len({row['generator'] for row in rows}) == 1
+    assert nearest and set(nearest.values()) <= train and len({row['generator'] for row in rows}) == 1
     page = (tmp_path / 'set' / 'scorecard.html').read_text()
     assert 'CC0 &lt;b&gt;1.0' in page and 'https:' not in page and 'Intended use' in page
     before = sorted(f.name for f in tmp_path.iterdir())

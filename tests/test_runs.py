@@ -16,7 +16,9 @@ from medimagegan.runs.folder import RunFolder
 def test_trial(name):
     told = trial_runs.trial(name)
     assert not [f'{what}: {wrong}' for what, wrong in told if wrong]
-    assert told or name == 'disks', 'nothing was tried'
+    if name == 'disks' and not told:
+        pytest.skip('a small disk cannot be mounted here')
+    assert told, 'nothing was tried'
 
 
 def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_path):

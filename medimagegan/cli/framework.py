@@ -244,8 +244,7 @@ def _read_run(folder: Path, given: dict) -> TrainConfig:
     if not (folder / 'config.yaml').is_file():
         raise UserError(f'{folder}: expected a settings file or a run folder, found a folder without config.yaml; '
                         f'to train on a folder of images: medimagegan train --path {folder}')
-    place = folder if folder.name not in ('', '..') else folder.absolute()  # a link is a run of its own
-    place = Path(os.path.normpath(place))
+    place = Path(os.path.normpath(folder if folder.name not in ('', '..') else folder.absolute()))  # links are not followed
     at = {'out': str(place.parent), 'run': place.name}
     free = {f.name: f.default for f in fields(TrainConfig) if f.name in LENGTH_SETTINGS and set(given) & {*LENGTH_SETTINGS}}
     return make_config({**at, **free, **given}, load_config(folder / 'config.yaml', saved=True))
