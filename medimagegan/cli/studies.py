@@ -131,6 +131,7 @@ def balance(file, dry_run, settings, seeds, out, workers, scheduler, cluster):
 # %% ../../nbs/740_cli.studies.ipynb #c15
 @click.command(cls=Command, examples=(
     'medimagegan synthesize runs/melanoma --n 1000 --out synthetic',
+    'medimagegan synthesize runs/melanoma --n 500 --rank herding --best 0.1 --out synthetic',
     'medimagegan synthesize runs/both --class melanoma --n 500 --drop copies outliers --out synthetic'))
 @click.argument('run', type=PATH)
 @click.option('--class', 'class_name', metavar='NAME', help='The class. May be left out if the run has one.')
@@ -138,7 +139,7 @@ def balance(file, dry_run, settings, seeds, out, workers, scheduler, cluster):
 @option('--out', type=PATH, required=True, metavar='DIR', help='A new or empty folder.')
 @option('--seed', type=SEED, default=0, help='Seed of the latents.')
 @click.option('--drop', multiple=True, metavar='WHAT...', help='Leave out copies, outliers or both.')
-@option('--rank', default='none', metavar='WHO', help='Rank by the discriminator, or by classifier:FOLDER.')
+@option('--rank', default='none', metavar='WHO', help='Rank by the discriminator, by herding, or by classifier:FOLDER.')
 @option('--best', type=float, default=1., help='The share that the ranking keeps.')
 @option('--licence', metavar='TEXT', help='Licence of the real images. Default: what their table says.')
 @option('--utility', metavar='TEXT', help='What a classifier gained, as `balance` reports it. Default: not measured.')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEN', 'read_seen', 'list_seen', 'base_name', 'find_leaks', 'find_moved', 'count_unsearched', 'fingerprint_images',
-           'list_hidden', 'check_release', 'release', 'resolve', 'find_parts']
+           'list_hidden', 'check_release', 'release', 'resolve', 'find_parts', 'open_examples']
 
 # %% ../../nbs/507_runs.release.ipynb #c02
 from collections.abc import Callable
@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 # %% ../../nbs/507_runs.release.ipynb #c03
+from ..core.config import TrainConfig
 from ..core.errors import UserError
 from ..core.files import hash_file
 from ..core.tables import read_table, write_table
@@ -254,3 +255,27 @@ def find_parts(
     by_bytes = dict(zip(seen['sha256'], seen['split'], strict=True)) if 'sha256' in seen else {}
     return [by_name.get(file) or (by_bytes.get(hash_file(locate_images(path) / file)) if by_bytes else None) or 'unknown'
             for file in data.files]
+
+# %% ../../nbs/507_runs.release.ipynb #f9c50daf
+def open_examples(
+    source: str | Path,  # A run folder, or a generator file
+    path: str = '',  # Folder with images that samples should resemble; empty: the training images of the run
+    progress: Callable = iter,  # Wraps the loop over the images
+) -> tuple[ImageSet, int]:  # The images, and how many of `path` were left out because the run held them out
+    "Open the training images of a generator, or others that its samples should resemble. Raises `UserError` if there are none."
+    run = None if Path(source).is_file() else RunFolder(source)
+    if not (run or path):
+        raise UserError(f'{source}: a file does not know where its training images are: name their folder with --like')
+    cfg = run.config if run else read_generator(source)[1]
+    other = TrainConfig(path=path or 'phantoms', image_size=cfg.image_size, number_channels=cfg.number_channels, window=cfg.window, frames=cfg.frames)
+    data = open_images(other if path else cfg, progress)
+    known = run or Path(source).with_suffix('.csv').exists()
+    part = find_parts(data, path or cfg.path, read_seen(source)) if known else ['unknown'] * len(data)
+    names = [data.classes[i] for i in data.labels]
+    wanted = {*cfg.classes} & {*data.classes} or {*data.classes}
+    allowed = (*SEEN, 'unknown') if path else SEEN
+    chosen = [i for i, (name, own) in enumerate(zip(names, part, strict=True)) if name in wanted and own in allowed]
+    if not chosen:
+        raise UserError(f'{path or cfg.path}: expected images that {source} was trained on, or others that it did not hold out, found none')
+    return data.subset(chosen), sum(own not in (*SEEN, 'unknown') for own in part) if path else 0
+

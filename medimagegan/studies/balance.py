@@ -23,7 +23,7 @@ USUAL_ARMS = ('class weights', 'oversampling', 'repeated real', 'synthetic', 'sy
               'synthetic alone')  # The arms of a study that does not name any
 
 ARM_NAMES = (*USUAL_ARMS, 'TrivialAugment', 'dense synthetic', 'synthetic without copies', 'classified synthetic',
-             'weighted synthetic', 'pretrained on synthetic')
+             'herded synthetic', 'weighted synthetic', 'pretrained on synthetic')
 
 
 def _check_arms(study) -> None:
@@ -251,6 +251,7 @@ def _list_arm(
         'dense synthetic': Mix(name, 'filtered', synthetic=1., chosen_by='density'),
         'synthetic without copies': Mix(name, 'filtered', synthetic=1., chosen_by='copies'),
         'classified synthetic': Mix(name, 'filtered', synthetic=1., chosen_by='classifier'),
+        'herded synthetic': Mix(name, 'filtered', synthetic=1., chosen_by='herding'),
         'weighted synthetic': Mix(name, 'weighted', synthetic=1., half_loss=True),
         'pretrained on synthetic': Mix(name, 'pretrained', synthetic=1., repeated=1., in_turn=True)}[name]]
 

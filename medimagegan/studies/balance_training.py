@@ -17,6 +17,7 @@ from ..core.config import TrainConfig
 from ..core.device import pick_device
 from ..data.datasets import read_folder
 from ..data.imagesets import ImageSet
+from ..evaluate.herding import rank_by_herding
 from .suite_runs import run_calls, run_plan
 from .classifier import LIGHT, STRONG, TRIVIAL, Classifier, save_classifier, train_classifier
 from .filters import keep_best, rank_by_copies, rank_by_density
@@ -70,7 +71,7 @@ def train_arm(
         prepared.study.positive, image_weights=training.image_weights, stages=training.stages)
     return classifier, training
 
-
+# %% ../../nbs/685_studies.balance_training.ipynb #c1e6f9e5
 def choose_synthetic(
     prepared: PreparedStudy,
     mix: Mix,
@@ -86,6 +87,8 @@ def choose_synthetic(
         rank = train_arm(prepared, prepared.mixes[0], cfg)[0](images)  # trained on the unchanged real images
     elif mix.chosen_by == 'density':
         rank = rank_by_density(images, train, cfg.features, pick_device(prepared.study.n_gpu))
+    elif mix.chosen_by == 'herding':
+        rank = rank_by_herding(images, train, n, cfg.features, pick_device(prepared.study.n_gpu))
     else:
         rank = rank_by_copies(images, prepared.data.subset(prepared.find('train')), held)  # a generator may have seen the other classes too
     return keep_best(images, rank, n)

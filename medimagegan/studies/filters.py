@@ -38,7 +38,7 @@ def rank_by_copies(
     return (~found.copied).double().numpy()
 
 # %% ../../nbs/668_studies.filters.ipynb #c09
-FILTERS_OF_ARMS = ('density', 'copies', 'classifier')
+FILTERS_OF_ARMS = ('density', 'copies', 'classifier', 'herding')
 
 
 def keep_best(

@@ -27,6 +27,7 @@ from ..gan.step import make_discriminator
 from ..gan.sampling import read_generator, sample
 from ..gan.checkpoints import list_checkpoints
 from ..evaluate.features import extract, load_features
+from ..evaluate.herding import rank_by_herding
 from ..evaluate.memorization import find_copies, number_groups
 from ..runs.folder import RunFolder
 from .classifier import load_classifier
@@ -109,7 +110,7 @@ class Selection:
 
     n: int = 1000  # Images in the set
     drop: tuple[str, ...] = ()  # Keys of `FILTERS`
-    rank: str = ''  # `discriminator` or `classifier:FOLDER`; empty: no rank
+    rank: str = ''  # `discriminator`, `herding` or `classifier:FOLDER`; empty: no rank
     best: float = 1.  # Share that the rank keeps
 
     def __post_init__(self):
@@ -201,13 +202,17 @@ def _rank_by_classifier(source: Source, images: Tensor, rank: str) -> np.ndarray
 def rank_images(
     source: Source,
     images: Tensor,  # (N, C, size, size), uint8
-    rank: str,  # `discriminator`, or `classifier:FOLDER`
+    rank: str,  # `discriminator`, `herding`, or `classifier:FOLDER`
+    best: float = 1.,  # Share that will be kept, which herding chooses as a set
+    device: torch.device | str = 'cpu',
 ) -> np.ndarray:  # (N,); higher is better
-    "Rate each image by the discriminator of the run or by a classifier. Raises `UserError` if there is none."
+    "Rank the images by the discriminator of the run, by herding or by a classifier. Raises `UserError` if there is none."
     if rank.startswith('classifier:'):
         return _rank_by_classifier(source, images, rank)
+    if rank == 'herding':
+        return rank_by_herding(images, source.train, max(1, round(len(images) * best)), source.folder.config.features, device)
     if rank != 'discriminator':
-        raise UserError(f'rank: expected discriminator or classifier:FOLDER, got {rank!r}')
+        raise UserError(f'rank: expected discriminator, herding or classifier:FOLDER, got {rank!r}')
     return _rank_by_discriminator(source, images)
 
 # %% ../../nbs/655_studies.selection.ipynb #c35
@@ -226,7 +231,7 @@ def describe_candidates(
         'nearest': [source.seen.files[i] for i in nearest.index], 'distance': nearest.distance.numpy().round(4),
         'ratio': nearest.ratio.numpy().round(4), 'copy': nearest.copied.numpy(),
         'outlier': outliers,
-        'rank': rank_images(source, images, selection.rank) if selection.rank else ''})
+        'rank': rank_images(source, images, selection.rank, selection.best, device) if selection.rank else ''})
 
 # %% ../../nbs/655_studies.selection.ipynb #c36
 def select_images(
@@ -241,7 +246,8 @@ def select_images(
         table = table[~marked]
     if selection.rank:
         n = max(1, round(len(table) * selection.best))
-        steps.append(f'the {100 * selection.best:.0f} % that the {selection.rank} ranks highest were kept')
+        by = 'herding ranks' if selection.rank == 'herding' else f'the {selection.rank} ranks'
+        steps.append(f'the {100 * selection.best:.3g} % that {by} highest were kept')
         table = table.sort_values('rank', ascending=False, kind='stable').iloc[:n].sort_index()
     return table, steps
 
