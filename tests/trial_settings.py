@@ -180,7 +180,7 @@ STUDIES = [  # (text of a valid study, its replacement), what the line must cont
     ('{arch: SNGAN}', '[SNGAN]', 'generator: expected names and values'), ('arch: SNGAN', 'arch: SNG', 'arch'),
     ('arch: SNGAN', 'classes: nevus', 'classes is set by the study'), ('arch: SNGAN', 'split: a.csv', 'split is set by the study'),
     ('arch: SNGAN', 'arhc: SNGAN', "Did you mean 'arch'"), ('doses: [50]', 'validation: .5\ntest: .5', 'leave nothing to train on'),
-    ('doses: [50]', 'keep: 3', 'in [4, inf)'), ('doses: [50]', 'best: .5', 'needs rank'), ('doses: [50]', 'primary_metric: AUC', 'primary_metric'),
+    ('doses: [50]', 'keep: 3', 'in [4, inf)'), ('doses: [50]', 'best: .5', 'needs rank'), ('doses: [50]', 'rank: herding', 'needs best below 1'), ('doses: [50]', 'primary_metric: AUC', 'primary_metric'),
     ('doses: [50]', 'rank: me', 'rank'), ('doses: [50]', 'seeds: 0', 'seeds'), ('doses: [50]', 'n_gpu: 4', 'n_gpu'),
     ('doses: [50]', 'title: "\\e[2J"', '\\x1b'), ('{arch: SNGAN}', '!!python/name:os.system x', 'tags'), (STUDY, '- a', 'not a study'),
     ('generator: {arch: SNGAN}', 'generator: {conditional: true}\nwarm_up: {num_epochs: 2}', 'sees all classes already'),

@@ -189,17 +189,19 @@ def choose_samples(
     "Choose samples that together resemble real images, and say from how many. Raises `UserError` if there are no real images."
     from medimagegan.core.progress import progress_bar
     from medimagegan.evaluate.features import load_features
-    from medimagegan.evaluate.herding import herding_network, sample_alike
+    from medimagegan.evaluate.herding import MAX_CANDIDATES, herding_network, sample_alike
     from medimagegan.runs.release import open_examples
-    real, left_out = open_examples(run, like or '')
-    if left_out:
-        print_lines(f'{like}: {counted(left_out, "image")} left out, because the run held them out')
+    if n * candidates > MAX_CANDIDATES:
+        raise UserError(f'--candidates: {n:,} × {candidates} images: expected at most {MAX_CANDIDATES:,} in all')
+    real, note = open_examples(run, like or '')
+    if note:
+        print_lines(f'note: {note}')
     network = herding_network(generator.config.features)
     features = load_features(network, device=next(generator.network.parameters()).device)
     images, numbers, (before, after) = sample_alike(generator, real, features, n, candidates, seed, classes, truncation,
                                                     lambda parts: progress_bar(parts, desc='candidates'))
-    print_lines(f'chosen from {n * candidates:,} images; kernel distance to {counted(len(real), "real image")} in features of {network}: '
-                f'{after:.3f} (the first {n:,} images: {before:.3f})')
+    print_lines(f'chosen from {n * candidates:,} images to resemble {counted(len(real), "real image")}' + (
+        f'; kernel distance in features of {network}: {after:.3f} (the first {n:,} images: {before:.3f})' if after == after else ''))
     return images, numbers.tolist()
 
 # %% ../../nbs/710_cli.training.ipynb #c15

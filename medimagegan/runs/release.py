@@ -18,7 +18,7 @@ import torch
 
 # %% ../../nbs/507_runs.release.ipynb #c03
 from ..core.config import TrainConfig
-from ..core.errors import UserError
+from ..core.errors import UserError, counted
 from ..core.files import hash_file
 from ..core.tables import read_table, write_table
 from ..data.arrays import locate_images
@@ -27,6 +27,7 @@ from ..data.imagesets import ImageSet
 from ..data.layouts import is_unique_name
 from ..data.pixels import DICOM_SUFFIXES, SUFFIXES
 from ..data.training_images import open_images
+from ..gan.generators import find_generator
 from ..gan.sampling import read_generator, save_generator
 from ..gan.warm_start import is_released
 from .folder import RunFolder
@@ -257,25 +258,65 @@ def find_parts(
             for file in data.files]
 
 # %% ../../nbs/507_runs.release.ipynb #f9c50daf
+def _find_held_out(
+    files: tuple[str, ...],  # Images of a folder
+    path: str,  # The folder
+    source: Path,  # A run folder, or a released generator with its table
+) -> set[str]:  # Those that the run did not train on
+    "Find the images of a folder that a run held out: by path, by a name that only one image has, or by content."
+    seen = read_seen(source)
+    hidden, table = seen[~seen['split'].isin(SEEN)], pd.DataFrame({'file': files})
+    if not is_released(source):
+        there = locate_images(RunFolder(source).config.path)
+        return set(find_moved(table, hidden.assign(split='train'), locate_images(path), there)['file'])
+    names = {base_name(file) for file in hidden['file'] if is_unique_name(base_name(file)) and not is_concealed(file)}
+    digests = set(hidden['sha256']) - {''} if 'sha256' in hidden else set()
+    return {file for file in files if base_name(file) in names or (digests and hash_file(locate_images(path) / file) in digests)}
+
+
+# %% ../../nbs/507_runs.release.ipynb #6b2ed3c9
+def _open_own_images(
+    run: RunFolder,
+    progress: Callable,
+) -> ImageSet:
+    "Open all images that a run was trained on. Raises `UserError` if one is missing."
+    hint = 'start this in the folder where the run was started, or name the folder of its images with --like'
+    try:
+        data = open_images(run.config, progress)
+    except UserError as error:
+        raise UserError(f'{run.path}: its training images are needed: {error}: {hint}') from None
+    files, position = run.split['file'][run.split['split'] == 'train'], {file: i for i, file in enumerate(data.files)}
+    missing = next((file for file in files if file not in position), None)
+    if missing:
+        raise UserError(f'{run.path}: its training images are needed: found no {missing} in {run.config.path}: {hint}')
+    return data.subset([position[file] for file in files])
+
+
+# %% ../../nbs/507_runs.release.ipynb #b5cd20f3
 def open_examples(
     source: str | Path,  # A run folder, or a generator file
     path: str = '',  # Folder with images that samples should resemble; empty: the training images of the run
     progress: Callable = iter,  # Wraps the loop over the images
-) -> tuple[ImageSet, int]:  # The images, and how many of `path` were left out because the run held them out
+) -> tuple[ImageSet, str]:  # The images, and a note on held-out images
     "Open the training images of a generator, or others that its samples should resemble. Raises `UserError` if there are none."
-    run = None if Path(source).is_file() else RunFolder(source)
-    if not (run or path):
-        raise UserError(f'{source}: a file does not know where its training images are: name their folder with --like')
-    cfg = run.config if run else read_generator(source)[1]
-    other = TrainConfig(path=path or 'phantoms', image_size=cfg.image_size, number_channels=cfg.number_channels, window=cfg.window, frames=cfg.frames)
-    data = open_images(other if path else cfg, progress)
-    known = run or Path(source).with_suffix('.csv').exists()
-    part = find_parts(data, path or cfg.path, read_seen(source)) if known else ['unknown'] * len(data)
-    names = [data.classes[i] for i in data.labels]
-    wanted = {*cfg.classes} & {*data.classes} or {*data.classes}
-    allowed = (*SEEN, 'unknown') if path else SEEN
-    chosen = [i for i, (name, own) in enumerate(zip(names, part, strict=True)) if name in wanted and own in allowed]
-    if not chosen:
-        raise UserError(f'{path or cfg.path}: expected images that {source} was trained on, or others that it did not hold out, found none')
-    return data.subset(chosen), sum(own not in (*SEEN, 'unknown') for own in part) if path else 0
+    source = Path(source).parent if Path(source).is_file() and (Path(source).parent / 'split.csv').exists() else Path(source)
+    if not path and source.is_file():
+        raise UserError(f'{source}: the file does not say where its training images are: name their folder with --like')
+    if not path:
+        return _open_own_images(RunFolder(source), progress), ''
+    generator, cfg = read_generator(find_generator(source))
+    data = open_images(TrainConfig(path=path, image_size=cfg.image_size, number_channels=cfg.number_channels,
+                                   window=cfg.window, frames=cfg.frames), progress)
+    shared, none = {*generator.classes} & {*data.classes}, ('images',)  # the name of all images without classes
+    if not shared and generator.classes and none not in (generator.classes, data.classes):
+        raise UserError(f'{path}: expected images of {" or ".join(generator.classes)}, found {", ".join(data.classes)}')
+    chosen = [i for i, label in enumerate(data.labels.tolist()) if not shared or data.classes[label] in shared]
+    if source.is_file() and not source.with_suffix('.csv').exists():
+        return data.subset(chosen), f'{source}: has no table that says which images were held out, so all images of {path} are used'
+    held = _find_held_out(tuple(data.files[i] for i in chosen), path, source)
+    left = [i for i in chosen if data.files[i] not in held]
+    if not left:
+        raise UserError(f'{path}: found no image that {source} did not hold out')
+    note = f'{len(chosen) - len(left)} of {counted(len(chosen), "image")} of {path} left out, because they were held out in training'
+    return data.subset(left), note if held else ''
 

@@ -27,8 +27,12 @@ ARM_NAMES = (*USUAL_ARMS, 'TrivialAugment', 'dense synthetic', 'synthetic withou
 
 
 def _check_arms(study) -> None:
-    "Raise `UserError` if no arm adds synthetic images to the real ones, or images cannot be audited."
+    "Raise `UserError` if no arm adds synthetic images to the real ones, or images cannot be ranked or audited."
     names = study.arms
+    if study.best < 1 and study.rank == 'none':
+        raise UserError(f'best: {study.best:g} needs rank: discriminator or herding')
+    if study.best == 1 and study.rank == 'herding':
+        raise UserError('rank: herding needs best below 1, the share that is kept: 0.1, for example')
     if not {name for name in names if 'synthetic' in name} - {'synthetic alone'}:
         raise UserError(f'arms: expected one that adds synthetic images to real ones, got {", ".join(names) or "none"}')
     if not study.doses:
@@ -71,7 +75,7 @@ class Study:
     primary_metric: str = setting('ROC-AUC', 'Metric that decides', choices=tuple(SCORES)[:-1])
     source: str = setting('generator', 'What makes the synthetic images; the others are planted cases', choices=SOURCES)
     drop: tuple[str, ...] = setting((), 'Synthetic images to leave out', choices=('copies', 'outliers'))
-    rank: str = setting('none', 'What ranks the synthetic images', choices=('none', 'discriminator'))
+    rank: str = setting('none', 'What ranks the synthetic images', choices=('none', 'discriminator', 'herding'))
     best: float = setting(1.0, 'Share of them that the rank keeps', above=0, high=1)
     audit: str = setting('none', 'Artefacts and skin tones on the page: skin for colour images of skin', choices=('none', 'skin'))
     n_gpu: int | None = setting(None, '0: CPU; empty: a GPU, where there is one', low=0, high=1)
@@ -81,8 +85,6 @@ class Study:
         if self.validation + self.test >= 1:
             raise UserError(f'validation: {self.validation:g} and test: {self.test:g} leave nothing to train on: '
                             'expected a sum below 1')
-        if self.best < 1 and self.rank == 'none':
-            raise UserError(f'best: {self.best:g} needs rank: discriminator')
         if self.n_images and self.path != 'phantoms':
             raise UserError(f'n_images: {self.n_images} needs path: phantoms; for other images, use a smaller folder')
         columns = [rule.name for rule in parse_test_sets(self.test_sets) if rule.column]

@@ -118,6 +118,8 @@ class Selection:
             raise UserError(f'n: expected 4 to 1000000, got {self.n}')
         if not 0 < self.best <= 1:
             raise UserError(f'best: expected a share above 0 and at most 1, got {self.best}')
+        if self.rank == 'herding' and self.best == 1:
+            raise UserError('rank: herding needs best below 1, the share that is kept: 0.1, for example')
         if self.best < 1 and not self.rank:
             raise UserError(f'best: {self.best} needs a rank to choose by; set --rank')
         for name in self.drop:
@@ -203,14 +205,14 @@ def rank_images(
     source: Source,
     images: Tensor,  # (N, C, size, size), uint8
     rank: str,  # `discriminator`, `herding`, or `classifier:FOLDER`
-    best: float = 1.,  # Share that will be kept, which herding chooses as a set
+    n: int | None = None,  # How many will be kept, for herding, which chooses a set; None: all
     device: torch.device | str = 'cpu',
 ) -> np.ndarray:  # (N,); higher is better
     "Rank the images by the discriminator of the run, by herding or by a classifier. Raises `UserError` if there is none."
     if rank.startswith('classifier:'):
         return _rank_by_classifier(source, images, rank)
     if rank == 'herding':
-        return rank_by_herding(images, source.train, max(1, round(len(images) * best)), source.folder.config.features, device)
+        return rank_by_herding(images, source.train, n or len(images), source.folder.config.features, device)
     if rank != 'discriminator':
         raise UserError(f'rank: expected discriminator, herding or classifier:FOLDER, got {rank!r}')
     return _rank_by_discriminator(source, images)
@@ -222,16 +224,19 @@ def describe_candidates(
     selection: Selection,
     seed: int = 0,  # Seed of the latents
     device: torch.device | str = 'cpu',
-) -> pd.DataFrame:  # A row per image; filters and ranks that were not requested are empty
+) -> pd.DataFrame:  # A row per image; filters and ranks that were not requested are empty, and so is the rank of a dropped image
     "Measure what the selection needs to know about each image."
     _, nearest = find_copies(images, source.seen, source.held, seed)
     outliers = find_outliers(images, source.train, source.held, device=device) if 'outliers' in selection.drop else ''
-    return pd.DataFrame({
+    table = pd.DataFrame({
         'seed': seed, 'latent': range(len(images)), 'class': source.class_name,
         'nearest': [source.seen.files[i] for i in nearest.index], 'distance': nearest.distance.numpy().round(4),
         'ratio': nearest.ratio.numpy().round(4), 'copy': nearest.copied.numpy(),
-        'outlier': outliers,
-        'rank': rank_images(source, images, selection.rank, selection.best, device) if selection.rank else ''})
+        'outlier': outliers, 'rank': math.nan if selection.rank else ''})
+    left = np.flatnonzero(~table[[FILTERS[name] for name in selection.drop]].astype(bool).any(axis=1))
+    if selection.rank and len(left):
+        table.loc[left, 'rank'] = rank_images(source, images[left], selection.rank, min(selection.n, len(left)), device)
+    return table
 
 # %% ../../nbs/655_studies.selection.ipynb #c36
 def select_images(
@@ -245,9 +250,10 @@ def select_images(
         steps.append(f'1 {FILTERS[name]} was dropped' if marked.sum() == 1 else f'{int(marked.sum())} {name} were dropped')
         table = table[~marked]
     if selection.rank:
-        n = max(1, round(len(table) * selection.best))
-        by = 'herding ranks' if selection.rank == 'herding' else f'the {selection.rank} ranks'
-        steps.append(f'the {100 * selection.best:.3g} % that {by} highest were kept')
+        herded, n = selection.rank == 'herding', max(1, round(len(table) * selection.best))
+        n = selection.n if herded else n
+        steps.append(f'the {n} that together resemble the training images most were kept (herding)' if herded else
+                     f'the {100 * selection.best:.3g} % that the {selection.rank} ranks highest were kept')
         table = table.sort_values('rank', ascending=False, kind='stable').iloc[:n].sort_index()
     return table, steps
 

@@ -223,7 +223,7 @@ def synthesize(
     out: str | Path = 'synthetic',  # A new or empty folder
     seed: int = 0,  # Seed of the latents
     drop: tuple[str, ...] = (),  # Keys of `FILTERS`
-    rank: str = '',  # `discriminator` or `classifier:FOLDER`
+    rank: str = '',  # `discriminator`, `herding` or `classifier:FOLDER`
     best: float = 1.,  # Share that the rank keeps
     licence: str = '',  # Licence of the source; default: what its table says
     utility: str = '',  # What a classifier gained; default: not measured
