@@ -109,6 +109,23 @@ def test_the_table_of_melanomas_and_the_card_of_the_generators_equal_their_files
         assert ' | '.join(_cell(row[key], digits) for key, digits in DIGITS.items()) in card
 
 
+def test_the_table_of_chosen_samples_equals_its_files():
+    page, gaps = _page('architectures'), []
+    for title, plain, chosen in (('lesions', 'scores_long', 'scores_chosen'), ('melanomas', 'melanoma_plain', 'melanoma_chosen')):
+        found = [json.loads((REPORTS / 'quality' / f'{name}.json').read_text(encoding='utf-8')) for name in (plain, chosen)]
+        assert [each.get('candidates', 1) for each in found] == [1, 10] and len({each['seed'] for each in found}) == 1
+        for of, each in zip(('the first of the seed', 'chosen'), found, strict=True):
+            for row in (row for row in each['scores'] if row['images'] == 'synthetic'):
+                cells = [title, row['space'].removeprefix('timm:tf_').replace('efficientnet_', ''), of, str(row['N'])]
+                assert f"| {' | '.join([*cells, *(_cell(row[key], d) for key, d in DIGITS.items())])} |" in page
+        gaps.append(found[1]['scores'][0]['gap_closed'])
+    assert f'close {gaps[0]:.2f} (lesions) and {gaps[1]:.2f} (melanomas) of the gap' in page
+    row, real = json.loads((REPORTS / 'quality' / 'scores_chosen.json').read_text(encoding='utf-8'))['scores'][:2]
+    assert not [name for name in ('color', 'spectrum', 'pattern') if row[name][0] > largest_allowed(name, 440, real[name][0])]
+    assert row['coverage'][0] > real['coverage'][0] / 2 and row['gap_closed'] > .75
+    assert f"{row['pattern'][0] - real['pattern'][0]:.4f} above that of real images (limit 0.02), and their colours are off by {row['color'][0]:.1f}" in page
+
+
 def test_every_fault_of_the_released_generator_is_named_in_all_three_pages():
     found, real = json.loads((REPORTS / 'quality' / 'scores_long.json').read_text())['scores'][:2]
     over = {name for name in ('color', 'spectrum', 'pattern') if found[name][0] > largest_allowed(name, 440, real[name][0])}

@@ -160,11 +160,11 @@ def sample(run, n, out, seed, classes, truncation, best, candidates, like, n_gpu
     check_new_folder('--out', out)
     if not Path(run).exists():
         raise UserError(f'{run}: found no such file or folder: expected a finished run, or a generator file')
+    if like and candidates == 1:
+        raise UserError('--like: needs --candidates, the number of images to choose from for each one that is kept: 10, for example')
     from medimagegan.core.device import pick_device
     from medimagegan.data.imagesets import to_bytes
     from medimagegan.gan.generators import load_generator
-    if like and candidates == 1:
-        raise UserError('--like: needs --candidates, the number of images to choose from for each one that is kept: 10, for example')
     generator, numbers = load_generator(run, pick_device(n_gpu), best), range(n)
     labels = generator.labels(n, classes or None)
     if candidates == 1:
