@@ -7,6 +7,7 @@ __all__ = ['print_forecast', 'check_images', 'train', 'experiment', 'report', 's
            'resolve']
 
 # %% ../../nbs/710_cli.training.ipynb #c02
+import math
 import sys
 from pathlib import Path
 
@@ -146,8 +147,8 @@ def report(run, public):
 @click.option('--classes', multiple=True, metavar='NAME...', help='Only these classes, in turn. Default: all.')
 @option('--truncation', type=click.FloatRange(0, 2), default=1., help='Below 1: more typical, less varied images.')
 @click.option('--best', is_flag=True, help='The generator with the best score in training, not the last one.')
-@option('--candidates', type=click.IntRange(1, 1000), default=1, help='Generate so many images for each one that is kept; those are kept '
-        'that together resemble the training images.')
+@option('--candidates', type=click.IntRange(1, 1000), default=1, help='Images to generate for each one that is kept. Above 1, those '
+        'are kept that together most resemble the training images.')
 @option('--like', type=PATH, metavar='DIR', help='With --candidates: the real images. Default: those that the run was trained on.')
 @option('--n-gpu', type=click.IntRange(0, 1024), help='0: CPU, 1: one GPU. Default: a GPU if there is one.')
 def sample(run, n, out, seed, classes, truncation, best, candidates, like, n_gpu):
@@ -155,7 +156,7 @@ def sample(run, n, out, seed, classes, truncation, best, candidates, like, n_gpu
 
     RUN is a run folder or a generator.safetensors; the images are written as PNG. A class-conditional generator
     samples each class in turn, or those of --classes. With --candidates 10, the proportions of motifs come closer to
-    those of the real images; what the generator never shows, it does not show then either."""
+    those of the real images, but what the generator never shows is still missing."""
     make_config({'n_gpu': n_gpu})
     check_new_folder('--out', out)
     if not Path(run).exists():
@@ -170,7 +171,7 @@ def sample(run, n, out, seed, classes, truncation, best, candidates, like, n_gpu
     if candidates == 1:
         images = to_bytes(generator.sample(n, seed, classes or None, truncation))
     else:
-        images, numbers = choose_samples(generator, run, like, n, candidates, seed, classes or None, truncation)
+        images, numbers = choose_samples(generator, like, n, candidates, seed, classes or None, truncation)
     names = [generator.classes[i] for i in labels] if labels is not None else None
     write_pngs(images, Path(out), f'seed{seed}', names, numbers)
     print_lines(f'{counted(len(images), "image")}: {out}')
@@ -178,7 +179,6 @@ def sample(run, n, out, seed, classes, truncation, best, candidates, like, n_gpu
 # %% ../../nbs/710_cli.training.ipynb #c2497a20
 def choose_samples(
     generator,  # From `load_generator`
-    run: str,  # The run folder, or the generator file
     like: str | None,  # Folder with real images; None: those of the run
     n: int,  # Images to keep
     candidates: int,  # Images to generate for each one that is kept
@@ -189,19 +189,18 @@ def choose_samples(
     "Choose samples that together resemble real images, and say from how many. Raises `UserError` if there are no real images."
     from medimagegan.core.progress import progress_bar
     from medimagegan.evaluate.features import load_features
-    from medimagegan.evaluate.herding import MAX_CANDIDATES, herding_network, sample_alike
+    from medimagegan.evaluate.herding import check_candidates, herding_network, sample_alike
     from medimagegan.runs.release import open_examples
-    if n * candidates > MAX_CANDIDATES:
-        raise UserError(f'--candidates: {n:,} × {candidates} images: expected at most {MAX_CANDIDATES:,} in all')
-    real, note = open_examples(run, like or '')
+    check_candidates(n, candidates)
+    real, note = open_examples(generator, like or '')
     if note:
         print_lines(f'note: {note}')
     network = herding_network(generator.config.features)
     features = load_features(network, device=next(generator.network.parameters()).device)
     images, numbers, (before, after) = sample_alike(generator, real, features, n, candidates, seed, classes, truncation,
                                                     lambda parts: progress_bar(parts, desc='candidates'))
-    print_lines(f'chosen from {n * candidates:,} images to resemble {counted(len(real), "real image")}' + (
-        f'; kernel distance in features of {network}: {after:.3f} (the first {n:,} images: {before:.3f})' if after == after else ''))
+    distance = '' if math.isnan(after) else f'; kernel distance in features of {network}: {after:.3f} (the first {n:,} images: {before:.3f})'
+    print_lines(f'chosen from {n * candidates:,} images to resemble {counted(len(real), "real image")}{distance}')
     return images, numbers.tolist()
 
 # %% ../../nbs/710_cli.training.ipynb #c15

@@ -27,7 +27,7 @@ from ..data.imagesets import ImageSet
 from ..data.layouts import is_unique_name
 from ..data.pixels import DICOM_SUFFIXES, SUFFIXES
 from ..data.training_images import open_images
-from ..gan.generators import find_generator
+from ..gan.generators import TrainedGenerator
 from ..gan.sampling import read_generator, save_generator
 from ..gan.warm_start import is_released
 from .folder import RunFolder
@@ -263,7 +263,7 @@ def _find_held_out(
     path: str,  # The folder
     source: Path,  # A run folder, or a released generator with its table
 ) -> set[str]:  # Those that the run did not train on
-    "Find the images of a folder that a run held out: by path, by a name that only one image has, or by content."
+    "Find the images of a folder that a run held out, by a name that only one image has or by content."
     seen = read_seen(source)
     hidden, table = seen[~seen['split'].isin(SEEN)], pd.DataFrame({'file': files})
     if not is_released(source):
@@ -294,29 +294,28 @@ def _open_own_images(
 
 # %% ../../nbs/507_runs.release.ipynb #b5cd20f3
 def open_examples(
-    source: str | Path,  # A run folder, or a generator file
+    generator: TrainedGenerator,  # From `load_generator`: its `source` is the file in a run folder, or a released file
     path: str = '',  # Folder with images that samples should resemble; empty: the training images of the run
     progress: Callable = iter,  # Wraps the loop over the images
 ) -> tuple[ImageSet, str]:  # The images, and a note on held-out images
     "Open the training images of a generator, or others that its samples should resemble. Raises `UserError` if there are none."
-    source = Path(source).parent if Path(source).is_file() and (Path(source).parent / 'split.csv').exists() else Path(source)
-    if not path and source.is_file():
-        raise UserError(f'{source}: the file does not say where its training images are: name their folder with --like')
+    source, cfg = Path(generator.source), generator.config
+    in_run = source.name in ('generator.safetensors', 'best.safetensors') and (source.parent / 'config.yaml').exists()
     if not path:
-        return _open_own_images(RunFolder(source), progress), ''
-    generator, cfg = read_generator(find_generator(source))
+        if not in_run:
+            raise UserError(f'{source}: the file does not say where its training images are: name their folder with --like')
+        return _open_own_images(RunFolder(source.parent), progress), ''
     data = open_images(TrainConfig(path=path, image_size=cfg.image_size, number_channels=cfg.number_channels,
                                    window=cfg.window, frames=cfg.frames), progress)
     shared, none = {*generator.classes} & {*data.classes}, ('images',)  # the name of all images without classes
     if not shared and generator.classes and none not in (generator.classes, data.classes):
         raise UserError(f'{path}: expected images of {" or ".join(generator.classes)}, found {", ".join(data.classes)}')
-    chosen = [i for i, label in enumerate(data.labels.tolist()) if not shared or data.classes[label] in shared]
-    if source.is_file() and not source.with_suffix('.csv').exists():
-        return data.subset(chosen), f'{source}: has no table that says which images were held out, so all images of {path} are used'
-    held = _find_held_out(tuple(data.files[i] for i in chosen), path, source)
-    left = [i for i in chosen if data.files[i] not in held]
-    if not left:
+    data = data.subset([i for i, label in enumerate(data.labels.tolist()) if not shared or data.classes[label] in shared])
+    if not in_run and not source.with_suffix('.csv').exists():
+        return data, f'{source}: has no table that says which images were held out, so all images of {path} are used'
+    held = _find_held_out(data.files, path, source.parent if in_run else source)
+    if len(held) == len(data):
         raise UserError(f'{path}: found no image that {source} did not hold out')
-    note = f'{len(chosen) - len(left)} of {counted(len(chosen), "image")} of {path} left out, because they were held out in training'
-    return data.subset(left), note if held else ''
+    note = f'{len(held)} of {counted(len(data), "image")} of {path} left out, because they were held out in training'
+    return data.subset([i for i, file in enumerate(data.files) if file not in held]), note if held else ''
 
