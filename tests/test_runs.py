@@ -9,6 +9,8 @@ import trial_runs
 from conftest import SMALL, flags
 from PIL import Image
 
+from medimagegan.core.config import FOLDER_SETTINGS
+from medimagegan.data.phantoms import write_phantoms
 from medimagegan.runs.folder import RunFolder
 
 
@@ -29,6 +31,26 @@ def test_max_time_saves_and_stops_and_the_same_command_goes_on(medimagegan, tmp_
     assert 'resumes after epoch 0 and 1 step' in medimagegan('train', *words).stdout, straight
     files = [(tmp_path / 'runs' / run / 'generator.safetensors').read_bytes() for run in ('straight', 'short')]
     assert files[0] == files[1]
+
+
+def test_a_run_with_every_setting_that_needs_a_folder_goes_on_and_is_used(medimagegan, tmp_path):
+    "Its checkpoint and its generator have these settings without the path."
+    write_phantoms(tmp_path / 'images', 40, 32)
+    reading = {'labels': 'images/metadata.csv', 'image_column': 'image', 'class_column': 'diagnosis', 'group_columns': 'lesion_id',
+               'class_map': 'melanoma=mel,nevus=nv', 'window': 'lung', 'frames': 'first'}
+    assert {*reading} == {*FOLDER_SETTINGS} - {'split'}
+    words = flags(**{**SMALL, 'path': 'images', 'conditional': 'true', **reading})
+    medimagegan('train', *words, '--run', 'straight')
+    medimagegan('train', *words, '--run', 'a', '--max_time', '0.00001', code=124)
+    assert 'resumes after' in medimagegan('train', *words, '--run', 'a').stdout
+    files = [(tmp_path / 'runs' / run / 'generator.safetensors').read_bytes() for run in ('straight', 'a')]
+    assert files[0] == files[1]
+    medimagegan('release', 'runs/a', '--out', 'a.safetensors')
+    for i, source in enumerate(('runs/a', 'a.safetensors')):
+        medimagegan('sample', source, '--n', 4, '--classes', 'mel', '--candidates', 2, '--like', 'images', '--out', f'samples{i}')
+        assert len(list((tmp_path / f'samples{i}').glob('*_mel.png'))) == 4
+    medimagegan('train', *words, '--run', 'warm', '--warm_start', 'a.safetensors')
+    medimagegan('report', 'runs/a')
 
 
 def test_a_run_is_extended_and_other_settings_need_force(medimagegan, tmp_path):

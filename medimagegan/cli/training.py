@@ -190,11 +190,13 @@ def choose_samples(
     from medimagegan.core.progress import progress_bar
     from medimagegan.evaluate.features import load_features
     from medimagegan.evaluate.herding import check_candidates, herding_network, sample_alike
-    from medimagegan.runs.release import open_examples
+    from medimagegan.runs.examples import open_examples
     check_candidates(n, candidates)
-    real, note = open_examples(generator, like or '')
-    if note:
+    real, notes = open_examples(generator, like or '')
+    for note in notes:
         print_lines(f'note: {note}')
+    if {*(classes or ())} & {*real.classes}:
+        real = real.subset([i for i, label in enumerate(real.labels.tolist()) if real.classes[label] in classes])
     network = herding_network(generator.config.features)
     features = load_features(network, device=next(generator.network.parameters()).device)
     images, numbers, (before, after) = sample_alike(generator, real, features, n, candidates, seed, classes, truncation,

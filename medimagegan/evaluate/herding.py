@@ -52,6 +52,7 @@ def herd(
 ) -> Tensor:  # (n,), int64: different rows of `fake`, in the order in which they were chosen
     """Choose features one by one that together have the smallest discrepancy to the real ones (Chen, Welling and Smola 2010, sec. 3).
 
+    The kernels to those chosen before are averaged, as in the unbiased discrepancy; the paper divides their sum by one more.
     Raises `ValueError` for an `n` that is not allowed, and without real features."""
     if not 1 <= n <= len(fake) or not len(real):
         raise ValueError(f'expected n from 1 to {len(fake)} and real images, got n {n} and {len(real)} real images')
@@ -137,6 +138,11 @@ def check_candidates(
         raise UserError(f'candidates: {candidates} for each of {n:,} images are {n * candidates:,}: expected at most {MAX_CANDIDATES:,}')
 
 # %% ../../nbs/432_evaluate.herding.ipynb #164090c9
+def _thin(rows: Tensor) -> Tensor:  # At most 2,000 of them: all pairs of more do not fit into memory
+    "Choose rows at equal steps."
+    return rows[::-(-len(rows) // 2000)]
+
+
 def _compare_before_and_after(
     found: Tensor,  # (N, F): features of the candidates
     theirs: Tensor,  # (M, F): of the real images
@@ -146,9 +152,9 @@ def _compare_before_and_after(
     "Compute the kernel distance to the real images, averaged over the classes; not a number if a set has one image."
     distances = []
     for places, _, like in groups:
-        some = theirs[like[::-(-len(like) // 2000)]]
-        enough = len(places) > 1 and len(some) > 1
-        distances.append([kernel_distance(FeaturePair(found[rows], some)) if enough else math.nan for rows in (places, numbers[places])])
+        some, rows = theirs[_thin(like)], _thin(places)
+        enough = len(rows) > 1 and len(some) > 1
+        distances.append([kernel_distance(FeaturePair(found[rows], some)) if enough else math.nan for rows in (rows, numbers[rows])])
     return tuple(torch.tensor(distances).mean(0).tolist())
 
 # %% ../../nbs/432_evaluate.herding.ipynb #0e79dea6

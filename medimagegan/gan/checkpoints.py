@@ -21,12 +21,12 @@ from torch import Tensor
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c03
 from .. import __version__
-from ..core.config import LENGTH_SETTINGS, MAX_EPOCHS, TrainConfig, complete_saved, make_config, settings_text
+from ..core.config import LENGTH_SETTINGS, MAX_EPOCHS, TrainConfig, settings_text
 from ..core.device import DTYPES
 from ..core.errors import UserError, error_line
 from ..core.files import atomic_write
 from ..core.ranks import n_ranks
-from .sampling import raise_oserror
+from .sampling import make_saved_config, raise_oserror
 from .step import GAN, write_rate
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c06
@@ -113,7 +113,7 @@ def _read_checkpoint(file: Path) -> dict:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # a file that is refused is reported in one line
         state = torch.load(file, map_location='cpu', weights_only=True)
-    cfg = make_config(complete_saved(json.loads(state['config'])))
+    cfg = make_saved_config(json.loads(state['config']))
     return {**state, 'config': cfg, 'surroundings': dict(state['surroundings'])}
 
 # %% ../../nbs/380_gan.checkpoints.ipynb #c25

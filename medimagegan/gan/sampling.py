@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHUNK_PIXELS', 'orient', 'generate', 'chunk_size', 'render', 'draw_latents', 'sample', 'raise_oserror',
-           'save_generator', 'read_generator']
+           'save_generator', 'make_saved_config', 'read_generator']
 
 # %% ../../nbs/370_gan.sampling.ipynb #c02
 import json
@@ -130,6 +130,14 @@ def save_generator(
         safetensors.torch.save_file(weights, new, metadata={'config': text})
 
 # %% ../../nbs/370_gan.sampling.ipynb #c26
+def make_saved_config(
+    values: dict,  # From `settings_text`, of this version or an earlier one
+    where: str = '',  # Where they come from, for the error message
+) -> TrainConfig:
+    "Make the settings of a file that was saved without paths. Raises `UserError` at the first wrong value."
+    return make_config({'path': 'images', **complete_saved(values)}, where=where)  # as `phantoms`, the default, could not have a `class_map`
+
+
 def _read_description(
     file: str | Path,
 ) -> tuple[TrainConfig, tuple[str, ...], dict[str, tuple[list[int], str]]]:  # Settings, classes, tensors
@@ -139,7 +147,7 @@ def _read_description(
         slices = {name: f.get_slice(name) for name in f.keys()}  # noqa: SIM118
         tensors = {name: (part.get_shape(), part.get_dtype()) for name, part in slices.items()}
     classes = tuple(map(str, settings.pop('trained_on', ())))
-    return make_config(complete_saved(settings), where=str(file)), classes, tensors
+    return make_saved_config(settings, str(file)), classes, tensors
 
 # %% ../../nbs/370_gan.sampling.ipynb #c27
 _FLOATS = ('F64', 'F32', 'F16', 'BF16')  # As safetensors names them
@@ -161,7 +169,7 @@ def _check_tensors(
 def read_generator(
     file: str | Path,  # Written by `save_generator`
     device: torch.device | str = 'cpu',  # Where it will run
-) -> tuple[Generator, TrainConfig]:  # In eval mode, float32; the settings of its run, folders at their defaults
+) -> tuple[Generator, TrainConfig]:  # In eval mode, float32; the settings of its run, without its paths
     "Load a generator and the settings it was trained with. Raises `UserError` if the file does not hold one."
     try:
         cfg, classes, tensors = _read_description(file)

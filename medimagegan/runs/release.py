@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEEN', 'read_seen', 'list_seen', 'base_name', 'find_leaks', 'find_moved', 'count_unsearched', 'fingerprint_images',
-           'list_hidden', 'check_release', 'release', 'resolve', 'find_parts', 'open_examples']
+           'list_hidden', 'check_release', 'release', 'resolve', 'find_parts']
 
 # %% ../../nbs/507_runs.release.ipynb #c02
 from collections.abc import Callable
@@ -17,8 +17,7 @@ import pandas as pd
 import torch
 
 # %% ../../nbs/507_runs.release.ipynb #c03
-from ..core.config import TrainConfig
-from ..core.errors import UserError, counted
+from ..core.errors import UserError
 from ..core.files import hash_file
 from ..core.tables import read_table, write_table
 from ..data.arrays import locate_images
@@ -27,7 +26,6 @@ from ..data.imagesets import ImageSet
 from ..data.layouts import is_unique_name
 from ..data.pixels import DICOM_SUFFIXES, SUFFIXES
 from ..data.training_images import open_images
-from ..gan.generators import TrainedGenerator
 from ..gan.sampling import read_generator, save_generator
 from ..gan.warm_start import is_released
 from .folder import RunFolder
@@ -256,66 +254,3 @@ def find_parts(
     by_bytes = dict(zip(seen['sha256'], seen['split'], strict=True)) if 'sha256' in seen else {}
     return [by_name.get(file) or (by_bytes.get(hash_file(locate_images(path) / file)) if by_bytes else None) or 'unknown'
             for file in data.files]
-
-# %% ../../nbs/507_runs.release.ipynb #f9c50daf
-def _find_held_out(
-    files: tuple[str, ...],  # Images of a folder
-    path: str,  # The folder
-    source: Path,  # A run folder, or a released generator with its table
-) -> set[str]:  # Those that the run did not train on
-    "Find the images of a folder that a run held out, by a name that only one image has or by content."
-    seen = read_seen(source)
-    hidden, table = seen[~seen['split'].isin(SEEN)], pd.DataFrame({'file': files})
-    if not is_released(source):
-        there = locate_images(RunFolder(source).config.path)
-        return set(find_moved(table, hidden.assign(split='train'), locate_images(path), there)['file'])
-    names = {base_name(file) for file in hidden['file'] if is_unique_name(base_name(file)) and not is_concealed(file)}
-    digests = set(hidden['sha256']) - {''} if 'sha256' in hidden else set()
-    return {file for file in files if base_name(file) in names or (digests and hash_file(locate_images(path) / file) in digests)}
-
-
-# %% ../../nbs/507_runs.release.ipynb #6b2ed3c9
-def _open_own_images(
-    run: RunFolder,
-    progress: Callable,
-) -> ImageSet:
-    "Open all images that a run was trained on. Raises `UserError` if one is missing."
-    hint = 'start this in the folder where the run was started, or name the folder of its images with --like'
-    try:
-        data = open_images(run.config, progress)
-    except UserError as error:
-        raise UserError(f'{run.path}: its training images are needed: {error}: {hint}') from None
-    files, position = run.split['file'][run.split['split'] == 'train'], {file: i for i, file in enumerate(data.files)}
-    missing = next((file for file in files if file not in position), None)
-    if missing:
-        raise UserError(f'{run.path}: its training images are needed: found no {missing} in {run.config.path}: {hint}')
-    return data.subset([position[file] for file in files])
-
-
-# %% ../../nbs/507_runs.release.ipynb #b5cd20f3
-def open_examples(
-    generator: TrainedGenerator,  # From `load_generator`: its `source` is the file in a run folder, or a released file
-    path: str = '',  # Folder with images that samples should resemble; empty: the training images of the run
-    progress: Callable = iter,  # Wraps the loop over the images
-) -> tuple[ImageSet, str]:  # The images, and a note on held-out images
-    "Open the training images of a generator, or others that its samples should resemble. Raises `UserError` if there are none."
-    source, cfg = Path(generator.source), generator.config
-    in_run = source.name in ('generator.safetensors', 'best.safetensors') and (source.parent / 'config.yaml').exists()
-    if not path:
-        if not in_run:
-            raise UserError(f'{source}: the file does not say where its training images are: name their folder with --like')
-        return _open_own_images(RunFolder(source.parent), progress), ''
-    data = open_images(TrainConfig(path=path, image_size=cfg.image_size, number_channels=cfg.number_channels,
-                                   window=cfg.window, frames=cfg.frames), progress)
-    shared, none = {*generator.classes} & {*data.classes}, ('images',)  # the name of all images without classes
-    if not shared and generator.classes and none not in (generator.classes, data.classes):
-        raise UserError(f'{path}: expected images of {" or ".join(generator.classes)}, found {", ".join(data.classes)}')
-    data = data.subset([i for i, label in enumerate(data.labels.tolist()) if not shared or data.classes[label] in shared])
-    if not in_run and not source.with_suffix('.csv').exists():
-        return data, f'{source}: has no table that says which images were held out, so all images of {path} are used'
-    held = _find_held_out(data.files, path, source.parent if in_run else source)
-    if len(held) == len(data):
-        raise UserError(f'{path}: found no image that {source} did not hold out')
-    note = f'{len(held)} of {counted(len(data), "image")} of {path} left out, because they were held out in training'
-    return data.subset([i for i, file in enumerate(data.files) if file not in held]), note if held else ''
-

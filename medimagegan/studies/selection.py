@@ -24,10 +24,10 @@ from ..data.imagesets import ImageSet, to_bytes, to_signed
 from ..data.training_images import open_images, split_images
 from ..gan.networks import Generator
 from ..gan.step import make_discriminator
-from ..gan.sampling import read_generator, sample
+from ..gan.sampling import draw_latents, read_generator, render
 from ..gan.checkpoints import list_checkpoints
 from ..evaluate.features import extract, load_features
-from ..evaluate.herding import rank_by_herding
+from ..evaluate.herding import MAX_CANDIDATES, rank_by_herding
 from ..evaluate.memorization import find_copies, number_groups
 from ..runs.folder import RunFolder
 from .classifier import load_classifier
@@ -53,8 +53,8 @@ class Source:
         seed: int = 0,  # Seed of the latents; image 7 of a seed is always the same
     ) -> Tensor:  # (n, C, size, size), uint8
         "Generate images of the class."
-        labels = None if self.label() is None else torch.full((n,), self.label())
-        return to_bytes(sample(self.generator, n, seed, labels=labels))
+        label, parts = self.label(), draw_latents(n, self.generator.latent_dim, seed).split(960)  # as floats, all would need four times the memory
+        return torch.cat([to_bytes(render(self.generator, z, None if label is None else torch.full((len(z),), label))) for z in parts])
 
 # %% ../../nbs/655_studies.selection.ipynb #c06
 def _choose_class(
@@ -120,6 +120,9 @@ class Selection:
             raise UserError(f'best: expected a share above 0 and at most 1, got {self.best}')
         if self.rank == 'herding' and self.best == 1:
             raise UserError('rank: herding needs best below 1, the share that is kept: 0.1, for example')
+        if self.rank == 'herding' and self.n_candidates > MAX_CANDIDATES:
+            raise UserError(f'rank: herding compares all {self.n_candidates:,} candidates: expected at most {MAX_CANDIDATES:,}: '
+                            'choose a smaller n, or keep a larger share with best')
         if self.best < 1 and not self.rank:
             raise UserError(f'best: {self.best} needs a rank to choose by; set --rank')
         for name in self.drop:
