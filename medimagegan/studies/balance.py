@@ -183,6 +183,10 @@ def load_balance(
     own, inner = _split_settings(settings or {})
     sections |= {name: {**(sections[name] or {}), **changed} for name, changed in inner.items()}
     values = _drop_words_on_other_images(values, own)
+    column = next((name for name in ('image_column', 'class_column', 'group_columns', 'class_map') if name in {*values, *own}), None)
+    if column:
+        raise UserError(f'{file}: {column}: how a table is read stands in a file of its own: `medimagegan inspect FOLDER --{column} … '
+                        '--save reading.yaml` writes it, and the study has `labels: reading.yaml`')
     study = make_settings(Study, values, where=str(file))
     own = own | ({} if seeds is None else {'seeds': seeds})
     study = make_settings(Study, own, study)
