@@ -15,7 +15,7 @@ COMPILED_TOO = papermill, nbconvert, ipykernel.kernelapp, distributed, pandas, m
 SLIM = PYTHONDONTWRITEBYTECODE= PYTHONWARNINGS='ignore:resource_tracker:UserWarning' OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
        MEDIMAGEGAN_CACHE="$(CURDIR)/.venv/cache" PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: install demo test test-chapters test-scripts trials docs format notebooks clean
+.PHONY: install demo test trials docs format notebooks clean
 
 install: .venv/.installed
 
@@ -32,14 +32,8 @@ demo: install
 
 test: install
 	$(BIN)/ruff check nbs medimagegan tests experiments docs image_generation.py
-	$(MAKE) --jobs 2 --keep-going test-chapters test-scripts
-
-# Side by side: a test that waits leaves its core to the chapters, and when one part has ended, the other has both cores.
-test-chapters:
 	$(SLIM) nbdev_test --n_workers 3 --do_print
-
-test-scripts:
-	$(SLIM) python -m pytest -v -n 2 --dist worksteal --durations 8
+	$(SLIM) python -m pytest -q -n 3 --dist worksteal --durations 8
 
 trials: install
 	$(SLIM) nbdev_test --n_workers 2 --flags slow --do_print
