@@ -41,6 +41,7 @@ def _rows_of_image(
     rows: list[tuple[str, bool]],  # (file, is held out): the rows of a table with the name of this image
     here: Path,
     there: Path | None,  # The images of the run; None: unknown
+    size_once: Callable,  # A path to a number of bytes, -1 if there is no file
     hash_once: Callable,  # A path to a digest
 ) -> list[tuple[str, bool]]:
     "List the rows of a table that may be about an image."
@@ -50,9 +51,9 @@ def _rows_of_image(
             return exact
     if is_unique_name(base_name(file)):
         return rows
-    sizes = [-1 if there is None else _count_bytes(there / old) for old, _ in rows]
+    sizes = [-1 if there is None else size_once(there / old) for old, _ in rows]
     same = [row for row, size in zip(rows, sizes, strict=True)
-            if size == _count_bytes(here / file) != -1 and hash_once(here / file) == hash_once(there / row[0])]
+            if size != -1 and size == size_once(here / file) and hash_once(here / file) == hash_once(there / row[0])]
     gone = [row for row, size in zip(rows, sizes, strict=True) if size == -1]
     most = max((_count_shared(file, old) for old, _ in gone), default=0)
     return same or [row for row in gone if _count_shared(file, row[0]) == most]
@@ -66,14 +67,14 @@ def find_held_out(
     "Find the images of a folder that a run held out, by path, name or content. Raises `UserError` as `read_seen` does."
     seen, here = read_seen(source), locate_images(path)
     there = None if is_released(source) else locate_images(RunFolder(source).config.path)
-    is_out, rows, hash_once = ~seen['split'].isin(SEEN), {}, cache(hash_file)
+    is_out, rows, size_once, hash_once = ~seen['split'].isin(SEEN), {}, cache(_count_bytes), cache(hash_file)
     digests = set(seen['sha256'][is_out]) - {''} if 'sha256' in seen else set()
     for file, out in zip(seen['file'], is_out, strict=True):
         rows.setdefault(base_name(file), []).append((file, out))
 
     def was_held_out(file):
         known = rows.get(base_name(file), [])
-        return any(out for _, out in _rows_of_image(file, known, here, there, hash_once)) or \
+        return any(out for _, out in _rows_of_image(file, known, here, there, size_once, hash_once)) or \
             bool(digests) and (here / file).is_file() and hash_once(here / file) in digests
     return {file for file in files if was_held_out(file)}
 
