@@ -124,7 +124,7 @@ def attribute_overlap(
 ) -> dict[str, dict[str, float]]:  # {attribute: {'fakes': overlap, 'real vs. real': overlap}}; 0 to 1
     "Compare the attributes of each fake's nearest real image with those of all real images."
     reals = stats.reference
-    table = pd.DataFrame({'class': reals.labels.numpy()}) if reals.factors is None else reals.factors
+    table = pd.DataFrame({'class': [reals.classes[i] for i in reals.labels]}) if reals.factors is None else reals.factors
     nearest = {name: torch.cdist(f.double(), stats.seen['reference'].double()).argmin(1).numpy()
                for name, f in (('fakes', seen), ('real vs. real', stats.seen['real vs. real']))}
     result = {}

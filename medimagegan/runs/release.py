@@ -31,6 +31,14 @@ from ..gan.warm_start import is_released
 from .folder import RunFolder
 from .privacy import KEY_FILE, are_images_public, conceal_name, is_concealed, open_key, resolve_names
 
+# %% ../../nbs/507_runs.release.ipynb #63e6eb27
+def _read_or_empty(path: Path) -> pd.DataFrame:
+    "Read a table; what is not one has no columns."
+    try:
+        return read_table(path)
+    except (OSError, ValueError):  # pandas raises a ValueError for whatever is not a table
+        return pd.DataFrame()
+
 # %% ../../nbs/507_runs.release.ipynb #c06
 SEEN = ('train', 'earlier')  # Values of `split`: trained on in the run, or in a run whose weights it started from
 
@@ -44,14 +52,14 @@ def read_seen(
     if not is_released(source):
         if not (Path(source) / 'split.csv').exists():
             raise UserError(f'warm_start: {source} is not a run folder: it has no split.csv')
-        return RunFolder(source).split
+        seen = _read_or_empty(Path(source) / 'split.csv')
+        if not {'file', 'split'} <= set(seen):
+            raise UserError(f'{source}/split.csv: damaged: expected a table of images (file, class, group, split)')
+        return seen
     table = Path(source).with_suffix('.csv')
     if not table.exists() and (table.parent / 'split.csv').exists():
         raise UserError(f'warm_start: {source} is in a run folder: name the folder, {table.parent}')
-    try:
-        seen = read_table(table)
-    except (OSError, ValueError):  # pandas raises a ValueError for whatever is not a table
-        seen = pd.DataFrame()
+    seen = _read_or_empty(table)
     if not {'file', 'class', 'split'} <= set(seen) or not seen['split'].isin(SEEN).any():
         raise UserError(f'warm_start: {source}: expected {table.name} beside it, a table of the images that it was '
                         'trained on (file, class, split): `medimagegan release` writes both')

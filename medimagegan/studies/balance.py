@@ -120,7 +120,7 @@ SECTIONS = ('generator', 'warm_up', 'classifier')
 
 # Settings of a run that the study determines
 STUDY_SETTINGS = ('seed', 'run', 'out', 'path', 'labels', 'image_column', 'class_column', 'group_columns', 'class_map', 'split',
-                  'classes', 'n_images', 'image_size', 'number_channels', 'warm_start', 'n_gpu', 'images_are_public')
+                  'classes', 'n_images', 'image_size', 'number_channels', 'window', 'frames', 'warm_start', 'n_gpu', 'images_are_public')
 
 # %% ../../nbs/670_studies.balance.ipynb #c16
 def _read_study_file(file: str | Path) -> tuple[dict, dict]:  # Settings of the study; {section: its settings or None}
