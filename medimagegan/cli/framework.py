@@ -235,8 +235,7 @@ def read_settings(
     given = {name: value for name, value in options.items() if value is not None}
     if file and os.path.isdir(file):
         return _read_run(Path(file), given)
-    base = load_config(file) if file is not None else None  # '' is an unset shell variable: an error, not the defaults
-    return make_config(given, base)
+    return load_config(file, given) if file is not None else make_config(given)  # '' is an unset shell variable: an error, not the defaults
 
 
 def _read_run(folder: Path, given: dict) -> TrainConfig:
@@ -247,7 +246,7 @@ def _read_run(folder: Path, given: dict) -> TrainConfig:
     place = Path(os.path.normpath(folder if folder.name not in ('', '..') else folder.absolute()))  # links are not followed
     at = {'out': str(place.parent), 'run': place.name}
     free = {f.name: f.default for f in fields(TrainConfig) if f.name in LENGTH_SETTINGS and set(given) & {*LENGTH_SETTINGS}}
-    return make_config({**at, **free, **given}, load_config(folder / 'config.yaml', saved=True))
+    return load_config(folder / 'config.yaml', {**at, **free, **given}, saved=True)
 
 # %% ../../nbs/700_cli.framework.ipynb #c35
 TABLE_SETTINGS = ('labels', 'image_column', 'class_column', 'group_columns', 'class_map')

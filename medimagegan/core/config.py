@@ -20,7 +20,7 @@ import yaml
 from .architectures import ARCHITECTURES, BY_ARCHITECTURE, BY_LOSS, images_of_part, pick_architecture
 from .errors import UserError, describe_value
 from .files import atomic_write
-from .settings import check_ranges, describe_range, make_settings, setting
+from .settings import check_ranges, describe_range, make_settings, override_settings, setting
 from .yaml import read_yaml
 
 # %% ../../nbs/140_core.config.ipynb #c07
@@ -60,7 +60,7 @@ def check_combinations(
     cfg,  # A `TrainConfig`
 ) -> None:
     "Check settings that depend on others. Raises `UserError`."
-    if not cfg.holdout and cfg.reference == 'heldout':
+    if not cfg.holdout and cfg.reference == 'heldout' and not cfg.split:
         raise UserError('holdout: 0 leaves nothing to score against; hold out some images, or set reference: train')
     changed = {f.name: getattr(cfg, f.name) for f in fields(cfg) if getattr(cfg, f.name) != f.default}
     for name, other, needed in NEEDED_SETTINGS:
@@ -287,14 +287,14 @@ def complete_saved(
 
 def load_config(
     file: str | Path,  # YAML: one `name: value` per line
-    base: TrainConfig | None = None,  # Provides the settings that the file leaves out
+    changes: dict | None = None,  # Override the values of the file
     saved: bool = False,  # Was it written by `save_config`, possibly of an earlier version?
 ) -> TrainConfig:
-    "Read settings from a YAML file. Raises `UserError` that names the file."
+    "Read settings from a YAML file. Raises `UserError` that names the file, or a change that is wrong."
     values = read_yaml(file)
     if values is not None and not isinstance(values, dict):
         raise UserError(f'{file}: expected one `name: value` per line, got {describe_value(values)}')
-    return make_config(complete_saved(values or {}) if saved else values or {}, base, where=str(file))
+    return override_settings(make_config, complete_saved(values or {}) if saved else values or {}, changes or {}, str(file))
 
 # %% ../../nbs/140_core.config.ipynb #c44
 def settings_text(
@@ -341,8 +341,9 @@ def describe_settings() -> list[dict]:  # Keys: `name`, `type`, `default`, `rang
 
 # %% ../../nbs/140_core.config.ipynb #c56
 def default_settings(cfg: TrainConfig) -> dict:  # {setting: value}
-    "List the value of every setting if the user sets none, given the architecture, the images and the budget of a run."
-    values = ARCHITECTURES[cfg.arch] | {'arch': pick_architecture(cfg.path), 'epoch_images': 0}
-    if cfg.num_epochs == MAX_EPOCHS:
-        values |= {'num_epochs': MAX_EPOCHS, 'epoch_images': images_of_part(cfg.budget_images)}
+    "List the value of every setting if the user sets none, given the architecture, the loss, the images and the budget of a run."
+    given = ('arch', 'path', 'loss', 'number_channels', *(LENGTH_SETTINGS[1:] if cfg.num_epochs == MAX_EPOCHS else ()))
+    resolved = TrainConfig(**{name: getattr(cfg, name) for name in given})
+    values = {name: getattr(resolved, name) for name in resolved.opened}
+    values |= {'arch': pick_architecture(cfg.path), 'loss': ARCHITECTURES[cfg.arch]['loss']}
     return {f.name: values.get(f.name, f.default) for f in fields(TrainConfig)}

@@ -11,15 +11,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import torch
-
 # %% ../../nbs/508_runs.examples.ipynb #4df0a889
-from ..core.config import TrainConfig
 from ..core.errors import UserError, counted
 from ..core.files import hash_file
 from ..data.arrays import locate_images
 from ..data.imagesets import ImageSet
-from ..data.labels import parse_class_map
+from ..data.other_images import open_other_images
 from ..data.training_images import open_images
 from ..gan.generators import TrainedGenerator
 from ..gan.warm_start import is_released
@@ -99,42 +96,6 @@ def _open_own_images(
         raise UserError(f'{run.path}: its training images are needed: found no {missing} in {run.config.path}: {hint}')
     return data.subset([position[file] for file in files])
 
-# %% ../../nbs/508_runs.examples.ipynb #9c263880
-def _rename_known(
-    data: ImageSet,
-    entries: tuple[str, ...],  # `old=new`, or `old=` for a class that is left out
-) -> ImageSet:
-    "Rename the classes of images, as far as they have the old names."
-    new = parse_class_map(entries)
-    names = [new.get(name, name) for name in data.classes]
-    part, classes = data.subset([i for i, label in enumerate(data.labels.tolist()) if names[label]]), tuple(sorted({*names} - {''}))
-    return replace(part, classes=classes, labels=torch.tensor([classes.index(names[label]) for label in part.labels.tolist()]))
-
-
-def _open_named(
-    path: str,  # A folder of images
-    cfg: TrainConfig,  # Of the run: how its images were read
-    classes: tuple[str, ...],  # Of the generator
-    progress: Callable,
-) -> tuple[ImageSet, list[str]]:  # The images, and notes
-    "Open a folder, with the table and columns of the run if it shows no class of the generator without them. Raises `UserError`."
-    reading = {} if path == 'phantoms' else {'window': cfg.window, 'frames': cfg.frames}
-    plain, found, refused = TrainConfig(path=path, image_size=cfg.image_size, number_channels=cfg.number_channels, **reading), None, None
-    columns = {name: getattr(cfg, name) for name in ('labels', 'image_column', 'class_column', 'group_columns') if getattr(cfg, name)}
-    for more in ({}, columns) if columns and path != 'phantoms' else ({},):
-        try:
-            read = open_images(replace(plain, **more), progress)
-        except UserError as error:  # without the columns of the run, or with those of other images
-            refused = refused or error
-            continue
-        data, used = _rename_known(read, cfg.class_map), ', '.join(f'{name}: {value}' for name, value in more.items())
-        found = found or (data, list(read.notes))
-        if {*classes} & {*data.classes}:
-            return data, [*read.notes, *([f'{path}: classes as the run read them, with {used}'] if more else [])]
-    if not found:
-        raise refused
-    return found
-
 # %% ../../nbs/508_runs.examples.ipynb #12a6c8f5
 def _keep_classes(
     data: ImageSet,
@@ -171,8 +132,8 @@ def open_examples(
         if not run:
             raise UserError(f'{source}: the file does not say where its training images are: name their folder with --like')
         return _open_own_images(run, progress), []
-    data, notes = _open_named(path, run.config if run else generator.config, generator.classes, progress)
-    data, more = _keep_classes(data, path, generator)
+    data = open_other_images(path, run.config if run else generator.config, generator.classes, progress)
+    notes, (data, more) = list(data.notes), _keep_classes(data, path, generator)
     if not run and not source.with_suffix('.csv').exists():
         return data, [*notes, *more, f'{source}: has no table that says which images were held out, so all images of {path} are used']
     return _leave_out(data, path, run.path if run else source, [*notes, *more])

@@ -26,6 +26,7 @@ from ..core.ranks import broadcast, n_ranks, rank, wait_for_all
 from ..core.progress import progress_bar
 from ..data.duplicates import HASH_BITS, perceptual_hashes, unpack_hashes
 from ..data.imagesets import ImageSet
+from ..data.layouts import is_unique_name
 from ..data.show import tile_images
 from ..data.splits import PARTS, read_split
 from ..data.training_images import hash_pixels, open_images, split_images
@@ -34,7 +35,7 @@ from ..gan.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 from ..gan.warm_start import is_released, warm_start
 from .clock import epoch_steps, images_per_step
 from .folder import RunFolder, append_row, check_rows, count_rows, rewind_logs
-from .release import find_leaks, find_moved, read_seen
+from .release import base_name, find_leaks, find_moved, read_seen
 
 # %% ../../nbs/515_runs.opening.ipynb #c06
 @dataclass
@@ -87,6 +88,8 @@ def check_sizes(
     n_held: int,  # Held-out images
 ) -> None:
     "Raise `UserError` if too few images remain for the scores."
+    if not n_held and not cfg.holdout and cfg.reference == 'heldout':
+        raise UserError(f'split: {cfg.split} names no images for validation, and holdout: 0 holds out none: leave holdout out, or set reference: train')
     few = min(n_held, n_train) if n_held and cfg.reference == 'heldout' else n_train // 2
     if few < 4:
         raise UserError(f'path: {cfg.path}: {few} of {n_train + n_held} images can be the reference of the scores, '
@@ -172,6 +175,8 @@ def _describe_leak(leaks: pd.DataFrame, n_held: int, source: str | Path, release
     "Count the leaks, name the first, and say what to do."
     first, many = leaks.iloc[0], f', and on {len(leaks)} of the {n_held} held-out images in all' if len(leaks) > 1 else ''
     advice = 'train both runs with one `split`'
+    if not released and first['by'] == 'name' and not is_unique_name(base_name(first['file'])):
+        advice += '; if it is another image of the same name, move the images into a sub-folder, so that their paths differ'
     if released:
         same = 'name' if first['by'] == 'name' else 'content'
         rename = 'rename it if it is another image, ' if same == 'name' else ''

@@ -8,10 +8,11 @@ __all__ = ['USUAL_ARMS', 'ARM_NAMES', 'SOURCES', 'PLANTED', 'SECTIONS', 'STUDY_S
 
 # %% ../../nbs/670_studies.balance.ipynb #c02
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ..core.errors import UserError, describe_value
-from ..core.settings import check_ranges, make_settings, setting
+from ..core.settings import check_ranges, make_settings, override_settings, setting
 from ..core.yaml import read_yaml
 from ..core.config import TrainConfig, make_config
 from ..runs.privacy import are_images_public
@@ -187,9 +188,8 @@ def load_balance(
     if column:
         raise UserError(f'{file}: {column}: how a table is read stands in a file of its own: `medimagegan inspect FOLDER --{column} … '
                         '--save reading.yaml` writes it, and the study has `labels: reading.yaml`')
-    study = make_settings(Study, values, where=str(file))
     own = own | ({} if seeds is None else {'seeds': seeds})
-    study = make_settings(Study, own, study)
+    study = override_settings(partial(make_settings, Study), values, own, str(file))
     generator, warm_up = _make_run_settings(study, sections, file)
     recipe = make_settings(Recipe, sections['classifier'] or {}, where=f'{file}: classifier')
     name = ''.join(c if c.isalnum() or c in '-_.' else '_' for c in Path(file).stem).strip('.') or 'balance'

@@ -22,11 +22,12 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ..core.errors import UserError, did_you_mean
+from ..core.errors import UserError
 from ..core.files import hash_file
 from ..core.config import TrainConfig, settings_digest
 from ..data.arrays import locate_images
 from ..data.imagesets import ImageSet
+from ..data.other_images import open_other_images
 from ..data.parts import PARTS
 from ..data.phantoms import write_phantoms
 from ..data.splits import apply_split, make_split, read_split, set_aside_reserve, write_split
@@ -34,7 +35,7 @@ from ..data.training_images import open_images
 from ..runs.folder import RunFolder
 from .balance import Balance, Mix, Study, list_mixes, list_sizes
 from .test_set_rules import TestSetRule, parse_test_sets
-from .test_sets import check_outside_folder, describe_shared_groups, mark_test_sets, set_test_sets_aside
+from .test_sets import check_classes, check_outside_folder, describe_shared_groups, mark_test_sets, set_test_sets_aside
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c05
 @dataclass(frozen=True)
@@ -214,13 +215,12 @@ def _settings_of_images(study: Study, folder: str) -> TrainConfig:
 
 def _open_study_images(study: Study, folder: str) -> ImageSet:
     "Open all images of a study. Raises `UserError` if there is only one class, or the scarce class is not among them."
-    data = open_images(_settings_of_images(study, folder))
-    if len(data.classes) < 2:
-        raise UserError(f'path: {folder} has one class, {data.classes[0]}: a study compares {study.positive} with images of other classes')
-    if study.positive not in data.classes:
-        raise UserError(f'positive: {study.positive!r} is no class in {folder}, which has '
-                        f'{", ".join(data.classes)}{did_you_mean(study.positive, data.classes)}')
-    return data
+    return check_classes(open_images(_settings_of_images(study, folder)), study.positive, folder)
+
+
+def _open_outside(study: Study, paths: StudyPaths, folder: str) -> ImageSet:
+    "Open the images of a test set in another folder. Raises `UserError` as `_open_study_images` does."
+    return check_classes(open_other_images(folder, _settings_of_images(study, paths.images), (study.positive,)), study.positive, folder)
 
 
 # %% ../../nbs/675_studies.balance_plan.ipynb #c22
@@ -245,7 +245,7 @@ def _apply_study_split(balance: Balance, paths: StudyPaths, data: ImageSet) -> P
     known, marks = apply_split(data, paths.images, split)[2], _mark_test_sets(study, data, paths)
     parts, hashes, folders = known['split'].to_numpy(), list(known['sha256']), []
     for rule in _list_folders(study):
-        folders.append(check_outside_folder(_open_study_images(study, rule.folder), rule, split))
+        folders.append(check_outside_folder(_open_outside(study, paths, rule.folder), rule, split))
         hashes += [hash_file(locate_images(rule.folder) / file) for file in folders[-1].files]
     outside = set(np.array(_find_groups(split, data.files))[marks != ''])
     parts = np.where([group in outside for group in _find_groups(split, data.files)], '', parts)  # not used for the control
@@ -311,7 +311,7 @@ def prepare_study(
                        for part in dict.fromkeys(prepared.parts))
     log(f'{paths.images}: {balance.study.positive}: {counts}')
     for rule, outside in zip(_list_folders(balance.study), prepared.folders, strict=True):
-        if note := describe_shared_groups(outside, rule, read_split(paths.split)):
+        for note in filter(None, (*outside.notes, describe_shared_groups(outside, rule, read_split(paths.split)))):
             log(f'note: test_sets: {note}')
     return prepared
 

@@ -21,8 +21,8 @@ from .comparison import Arm
 def _what_was_scored(run: RunFolder) -> dict[str, str]:
     "Collect what must be equal for scores to be comparable."
     cfg, one = run.config, next(iter(run.scores['metrics'].values()))
-    facts = {'path': Path(cfg.path).name, 'image_size': cfg.image_size, 'number_channels': cfg.number_channels, 'reference': one.get('reference', ''),
-             'N': one['n_fake']}
+    facts = {'path': Path(cfg.path).name} | {name: getattr(cfg, name) for name in ('window', 'frames', 'image_size', 'number_channels')}
+    facts |= {'reference': one.get('reference', ''), 'N': one['n_fake']}
     if (run.path / 'split.csv').exists():
         facts |= {f'the images of seed {cfg.seed}': digest(*sorted(run.split['file'])),
                   f'the held-out images of seed {cfg.seed}': digest(*sorted(held_out_files(run))),

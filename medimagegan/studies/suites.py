@@ -14,6 +14,7 @@ from pathlib import Path
 # %% ../../nbs/630_studies.suites.ipynb #c03
 from ..core.errors import UserError, describe_value, did_you_mean
 from ..core.files import digest
+from ..core.settings import override_settings
 from ..core.yaml import read_yaml
 from ..core.config import TrainConfig, make_config, settings_digest
 from ..evaluate.verdict import FAILURES
@@ -136,7 +137,7 @@ def _make_run(
     for key in {**settings, **flags}:
         if key in SET_BY_SUITE:
             raise UserError(f'{name}: {key} is set by the suite: {SET_BY_SUITE[key]} ({file})')
-    return make_config(flags, make_config(settings, where=f'{file}: {name}'), where=f'{file}: {name}')
+    return override_settings(make_config, settings, flags, f'{file}: {name}')
 
 # %% ../../nbs/630_studies.suites.ipynb #c20
 def _check_distinct(runs: dict[str, TrainConfig], file: str | Path) -> None:
@@ -261,10 +262,12 @@ def plan_suite(
 # %% ../../nbs/630_studies.suites.ipynb #faa277b0
 def _count_images(cfg: TrainConfig) -> int:
     "Count the images that a run may use at most, without opening one."
-    if cfg.path == 'phantoms' or not Path(cfg.path).is_dir():
-        return cfg.n_images or 2000
+    from medimagegan.data.arrays import locate_images
     from medimagegan.data.listing import list_files
-    found = len(list_files(cfg.path).images)
+    folder = locate_images(cfg.path)
+    if cfg.path == 'phantoms' or not folder.is_dir():
+        return cfg.n_images or 2000
+    found = len(list_files(folder).images)
     return min(found, cfg.n_images or found)
 
 # %% ../../nbs/630_studies.suites.ipynb #c53
