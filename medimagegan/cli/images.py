@@ -70,6 +70,8 @@ def inspect(path, out, save, images_are_public, as_json, **tables):
         print_lines(f'page: {write_inspection(found, out, images_are_public)}')
     if as_json:
         print_json(sections)
+    if found.rows.empty:
+        raise UserError(f'path: {path}: no image can be used: the lines under "left out" say why')
 
 # %% ../../nbs/720_cli.images.ipynb #c10
 def check_outputs(out: str | None, save: str | None) -> None:

@@ -62,6 +62,8 @@ def check_combinations(
     "Check settings that depend on others. Raises `UserError`."
     if not cfg.holdout and cfg.reference == 'heldout' and not cfg.split:
         raise UserError('holdout: 0 leaves nothing to score against; hold out some images, or set reference: train')
+    if cfg.stop_on and cfg.score_every == 0:
+        raise UserError('stop_on: needs scores during training, and score_every: 0 asks for none: leave score_every out')
     changed = {f.name: getattr(cfg, f.name) for f in fields(cfg) if getattr(cfg, f.name) != f.default}
     for name, other, needed in NEEDED_SETTINGS:
         if name in changed and getattr(cfg, other) != needed:
@@ -159,8 +161,7 @@ class TrainConfig:
     images_are_public: bool = setting(
         False, 'Anybody may see the images and their file names: pages that are shared may show them, as with phantoms')
 
-    generator: str = setting(
-        'auto', 'Generator; auto: conv, for FastGAN fastgan', choices=('auto', 'conv', 'fastgan'))
+    generator: str = setting('auto', 'Generator; auto: conv, for FastGAN fastgan', choices=('auto', 'conv', 'fastgan'))
     discriminator: str = setting(
         'auto', 'Discriminator; auto: conv, for FastGAN projected (heads on frozen ImageNet or random features)',
         choices=('auto', 'conv', 'projected', 'projected-random'))

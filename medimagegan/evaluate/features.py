@@ -144,12 +144,13 @@ def _check_shapes(name: str, classes: int, shapes: dict) -> None:
 
 def _find_classifier(folder: Path) -> Path:
     "Name the file of a classifier. Raises `UserError` if a study has several, one for each number of real images."
-    if not folder.is_dir() or (folder / 'classifier.safetensors').exists():
-        return folder / 'classifier.safetensors' if folder.is_dir() else folder
+    if not folder.is_dir():
+        return folder
     found = sorted(folder.glob('classifier_*/classifier.safetensors'), key=lambda file: (len(file.parent.name), file))
+    found = [file for file in (folder / 'classifier.safetensors',) if file.exists()] + found
     if len(found) > 1:
-        raise UserError(f'classifier:{folder}: expected one classifier, found {", ".join(file.parent.name for file in found)}: '
-                        f'choose one, for example classifier:{found[-1].parent}')
+        raise UserError(f'classifier:{folder}: expected one classifier, found {", ".join(str(file.relative_to(folder)) for file in found)}: '
+                        f'choose one, for example classifier:{found[-1]}')
     return found[0] if found else folder / 'classifier.safetensors'
 
 

@@ -96,7 +96,7 @@ _SHAPES['ema'] = _SHAPES['generator']
 def warm_start(
     gan: GAN,  # Freshly made; changed in place
     source: str | Path,  # The folder of another run, or a released generator
-    log: Callable = print,  # Gets a line if the discriminator starts with random weights
+    log: Callable = print,  # Gets a line for what starts with random weights, and for what is not used
 ) -> None:
     "Take the weights of another run or generator. Raises `UserError` if there are none or the networks differ."
     weights = _read_source(Path(source))
@@ -105,5 +105,10 @@ def warm_start(
         if mismatch:
             raise UserError(f'warm_start: {source} has another {name} (it differs in {mismatch}): set {_SHAPES[name]} as there; '
                             'only a generator of FastGAN can have another image_size')
+    own, given = ({_name_block(key): None for key in state} for state in (gan.generator.state_dict(), weights['generator']))
+    if new := [name for name in own if name not in given]:
+        log(f'warm start: {source} has no weights for {", ".join(new)}: they begin with random ones')
+    if unused := [name for name in given if name not in own]:
+        log(f'warm start: {", ".join(unused)} of {source} are not used: they belong to images of another size')
     if 'discriminator' not in weights:
         log(f'warm start: the generator begins with the weights of {source}, the discriminator with random ones')

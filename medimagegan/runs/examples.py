@@ -59,7 +59,7 @@ def recognize(
     source: str | Path,  # A run folder, or a released generator with its table
 ) -> list[bool | None]:  # For each image: was it held out in training? None: the table has no such image
     "Find the images of a folder in the table of a run, by content or by the ends of their paths. Raises `UserError` as `read_seen` does."
-    seen, here, hash_once = read_seen(source), locate_images(path), cache(hash_file)
+    seen, here, hash_once = read_seen(source, '--like'), locate_images(path), cache(hash_file)
     there = None if is_released(source) else locate_images(RunFolder(source).config.path)
     is_out = (~seen['split'].isin(SEEN)).tolist()
     known = dict(zip(seen['file'], is_out, strict=True))

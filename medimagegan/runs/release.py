@@ -45,23 +45,24 @@ SEEN = ('train', 'earlier')  # Values of `split`: trained on in the run, or in a
 
 def read_seen(
     source: str | Path,  # A run folder, or a released generator
+    option: str = 'warm_start',  # What names the source, for the message
 ) -> pd.DataFrame:  # `file, class, group, split`, possibly `sha256`: all text
     "Read which images a run or a released generator was trained on. Raises `UserError` if this is unknown."
     if not Path(source).exists():
-        raise UserError(f'warm_start: {source}: no such file or folder: expected a run folder, or a released generator')
+        raise UserError(f'{option}: {source}: no such file or folder: expected a run folder, or a released generator')
     if not is_released(source):
         if not (Path(source) / 'split.csv').exists():
-            raise UserError(f'warm_start: {source} is not a run folder: it has no split.csv')
+            raise UserError(f'{option}: {source} is not a run folder: it has no split.csv')
         seen = _read_or_empty(Path(source) / 'split.csv')
         if not {'file', 'split'} <= set(seen):
             raise UserError(f'{source}/split.csv: damaged: expected a table of images (file, class, group, split)')
         return seen
     table = Path(source).with_suffix('.csv')
     if not table.exists() and (table.parent / 'split.csv').exists():
-        raise UserError(f'warm_start: {source} is in a run folder: name the folder, {table.parent}')
+        raise UserError(f'{option}: {source} is in a run folder: name the folder, {table.parent}')
     seen = _read_or_empty(table)
     if not {'file', 'class', 'split'} <= set(seen) or not seen['split'].isin(SEEN).any():
-        raise UserError(f'warm_start: {source}: expected {table.name} beside it, a table of the images that it was '
+        raise UserError(f'{option}: {source}: expected {table.name} beside it, a table of the images that it was '
                         'trained on (file, class, split): `medimagegan release` writes both')
     return seen
 
