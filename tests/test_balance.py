@@ -43,7 +43,7 @@ def lesions(medimagegan, tmp_path):
 
 def test_a_leak_ends_the_run_and_is_named(medimagegan, lesions, tmp_path):
     test = next(row['file'] for row in lesions if row['split'] == 'test' and row['class'] == 'melanoma')
-    words = ['train', '--path', 'lesions', '--split', 'split.csv', *TINY, '--out', 'runs', '--run', 'one']
+    words = ['train', '--path', 'lesions', '--split', 'split.csv', '--holdout', 0, *TINY, '--out', 'runs', '--run', 'one']
     planted = tmp_path / 'lesions' / 'nevus' / 'innocent.png'
     for put, reason in ((lambda: shutil.copy(tmp_path / 'lesions' / test, planted), 'under another name'),
                         (lambda: Image.open(tmp_path / 'lesions' / test).rotate(180).save(planted, quality=90), 'in a changed form')):
@@ -66,6 +66,9 @@ def test_a_leak_ends_the_run_and_is_named(medimagegan, lesions, tmp_path):
     with open(tmp_path / 'runs' / 'one' / 'split.csv', newline='') as f:
         seen = {row['file'] for row in csv.DictReader(f) if row['split'] == 'train'}
     assert seen == {row['file'] for row in lesions if row['split'] == 'train'}
+    medimagegan('train', 'runs/one', '--num_epochs', 2)  # the split is still known
+    medimagegan('sample', 'runs/one', '--n', 2, '--out', 'samples')
+    assert len(list((tmp_path / 'samples').glob('*.png'))) == 2
 
 
 def test_a_synthetic_set_is_an_image_folder_with_manifest_and_scorecard(medimagegan, lesions, tmp_path):

@@ -282,8 +282,8 @@ ADDED_SETTINGS = {  # The values that apply to runs of versions without these se
 def complete_saved(
     values: dict,  # Setting name to value, as an earlier version or this one saved them
 ) -> dict:  # With the settings that were added since
-    "Fill in what saved settings of an earlier version lack."
-    return ADDED_SETTINGS | values
+    "Fill in what saved settings of an earlier version lack, and leave out what had no effect then and is refused now."
+    return ADDED_SETTINGS | {name: value for name, value in values.items() if name != 'stop_on' or str(values.get('score_every')) != '0'}
 
 
 def load_config(

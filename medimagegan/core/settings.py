@@ -207,5 +207,10 @@ def override_settings(
     try:
         base = make(values, where=where)
     except UserError:
-        return make({**values, **changes}, where=where)
+        try:
+            return make({**values, **changes}, where=where)
+        except UserError as error:
+            if not any(str(error).startswith((f'{name}:', f'Unknown setting {name!r}')) for name in changes):
+                raise
+            return make({**values, **changes})  # raises the same, without the file: the fault is one of the changes
     return make(changes, base)

@@ -149,15 +149,33 @@ def _attach_images(main: Table, classes: pd.Series, others: list[Table], index: 
             return Table(', '.join(files), other.rows, other.headed, dict(other.roles), other.layout, main.called, files), found
     raise UserError(f'labels: {main.name} has no column of images among its columns {list_columns(main)}: set image_column')
 
+# %% ../../nbs/245_data.archives.ipynb #ecc0c367
+def role_cells(table: Table, role: str) -> pd.Series:
+    "Return the cells of the column with a role; empty texts if there is none."
+    return table.rows[table.roles[role]] if role in table.roles else pd.Series('', index=table.rows.index)
+
+
+def _check_parts_agree(main: Table, cells: tuple[pd.Series, pd.Series], columns: tuple[str, str]) -> None:
+    "Raise `UserError` if two columns put an image into different parts of a split."
+    mine, theirs = (column.map(part_of_cell) for column in cells)
+    differs = ((mine != '') & (theirs != '') & (mine != theirs)).tolist()
+    if any(differs):
+        name, k = main.rows[main.roles['image']].iloc[differs.index(True)], differs.index(True)
+        raise ambiguous(f'labels: two published splits differ in {counted(sum(differs), "image")}: {name} is in {mine.iloc[k]} by {columns[0]}, '
+                        f'and in {theirs.iloc[k]} by {columns[1]}: move one of the tables, or remove one of the columns')
+
 # %% ../../nbs/245_data.archives.ipynb #c14
 def _join_role(main: Table, role: str, others: list[Table], index: FileIndex, reading: Reading) -> None:
-    "Look up one role in other tables, and add it to the main table as a column; each table fills what those before it lack."
-    found, names = pd.Series('', index=main.rows.index), []
+    "Look up one role in other tables; each fills what the tables before it lack. Raises `UserError` for an image in two parts of a split."
+    own = main.roles.get(role)
+    found, names = role_cells(main, role), [own] if own else []
     for other in [other for other in others if role in other.roles]:
         column = other.roles[role]
         if role == 'split' and not any(map(part_of_cell, other.rows[column].unique())):
             continue
         more = join_column(main, other, column, index.keys)
+        if more is not None and role == 'split':
+            _check_parts_agree(main, (found, more), (names[-1] if names else '', f'{column} of {other.name}'))
         if more is None or not ((found == '') & (more != '')).any():
             continue
         found = found.where(found != '', more)
@@ -166,24 +184,18 @@ def _join_role(main: Table, role: str, others: list[Table], index: FileIndex, re
         if not set(other.files) <= set(reading.files):
             reading.tables.append(other.name)
             reading.files += other.files
-    if names:
+    if len(names) > bool(own):
         main.roles[role] = ' and '.join(names)
         main.rows = main.rows.assign(**{main.roles[role]: found})
 
-
+# %% ../../nbs/245_data.archives.ipynb #729bf0c2
 def _join_roles(main: Table, others: list[Table], index: FileIndex, reading: Reading) -> None:
     "Look up lesion, patient, part and licence, and the columns of groups that the user named, in other tables."
     named = [role for other in others for role in other.roles if role.startswith('key ')]
     for role in dict.fromkeys(['lesion', 'patient', 'split', 'licence', *named]):
-        if role not in main.roles:
-            _join_role(main, role, others, index, reading)
+        _join_role(main, role, others, index, reading)
 
 # %% ../../nbs/245_data.archives.ipynb #c15
-def role_cells(table: Table, role: str) -> pd.Series:
-    "Return the cells of the column with a role; empty texts if there is none."
-    return table.rows[table.roles[role]] if role in table.roles else pd.Series('', index=table.rows.index)
-
-
 def read_parts(main: Table, reading: Reading) -> pd.Series:
     "Return the part of each row, '' where its cell names none. Raises `UserError` if only some words name a part."
     if 'split' not in main.roles:

@@ -35,37 +35,47 @@ def _rename_known(
     data: ImageSet,
     entries: tuple[str, ...],  # `old=new`, or `old=` for a class that is left out
 ) -> ImageSet:
-    "Rename the classes of images, as far as they have the old names."
+    "Rename the classes of images, as far as they have the old names. Raises `UserError` if none is left."
     new = parse_class_map(entries)
     names = [new.get(name, name) for name in data.classes]
     part, classes = data.subset([i for i, label in enumerate(data.labels.tolist()) if names[label]]), tuple(sorted({*names} - {''}))
-    return replace(part, classes=classes, labels=torch.tensor([classes.index(names[label]) for label in part.labels.tolist()], dtype=torch.int64))
+    if not len(part):
+        raise UserError(f'class_map: leaves out all classes of this folder: {", ".join(data.classes)}')
+    labels = torch.tensor([classes.index(names[label]) for label in part.labels.tolist()], dtype=torch.int64)
+    return replace(part, classes=classes, labels=labels, notes=data.notes, rejected=data.rejected)
 
 # %% ../../nbs/291_data.other_images.ipynb #21846bae
+def _list_ways(
+    answers: Answers,  # Of the run
+) -> list[tuple[dict, str]]:  # Settings of the table and its columns, and a note
+    "List the ways to read another folder: the columns of the run, nothing of the run, the table and columns of the run."
+    own = {name: value for name in ('image_column', 'class_column', 'group_columns') if (value := getattr(answers, name))}
+    used = ', '.join(f"{name} {value if isinstance(value, str) else ' and '.join(value)}" for name, value in own.items())
+    tables = f'the table of the run ({", ".join(answers.tables)})' + (f', {used}' if used else '')
+    return [*([(own, '')] if own else []), ({}, f'read without the columns of the run ({used}): with them, %s' if own else ''),
+            *([({**own, 'labels': ','.join(answers.tables)}, f'read with {tables}: without it, %s')] if answers.tables else [])]
+
+
 def open_other_images(
     path: str,  # A folder, or `phantoms`
     cfg: TrainConfig,  # Of the run: the size of its images, and how they were read
     classes: tuple[str, ...],  # Of which the folder should have one
     progress: Callable = iter,  # Wraps the loop over the images
-) -> ImageSet:  # If nothing shows one of the classes: as read without the table of the run
-    "Open a folder by itself, or else with the table and columns of a run; a note says so. Raises `UserError`."
+) -> ImageSet:  # If nothing shows one of the classes: as it could be read first
+    "Open a folder by itself, or else with the table of a run; notes say how. Raises `UserError`."
     reading = {} if path == 'phantoms' else {'window': cfg.window, 'frames': cfg.frames}
     plain, answers = TrainConfig(path=path, image_size=cfg.image_size, number_channels=cfg.number_channels, **reading), _find_answers(cfg)
-    columns = {'labels': ','.join(answers.tables)} | {name: getattr(answers, name) for name in ('image_column', 'class_column', 'group_columns')}
-    columns = {name: value for name, value in columns.items() if value and path != 'phantoms'}
-    found = refused = None
-    for more in ({}, columns) if columns else ({},):
+    found = refused = reason = None
+    for more, note in _list_ways(answers if path != 'phantoms' else Answers(class_map=answers.class_map)):
         try:
-            data = open_images(replace(plain, **more), progress)
-        except UserError as error:  # without the columns of the run, or with those of other images
-            refused = refused or error
+            data = _rename_known(open_images(replace(plain, **more), progress), answers.class_map)
+        except UserError as error:  # the folder has no such columns, or needs them
+            refused, reason = refused or error, reason or str(error)
             continue
-        data, used = _rename_known(data, answers.class_map), ', '.join(f'{name} {getattr(cfg, name) or value}' for name, value in more.items())
-        note = f'{path}: shows no {" or ".join(classes)} by itself, so its classes were read as those of the run, with {used}'
-        data = replace(data, notes=[*data.notes, note]) if more else data
+        data = replace(data, notes=[*data.notes, *([f'{path}: {note % reason}'] if note else [])])
         if {*classes} & {*data.classes}:
             return data
-        found = found or data
+        found, reason = found or [data], reason or f'it shows no {" or ".join(classes)}'
     if not found:
         raise refused
-    return found
+    return found[0]

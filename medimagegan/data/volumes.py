@@ -30,7 +30,10 @@ def _open_volume(file: str | Path):  # nibabel image, its axes in the order righ
     if not 2 <= len(image.shape) <= 5 or np.prod(image.shape, dtype=float) > _MOST_VOXELS:
         raise UnreadableImage(f'NIfTI: expected a volume of at most {_MOST_VOXELS:,} voxels')
     check_size(*image.shape[:2])
-    return nibabel.as_closest_canonical(image)
+    image = nibabel.as_closest_canonical(image)
+    if min(image.shape[:2]) < 2:
+        raise UnreadableImage(f'NIfTI: {" × ".join(map(str, image.shape[:3]))} voxels from right to left, back to front and up: expected axial slices')
+    return image
 
 
 def _shown_range(image, values: np.ndarray, window: str) -> tuple[float, float]:

@@ -119,8 +119,9 @@ def plot_artefacts(
     "Show the first synthetic images with each trait."
     shown = [name for name in traits if traits[name].any()]
     with plt.rc_context(PLOT_STYLE):
-        figure, axes = plt.subplots(len(shown), 1, figsize=(8, .95 * len(shown)), squeeze=False, layout='constrained')
-        for ax, name in zip(axes[:, 0], shown, strict=True):
+        figure, axes = plt.subplots(len(shown) or 1, 1, figsize=(8, .95 * (len(shown) or 1)), squeeze=False, layout='constrained')
+        axes[0, 0].set_axis_off()
+        for ax, name in zip(axes[:, 0], shown, strict=False):  # no trait: an empty picture
             ax.imshow(tile_images(synthetic[np.flatnonzero(traits[name])[:most]], most))
             ax.set(xlim=(0, most * (synthetic.shape[-1] + 2)))
             ax.set_axis_off()

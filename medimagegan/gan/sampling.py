@@ -135,7 +135,8 @@ def make_saved_config(
     where: str = '',  # Where they come from, for the error message
 ) -> TrainConfig:
     "Make the settings of a file that was saved without paths. Raises `UserError` at the first wrong value."
-    return make_config({'path': 'images', **complete_saved(values)}, where=where)  # as `phantoms`, the default, could not have a `class_map`
+    paths = {'path': 'images', 'split': None if values.get('holdout', 1) else 'split.csv'}  # phantoms have no `class_map`; `holdout: 0` needs a split
+    return make_config({**paths, **complete_saved(values)}, where=where)
 
 
 def _read_description(

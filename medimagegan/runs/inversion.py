@@ -31,10 +31,12 @@ from ..core.pages import data_url, render_page
 from ..core.progress import progress_bar
 from ..core.seeds import make_rng
 from ..core.tables import write_table
-from ..data.images import list_images, read_image
+from ..data.images import read_image
 from ..data.imagesets import to_signed, to_unit
+from ..data.listing import list_files
 from ..data.show import tile_images
 from ..data.training_images import open_images
+from ..data.window import SeriesRanges
 from ..evaluate.features import Features, load_features
 from ..evaluate.memorization import compare_distances
 from ..gan.generators import TrainedGenerator, find_generator, load_generator
@@ -74,20 +76,24 @@ def choose_real(
         raise UserError(f'{folder.path}: found none of its images in {folder.config.path}')
     return chosen
 
-
+# %% ../../nbs/535_runs.inversion.ipynb #8ee1258e
 def read_given(
     names: tuple[str, ...],  # Images, and folders of images
-    cfg: TrainConfig,  # `image_size, number_channels, window, frames`
+    cfg: TrainConfig,  # `path, image_size, number_channels, window, frames`
 ) -> tuple[Tensor, list[str]]:  # (N, C, size, size), uint8, and the files
     "Read images that were named, as the training images were read. Raises `UserError` for one that cannot be read."
-    files = [str(file) for name in names for file in
-             ([Path(name, each) for each in list_images(name)] if Path(name).is_dir() else [Path(name)])]
-    if not files:
-        raise UserError(f'{names[0]}: has no images')
+    files = []
+    for name in names:
+        found = [str(Path(name, each)) for each in list_files(name).images] if Path(name).is_dir() else [name]
+        if not found:
+            raise UserError(f'{name}: has no images')
+        files += found
+    own = [str(Path(cfg.path, each)) for each in list_files(cfg.path).images] if Path(cfg.path).is_dir() else []
+    ranges = SeriesRanges([*own, *sorted({*map(os.path.realpath, files)}.difference(map(os.path.realpath, own)))])  # of the DICOM series in training
     images = []
     for file in files:
         try:
-            images.append(torch.from_numpy(read_image(file, cfg.image_size, cfg.number_channels, window=cfg.window, frames=cfg.frames)))
+            images.append(torch.from_numpy(read_image(file, cfg.image_size, cfg.number_channels, cfg.window, cfg.frames, ranges)))
         except ValueError as error:
             raise UserError(f'{file}: cannot be read: {error}') from None
     return torch.stack(images), files

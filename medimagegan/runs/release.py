@@ -134,15 +134,16 @@ def find_moved(
 ) -> pd.DataFrame:  # The rows of `held` that have been seen, with a column `by`
     "Find held-out images that were trained on under another path, because one folder is a part or a copy of the other."
     trained, files = seen[seen['split'].isin(SEEN)]['file'], {}  # {(name, size): paths}
+    is_same_folder, (here, there) = Path(here).resolve() == Path(there).resolve(), map(locate_images, (here, there))
     for file in trained[trained.map(base_name).isin(held['file'].map(base_name))]:
-        files.setdefault((base_name(file), _size(Path(there) / file)), []).append(file)
-    by_name = {name for name, size in files if is_unique_name(name) and (not size or Path(here).resolve() != Path(there).resolve())}
+        files.setdefault((base_name(file), _size(there / file)), []).append(file)
+    by_name = {name for name, size in files if is_unique_name(name) and (not size or not is_same_folder)}
     hash_once = cache(hash_file)
 
     def was_seen(file):
-        name, mine = base_name(file), Path(here) / file
+        name, mine = base_name(file), here / file
         others = [] if name in by_name else files.get((name, _size(mine)), [])
-        return name in by_name or any(hash_once(mine) == hash_once(Path(there) / other) != '' for other in others)
+        return name in by_name or any(hash_once(mine) == hash_once(there / other) != '' for other in others)
     return held[[was_seen(file) for file in held['file']]].assign(by='content')
 
 

@@ -70,6 +70,8 @@ class Study:
     n_images: int | None = setting(None, 'Number of phantoms; empty: 2000', low=40, high=10_000_000)
     image_size: int = setting(64, 'Side of the square images, in pixels', choices=(32, 64, 128, 256, 512))
     number_channels: int = setting(3, '3 for colour, 1 for grey', choices=(1, 3))
+    window: str = setting('auto', 'CT: window of Hounsfield units, as for a training run', choices=('auto', 'lung', 'bone', 'soft'))
+    frames: str = setting('middle', 'Which of several frames or slices is read', choices=('middle', 'first'))
     doses: tuple[int, ...] = setting((25, 50, 100, 200), 'Synthetic images to add, in % of the gap', low=1, high=1000)
     arms: tuple[str, ...] = setting(USUAL_ARMS, 'Arms to train beside "nothing" and the control', choices=ARM_NAMES)
     seeds: int = setting(5, 'Generators, and classifiers per arm', low=1, high=1000)
@@ -153,9 +155,9 @@ def _make_run_settings(study: Study, sections: dict, file) -> tuple[TrainConfig,
     for name in ('generator', 'warm_up'):
         taken = next((key for key in sections[name] or {} if key in STUDY_SETTINGS), None)
         if taken:
-            raise UserError(f'{file}: {name}: {taken} is set by the study: remove it here')
-    common = {'path': study.path, 'image_size': study.image_size, 'number_channels': study.number_channels,
-              'n_gpu': study.n_gpu, 'images_are_public': are_images_public(study)}
+            raise UserError(f'{file}: {name}: {taken} is set by the study: set it there, and remove it here')
+    common = {'path': study.path, 'image_size': study.image_size, 'number_channels': study.number_channels, 'window': study.window,
+              'frames': study.frames, 'n_gpu': study.n_gpu, 'images_are_public': are_images_public(study)}
     generator = make_config({**(sections['generator'] or {}), **common}, where=f'{file}: generator')
     if sections['warm_up'] is None:
         return generator, None

@@ -209,8 +209,8 @@ def _write_phantoms_once(study: Study, folder: str) -> None:
 
 
 def _settings_of_images(study: Study, folder: str) -> TrainConfig:
-    return TrainConfig(path=folder, labels=study.labels, image_size=study.image_size,
-                       number_channels=study.number_channels)
+    return TrainConfig(path=folder, labels=study.labels, image_size=study.image_size, number_channels=study.number_channels,
+                       window=study.window, frames=study.frames)
 
 
 def _open_study_images(study: Study, folder: str) -> ImageSet:

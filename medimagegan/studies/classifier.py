@@ -36,8 +36,9 @@ def _roc_points(
     "Sum the weights of positives and negatives at or above each of the K distinct probabilities, in decreasing order."
     order = np.argsort(-probability, kind='stable')
     last = np.flatnonzero(np.append(np.diff(probability[order]) != 0, True))  # of images with equal probability
-    true, false = (np.cumsum(weights[:, order] * side[order], axis=1)[:, last] for side in (positive, ~positive))
-    return true, false, probability[order][last]
+    weights = weights[:, order]
+    true, all_ = (np.cumsum(counted, axis=1)[:, last] for counted in (weights * positive[order], weights))
+    return true, all_ - true, probability[order][last]
 
 # %% ../../nbs/650_studies.classifier.ipynb #c12
 def _score_ranking(true: np.ndarray, false: np.ndarray) -> dict[str, np.ndarray]:  # From `_roc_points`
@@ -57,11 +58,10 @@ def _balanced_accuracy(
     positive: np.ndarray, probability: np.ndarray, threshold: float, weights: np.ndarray,
 ) -> np.ndarray:  # (B,)
     "Compute the mean of sensitivity and specificity."
-    predicted = probability >= threshold
+    sides = np.column_stack([positive, ~positive]).astype(float)
+    right = sides * (positive == (probability >= threshold))[:, None]
     with np.errstate(invalid='ignore', divide='ignore'):
-        right = [(weights * (predicted == side) * (positive == side)).sum(1) / (weights * (positive == side)).sum(1)
-                 for side in (True, False)]
-    return sum(right) / 2
+        return (weights @ right / (weights @ sides)).mean(1)
 
 # %% ../../nbs/650_studies.classifier.ipynb #c16
 def _score_probabilities(
@@ -69,12 +69,10 @@ def _score_probabilities(
     bins: int = 10,  # Of equal width
 ) -> dict[str, np.ndarray]:
     "Compute the Brier score and the calibration error."
-    total, error = weights.sum(1), np.zeros(len(weights))
-    place = np.minimum((probability * bins).astype(int), bins - 1)
+    off, place = probability - positive, np.minimum((probability * bins).astype(int), bins - 1)
+    binned = off[:, None] * (place[:, None] == np.arange(bins))  # (N, bins)
     with np.errstate(invalid='ignore', divide='ignore'):
-        for k in np.unique(place):
-            error += np.abs((weights * (place == k) * (probability - positive)).sum(1)) / total
-    brier = (weights * (probability - positive) ** 2).sum(1) / total
+        brier, error = (weights @ off ** 2, np.abs(weights @ binned).sum(1)) / weights.sum(1)
     return {'Brier': brier, 'calibration error': error}
 
 # %% ../../nbs/650_studies.classifier.ipynb #c17

@@ -74,7 +74,9 @@ def _check_kinds(text: dict, file: str | Path) -> None:
 # %% ../../nbs/630_studies.suites.ipynb #c11
 def _check_primary_metric(name: str, during: bool, file: str | Path) -> str:
     "Return the name of a measure, one that is scored `during` training. Raises `UserError` for another one."
-    from medimagegan.evaluate.measures import curve_measures  # imports torch: a wrong setting is refused before that
+    if name == 'KD':
+        return name  # in every score; the list of all others imports torch, which takes seconds
+    from medimagegan.evaluate.measures import curve_measures
     from medimagegan.studies.comparison import primary_metrics
     known = {key: row for key, row in primary_metrics().items() if not during or key in curve_measures()}
     if name not in known:
