@@ -161,11 +161,12 @@ def test_the_maps_of_the_classifier_study_are_those_of_their_files():
                 assert any(line.startswith(f"| {row['real images']} |") and line.endswith(cells) for line in page.splitlines()), cells
 
 
-def test_the_scores_at_128_pixels_are_those_of_their_file():
-    page, found = _page('classifier_study'), json.loads((REPORTS / 'isic' / 'map_128.json').read_text())
+@pytest.mark.parametrize('section, file', [('### At 128 pixels', 'map_128'), ('### With chosen synthetic images', 'herded_map')])
+def test_the_scores_of_one_size_are_those_of_their_file(section, file):
+    page, found = _page('classifier_study').split(section)[1].split('\n### ')[0], json.loads((REPORTS / 'isic' / f'{file}.json').read_text())
     for row in found['scores']:
-        line = next(line for line in page.split('### At 128 pixels')[1].splitlines() if line.startswith(f"| {row['arm']} |"))
-        assert f"| {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] |" in line, line
+        cells = next(line for line in page.splitlines() if line.startswith(f"| {row['arm']} |")).split('|')
+        assert cells[2 if row['test_set'] == 'test' else 3].strip() == f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]", row
     text = ' '.join(page.split())
     quoted = re.findall(r'(?:is|ROC-AUC) ([-+][.\d]+ \[[^]]+\])', found['answer'])
     assert len(quoted) == 4 and not [said for said in quoted if said not in text], quoted
