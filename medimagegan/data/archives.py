@@ -175,7 +175,7 @@ def _join_role(main: Table, role: str, others: list[Table], index: FileIndex, re
             continue
         more = join_column(main, other, column, index.keys)
         if more is not None and role == 'split':
-            _check_parts_agree(main, (found, more), (names[-1] if names else '', f'{column} of {other.name}'))
+            _check_parts_agree(main, (found, more), (f'{own} of {main.name}' if names == [own] else ' and '.join(names), f'{column} of {other.name}'))
         if more is None or not ((found == '') & (more != '')).any():
             continue
         found = found.where(found != '', more)
