@@ -33,6 +33,7 @@ def _find_answers(
 
 def _rename_known(
     data: ImageSet,
+    path: str,  # Of the images, for the message
     entries: tuple[str, ...],  # `old=new`, or `old=` for a class that is left out
 ) -> ImageSet:
     "Rename the classes of images, as far as they have the old names. Raises `UserError` if none is left."
@@ -40,20 +41,20 @@ def _rename_known(
     names = [new.get(name, name) for name in data.classes]
     part, classes = data.subset([i for i, label in enumerate(data.labels.tolist()) if names[label]]), tuple(sorted({*names} - {''}))
     if not len(part):
-        raise UserError(f'class_map: leaves out all classes of this folder: {", ".join(data.classes)}')
+        raise UserError(f'class_map: leaves out all classes of {path}: {", ".join(data.classes)}')
     labels = torch.tensor([classes.index(names[label]) for label in part.labels.tolist()], dtype=torch.int64)
     return replace(part, classes=classes, labels=labels, notes=data.notes, rejected=data.rejected)
 
 # %% ../../nbs/291_data.other_images.ipynb #21846bae
 def _list_ways(
     answers: Answers,  # Of the run
-) -> list[tuple[dict, str]]:  # Settings of the table and its columns, and a note
+) -> list[tuple[dict, str]]:  # Settings of the table and its columns, and the beginning of a note
     "List the ways to read another folder: the columns of the run, nothing of the run, the table and columns of the run."
     own = {name: value for name in ('image_column', 'class_column', 'group_columns') if (value := getattr(answers, name))}
     used = ', '.join(f"{name} {value if isinstance(value, str) else ' and '.join(value)}" for name, value in own.items())
     tables = f'the table of the run ({", ".join(answers.tables)})' + (f', {used}' if used else '')
-    return [*([(own, '')] if own else []), ({}, f'read without the columns of the run ({used}): with them, %s' if own else ''),
-            *([({**own, 'labels': ','.join(answers.tables)}, f'read with {tables}: without it, %s')] if answers.tables else [])]
+    return [*([(own, '')] if own else []), ({}, f'read without the columns of the run ({used}): with them' if own else ''),
+            *([({**own, 'labels': ','.join(answers.tables)}, f'read with {tables}: without it')] if answers.tables else [])]
 
 
 def open_other_images(
@@ -68,11 +69,11 @@ def open_other_images(
     found = refused = reason = None
     for more, note in _list_ways(answers if path != 'phantoms' else Answers(class_map=answers.class_map)):
         try:
-            data = _rename_known(open_images(replace(plain, **more), progress), answers.class_map)
+            data = _rename_known(open_images(replace(plain, **more), progress), path, answers.class_map)
         except UserError as error:  # the folder has no such columns, or needs them
             refused, reason = refused or error, reason or str(error)
             continue
-        data = replace(data, notes=[*data.notes, *([f'{path}: {note % reason}'] if note else [])])
+        data = replace(data, notes=[*data.notes, *([f'{path}: {note}, {reason}'] if note else [])])
         if {*classes} & {*data.classes}:
             return data
         found, reason = found or [data], reason or f'it shows no {" or ".join(classes)}'
